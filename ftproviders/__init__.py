@@ -1,0 +1,1 @@
+"""One Python API for fine-tuning language models wherever they are tuned."""

@@ -1,0 +1,119 @@
+"""OpenAI-shaped chat completions over HTTP: the default of `HostingAdapter.chat`.
+
+The HTTP library is imported on the first call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ftproviders.errors import (
+    AuthenticationError,
+    InvalidRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    ProviderConnectionError,
+    ProviderError,
+    ProviderTimeoutError,
+    ProviderUnavailableError,
+    RateLimitError,
+    UnexpectedResponseError,
+)
+from ftproviders.schema.chat import ChatMessage
+from ftproviders.schema.deployment import ChatReply, Endpoint
+
+__all__ = ["complete", "error_for_status"]
+
+_TIMEOUT_SECONDS = 120.0
+
+_BY_STATUS: Mapping[int, tuple[type[ProviderError], str]] = {
+    400: (InvalidRequestError, "Correct the request."),
+    401: (AuthenticationError, "Check the key or token."),
+    403: (PermissionDeniedError, "Check the role and the project of the key."),
+    404: (NotFoundError, "Check the name of the model or deployment."),
+    422: (InvalidRequestError, "Correct the request."),
+    429: (RateLimitError, "Wait a little and try again."),
+}
+
+
+def error_for_status(status: int, *, provider: str, operation: str) -> ProviderError:
+    """Return the error for an HTTP status; the body, which may hold anything, is not quoted."""
+    kind, hint = _BY_STATUS.get(status, (InvalidRequestError, "Correct the request."))
+    if status >= 500:
+        kind, hint = ProviderUnavailableError, "Try again later."
+    return kind(
+        f"{provider} answered {operation} with HTTP status {status}.",
+        provider=provider,
+        operation=operation,
+        hint=hint,
+        status_code=status,
+    )
+
+
+def complete(
+    endpoint: Endpoint,
+    messages: Sequence[ChatMessage],
+    *,
+    headers: Mapping[str, str],
+    temperature: float | None,
+    max_tokens: int | None,
+) -> ChatReply:
+    """POST ``/chat/completions`` once and read the first choice.
+
+    Raises:
+        ProviderError: By HTTP status, or because no readable answer came.
+    """
+    import httpx2
+
+    body: dict[str, Any] = {
+        "model": endpoint.model,
+        "messages": [m.model_dump(mode="json", exclude_none=True) for m in messages],
+    }
+    body |= {} if temperature is None else {"temperature": temperature}
+    body |= {} if max_tokens is None else {"max_tokens": max_tokens}
+    provider = endpoint.provider
+    try:
+        response = httpx2.post(
+            f"{endpoint.url.rstrip('/')}/chat/completions",
+            json=body,
+            headers=dict(headers),
+            timeout=_TIMEOUT_SECONDS,
+        )
+    except httpx2.TimeoutException as error:
+        raise ProviderTimeoutError(
+            f"{endpoint.url} did not answer in {_TIMEOUT_SECONDS:.0f} seconds.",
+            provider=provider,
+            operation="chat",
+            hint="Try again later.",
+        ) from error
+    except httpx2.HTTPError as error:
+        raise ProviderConnectionError(
+            f"{endpoint.url} cannot be reached.",
+            provider=provider,
+            operation="chat",
+            hint="Check that the server runs.",
+        ) from error
+    if response.status_code >= 300:
+        raise error_for_status(response.status_code, provider=provider, operation="chat")
+    try:
+        return _reply(response.json(), endpoint)
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        raise UnexpectedResponseError(
+            f"{endpoint.url} answered with something that is no chat completion.",
+            provider=provider,
+            operation="chat",
+            hint="Check that the address is an OpenAI-compatible API.",
+        ) from error
+
+
+def _reply(payload: dict[str, Any], endpoint: Endpoint) -> ChatReply:
+    choice = payload["choices"][0]
+    usage = payload.get("usage") or {}
+    return ChatReply(
+        text=choice["message"].get("content") or "",
+        model=payload.get("model") or endpoint.model,
+        finish_reason=choice.get("finish_reason"),
+        prompt_tokens=usage.get("prompt_tokens"),
+        completion_tokens=usage.get("completion_tokens"),
+    )

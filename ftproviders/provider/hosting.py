@@ -1,0 +1,134 @@
+"""The adapter that a host writes: where a tuned model answers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from typing_extensions import override
+
+from ftproviders.errors import (
+    ConfigurationError,
+    FineTuneError,
+    UnexpectedResponseError,
+    UnsupportedFeatureError,
+)
+from ftproviders.provider.completions import complete
+from ftproviders.provider.info import HostingFeature, ProviderInfo
+from ftproviders.provider.options import ProviderSettings
+from ftproviders.provider.training import missing_modules
+from ftproviders.schema.chat import ChatMessage
+from ftproviders.schema.deployment import (
+    ChatReply,
+    DeploymentPage,
+    DeploymentRef,
+    DeploymentSnapshot,
+    DeploymentSpec,
+    Endpoint,
+)
+from ftproviders.schema.job import TunedModel
+
+__all__ = ["HostingAdapter"]
+
+
+class HostingAdapter(ABC):
+    """One host, as the runtime sees it.
+
+    A host where a tuned model answers at once overrides nothing but `endpoint` and `credentials`;
+    a host with deployments overrides and declares all four of `HostingFeature`.
+    """
+
+    info: ClassVar[ProviderInfo]
+
+    def __init__(self, settings: ProviderSettings) -> None:
+        self.settings = settings
+
+    @override
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} provider={self.info.name!r}>"
+
+    # --- must be written ---------------------------------------------------------------------
+
+    @abstractmethod
+    def endpoint(self, target: TunedModel | DeploymentRef) -> Endpoint:
+        """Return where a model or deployment answers. The result holds no key.
+
+        Raises:
+            DeploymentError: The target does not answer, and why.
+        """
+
+    @abstractmethod
+    def credentials(self, endpoint: Endpoint) -> Mapping[str, str]:
+        """Return the headers for one request; made on use and never stored."""
+
+    # --- usually not overridden --------------------------------------------------------------
+
+    def preflight(self) -> ConfigurationError | None:
+        """Say why this adapter cannot work, or None. No network."""
+        return missing_modules(self.info)
+
+    def chat(
+        self,
+        endpoint: Endpoint,
+        messages: Sequence[ChatMessage],
+        *,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+    ) -> ChatReply:
+        """Ask the model. The default speaks OpenAI's chat completions; override for another shape.
+
+        Args:
+            endpoint: What `endpoint` returned.
+            messages: The conversation; the last message is usually the user's.
+            temperature: Sampling temperature; 0 = greedy; None = the host's default.
+            max_tokens: Most tokens of the answer; None = the host's default.
+        """
+        return complete(
+            endpoint,
+            messages,
+            headers=self.credentials(endpoint),
+            temperature=temperature,
+            max_tokens=max_tokens,
+        )
+
+    def translate(self, error: Exception, *, operation: str) -> FineTuneError:
+        """Turn any exception of the SDK into one of ours."""
+        if isinstance(error, FineTuneError):
+            return error
+        return UnexpectedResponseError(
+            f"{self.info.name}: {operation} failed with {type(error).__name__}.",
+            provider=self.info.name,
+            operation=operation,
+            hint="Run again with --debug and report it.",
+        )
+
+    def close(self) -> None:
+        """Release connections and processes. Override when there are any; must be repeatable."""
+
+    # --- deployments: override and declare together -------------------------------------------
+
+    def deploy(self, model: TunedModel, spec: DeploymentSpec) -> DeploymentRef:
+        """Create a deployment; lease tags are written with the resource."""
+        raise self._lacks(HostingFeature.DEPLOY)
+
+    def deployment(self, ref: DeploymentRef) -> DeploymentSnapshot:
+        """Read one deployment with its lease."""
+        raise self._lacks(HostingFeature.DEPLOYMENT)
+
+    def deployments(self, *, cursor: str | None = None) -> DeploymentPage:
+        """Return one page of the account's deployments with their leases."""
+        raise self._lacks(HostingFeature.DEPLOYMENTS)
+
+    def undeploy(self, ref: DeploymentRef) -> None:
+        """Delete a deployment."""
+        raise self._lacks(HostingFeature.UNDEPLOY)
+
+    def _lacks(self, feature: HostingFeature) -> UnsupportedFeatureError:
+        return UnsupportedFeatureError(
+            f"Provider {self.info.name} has no deployments: a tuned model answers at once.",
+            feature=feature.value,
+            provider=self.info.name,
+            operation=feature.value,
+            hint="Chat with the job or the model directly.",
+        )

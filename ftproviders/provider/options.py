@@ -1,0 +1,81 @@
+"""Base classes of a provider's connection settings and of its job options."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ftproviders.config import Config
+from ftproviders.errors import ConfigurationError
+
+__all__ = ["ProviderOptions", "ProviderSettings"]
+
+
+class ProviderOptions(BaseModel):
+    """What one provider alone has for a job (``-o key=value``). Subclass and add fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+def _own_folder(name: str) -> Path:
+    return Path(tempfile.gettempdir()) / "ftproviders" / name
+
+
+class ProviderSettings(BaseModel):
+    """How to reach a provider. Subclass and add fields; keys are ``SecretStr``.
+
+    A field is filled from, in this order: an argument, ``FTPROVIDERS_<PROVIDER>_<FIELD>``, the
+    provider's own variables (``json_schema_extra={"env": ["OPENAI_API_KEY"]}``), the profile.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True
+    )
+
+    home: Path = Field(default_factory=lambda: _own_folder("home"), repr=False)
+    """Folder in which the provider may keep state; set by the configuration."""
+    cache: Path = Field(default_factory=lambda: _own_folder("cache"), repr=False)
+    """Folder for what can be made again; set by the configuration."""
+
+    @classmethod
+    def load(
+        cls, name: str, config: Config, *, environ: Mapping[str, str], **overrides: Any
+    ) -> Self:
+        """Collect the settings of provider `name`.
+
+        Args:
+            name: The provider's name.
+            config: Folders and profile.
+            environ: The environment to read.
+            **overrides: Fields set by argument.
+
+        Raises:
+            ConfigurationError: A value is not acceptable. Values are never shown.
+        """
+        values: dict[str, Any] = dict(config.provider_settings(name))
+        prefix = f"FTPROVIDERS_{name.upper().replace('-', '_')}_"
+        for field, description in cls.model_fields.items():
+            extra = description.json_schema_extra
+            own = extra.get("env") if isinstance(extra, dict) else None
+            names = [prefix + field.upper(), *(map(str, own) if isinstance(own, list) else ())]
+            for variable in names:
+                if environ.get(variable):
+                    values[field] = environ[variable]
+                    break
+        values.setdefault("home", config.home)
+        values.setdefault("cache", config.cache)
+        values |= {key: value for key, value in overrides.items() if value is not None}
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise ConfigurationError(
+                f"Setting {where} of {name} is not accepted: {first['msg']}.",
+                provider=name,
+                hint=f"See `ftproviders providers {name}` for the settings it has.",
+            ) from error

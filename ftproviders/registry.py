@@ -1,0 +1,229 @@
+"""Name -> ProviderInfo -> adapter. Built-in table first, then entry points; everything lazy.
+
+A third-party package declares ``[project.entry-points."ftproviders.providers"]`` with
+``its-name = "its_package:PROVIDER"`` where ``PROVIDER`` is a `ProviderInfo`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+from collections.abc import Mapping, Sequence
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from pydantic import ValidationError
+
+from ftproviders.config import Config
+from ftproviders.errors import (
+    ConfigurationError,
+    MissingDependencyError,
+    UnknownProviderError,
+    UnsupportedFeatureError,
+)
+from ftproviders.provider import (
+    HostingAdapter,
+    ProviderInfo,
+    ProviderOptions,
+    ProviderSettings,
+    TrainingAdapter,
+    missing_modules,
+)
+
+__all__ = [
+    "ENTRY_POINT_GROUP",
+    "hosting_adapter",
+    "info",
+    "names",
+    "options",
+    "training_adapter",
+]
+
+ENTRY_POINT_GROUP = "ftproviders.providers"
+
+_BUILT_IN: Mapping[str, str] = {
+    "local": "ftproviders.adapters.local:PROVIDER",
+    "memory": "ftproviders.testing.memory:PROVIDER",
+}
+
+
+def names() -> Sequence[str]:
+    """Return every provider name that is known here, built-in ones first. Imports nothing."""
+    third_party = sorted({point.name for point in _entry_points()} - set(_BUILT_IN))
+    return [*_BUILT_IN, *third_party]
+
+
+def info(name: str) -> ProviderInfo:
+    """Return what provider `name` says of itself.
+
+    Raises:
+        UnknownProviderError: Nobody has this name; the hint names the nearest.
+        ConfigurationError: Two packages claim the name, or the package is broken inside.
+    """
+    wanted = name.strip().replace("_", "-")
+    target = _target(wanted)
+    loaded = _load(target, provider=wanted)
+    if not isinstance(loaded, ProviderInfo):
+        raise ConfigurationError(
+            f"Provider {wanted}: {target} is a {type(loaded).__name__}, not a ProviderInfo.",
+            provider=wanted,
+            hint="Report it to the package that declares this entry point.",
+        )
+    if loaded.name != wanted:
+        raise ConfigurationError(
+            f"Provider {wanted}: {target} calls itself {loaded.name!r}.",
+            provider=wanted,
+            hint="Entry point and ProviderInfo must carry the same name.",
+        )
+    return loaded
+
+
+def training_adapter(
+    name: str,
+    config: Config,
+    *,
+    environ: Mapping[str, str] | None = None,
+    **settings: Any,
+) -> TrainingAdapter:
+    """Make the training adapter of provider `name`.
+
+    Args:
+        name: Provider name.
+        config: Folders and profile.
+        environ: Environment to read settings from; default ``os.environ``.
+        **settings: Connection settings by argument.
+
+    Raises:
+        MissingDependencyError: The extra is not installed; the hint is the install line.
+        UnsupportedFeatureError: The provider only hosts.
+        ConfigurationError: A setting is not accepted, or the package is broken inside.
+    """
+    found = info(name)
+    if found.training is None:
+        raise UnsupportedFeatureError(
+            f"Provider {found.name} only hosts models; it does not tune them.",
+            feature="training",
+            provider=found.name,
+            hint="Name a provider that trains; `ftproviders providers` lists them.",
+        )
+    made = _make(found, found.training, config, environ, settings)
+    if not isinstance(made, TrainingAdapter):
+        raise _not_an_adapter(found, found.training, TrainingAdapter)
+    return made
+
+
+def hosting_adapter(
+    name: str,
+    config: Config,
+    *,
+    environ: Mapping[str, str] | None = None,
+    **settings: Any,
+) -> HostingAdapter:
+    """Make the hosting adapter of provider `name`; otherwise like `training_adapter`."""
+    found = info(name)
+    if found.hosting is None:
+        raise UnsupportedFeatureError(
+            f"Provider {found.name} does not host models.",
+            feature="hosting",
+            provider=found.name,
+            hint="Name a provider that hosts; `ftproviders providers` lists them.",
+        )
+    made = _make(found, found.hosting, config, environ, settings)
+    if not isinstance(made, HostingAdapter):
+        raise _not_an_adapter(found, found.hosting, HostingAdapter)
+    return made
+
+
+def options(found: ProviderInfo, given: Mapping[str, Any]) -> ProviderOptions:
+    """Check a job's options for one provider against its options class.
+
+    Raises:
+        ConfigurationError: An option is unknown or its value not acceptable.
+    """
+    try:
+        return found.options_type.model_validate(dict(given))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        known = ", ".join(found.options_type.model_fields) or "none"
+        raise ConfigurationError(
+            f"Option {where} of provider {found.name} is not accepted: {first['msg']}.",
+            provider=found.name,
+            hint=f"Options of {found.name}: {known}.",
+        ) from error
+
+
+def _entry_points() -> Sequence[EntryPoint]:
+    return list(entry_points(group=ENTRY_POINT_GROUP))
+
+
+def _target(name: str) -> str:
+    claims = {(p.value, p.dist.name if p.dist else "?") for p in _entry_points() if p.name == name}
+    if name in _BUILT_IN:
+        claims.add((_BUILT_IN[name], "ftproviders"))
+    if len(claims) > 1:
+        who = " and ".join(sorted(f"{package} ({value})" for value, package in claims))
+        raise ConfigurationError(
+            f"Two packages claim the provider name {name!r}: {who}.",
+            provider=name,
+            hint="Uninstall one of them.",
+        )
+    if not claims:
+        raise _unknown(name)
+    return next(iter(claims))[0]
+
+
+def _unknown(name: str) -> UnknownProviderError:
+    known = names()
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    guess = f"Did you mean {near[0]!r}? " if near else ""
+    return UnknownProviderError(
+        f"There is no provider {name!r}.",
+        provider=name,
+        hint=f"{guess}Providers here: {', '.join(known)}.",
+    )
+
+
+def _load(target: str, *, provider: str) -> object:
+    """Import ``module:attribute``; whatever goes wrong inside is told as the package's fault."""
+    module, _, attribute = target.partition(":")
+    try:
+        loaded: object = getattr(importlib.import_module(module), attribute)
+    # A third party's module may raise anything while it is imported.
+    except Exception as error:  # noqa: BLE001
+        raise ConfigurationError(
+            f"Provider {provider} is installed but broken: importing {target} raised "
+            f"{type(error).__name__}: {error}.",
+            provider=provider,
+            hint="Update or reinstall the package that provides it.",
+        ) from error
+    return loaded
+
+
+def _make(
+    found: ProviderInfo,
+    target: str,
+    config: Config,
+    environ: Mapping[str, str] | None,
+    given: Mapping[str, Any],
+) -> object:
+    problem = missing_modules(found)
+    if problem is not None:
+        raise problem
+    adapter_class = _load(target, provider=found.name)
+    if not isinstance(adapter_class, type):
+        raise _not_an_adapter(found, target, TrainingAdapter)
+    settings: ProviderSettings = found.settings_type.load(
+        found.name, config, environ=os.environ if environ is None else environ, **given
+    )
+    made: object = adapter_class(settings)
+    return made
+
+
+def _not_an_adapter(found: ProviderInfo, target: str, kind: type) -> ConfigurationError:
+    return ConfigurationError(
+        f"Provider {found.name}: {target} is no {kind.__name__}.",
+        provider=found.name,
+        hint="Report it to the package that provides it.",
+    )

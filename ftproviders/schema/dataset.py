@@ -1,0 +1,139 @@
+"""Data files and what was found in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from ftproviders.schema.value import Value
+
+__all__ = [
+    "Dataset",
+    "DatasetStatistics",
+    "Issue",
+    "PreparedFile",
+    "Severity",
+    "TokenCount",
+    "ValidationReport",
+    "Verdict",
+]
+
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Severity(StrEnum):
+    """How bad an issue is: an error stops an upload, a warning and an info do not."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+class Dataset(Value):
+    """A data file as it was when it was read once, from its first byte to its last."""
+
+    path: Path
+    """Where the file was read."""
+    sha256: Digest
+    """SHA-256 of the source bytes, lower-case hexadecimal."""
+    bytes: Annotated[int, Field(ge=0)]
+    """Size of the source in bytes."""
+    rows: Annotated[int, Field(ge=0)]
+    """Lines that hold a row; blank lines are not counted."""
+
+
+class Issue(Value):
+    """One thing found in a file, in words a person can act on."""
+
+    line: Annotated[int, Field(ge=0)]
+    """Line number from 1; 0 for an issue of the file as a whole."""
+    column: Annotated[int, Field(ge=0)] | None = None
+    """Column in characters from 1, where it is known."""
+    path: str = ""
+    """JSON path inside the row, for instance ``messages[2].content``."""
+    rule: str
+    """Id of the rule in the rule table, for instance ``message.role``."""
+    severity: Severity
+    """The worst severity among the providers concerned."""
+    providers: tuple[str, ...] = ()
+    """Providers for which the rule has this severity; empty = every provider looked at."""
+    message: str
+    """What is wrong, with the value shortened."""
+    fix: str = ""
+    """What to change."""
+
+
+class Verdict(Value):
+    """Whether one provider would take the file."""
+
+    ok: bool
+    errors: Annotated[int, Field(ge=0)]
+    """Number of errors; never capped."""
+    warnings: Annotated[int, Field(ge=0)]
+    """Number of warnings; never capped."""
+
+
+class TokenCount(Value):
+    """How many tokens the rows hold, and how that was found."""
+
+    total: Annotated[int, Field(ge=0)]
+    """Tokens of one pass over the file."""
+    exact: bool
+    """True only when every row was counted with the model's own tokenizer."""
+    method: str
+    """How it was counted, for instance ``estimate: UTF-8 bytes / 4``."""
+
+
+class DatasetStatistics(Value):
+    """What the rows look like. Counts are exact."""
+
+    rows: int = 0
+    messages: int = 0
+    messages_by_role: Mapping[str, int] = {}
+    characters: int = 0
+    """Characters of all message texts."""
+    text_bytes: int = 0
+    """UTF-8 bytes of all message texts."""
+    assistant_characters: int = 0
+    """Characters of the assistants' texts."""
+    longest_row_bytes: int = 0
+    """Size of the longest line in bytes."""
+
+
+class ValidationReport(Value):
+    """Everything that one pass over a file found."""
+
+    file: str
+    """The file's name as it was given."""
+    sha256: Digest
+    bytes: Annotated[int, Field(ge=0)]
+    rows: Annotated[int, Field(ge=0)]
+    verdicts: Mapping[str, Verdict]
+    """Provider name -> verdict."""
+    issues: tuple[Issue, ...]
+    """In file order; capped by ``max_issues``, counts in ``verdicts`` are not."""
+    issues_truncated: int = 0
+    """Issues found beyond those listed."""
+    statistics: DatasetStatistics
+    tokens: TokenCount
+
+    def ok(self, provider: str) -> bool:
+        """Say whether `provider` would take the file."""
+        return self.verdicts[provider].ok
+
+
+class PreparedFile(Value):
+    """A local file in the provider's shape, ready to be sent."""
+
+    path: Path
+    name: str
+    """Name at the provider: ``<stem>.<16 hex of digest>.jsonl``."""
+    sha256: Digest
+    """SHA-256 of exactly the bytes to be sent."""
+    bytes: Annotated[int, Field(ge=0)]
+    purpose: str = "training"
+    """``training`` or ``validation``."""

@@ -1,0 +1,294 @@
+"""Jobs: what is asked for, how it is named, how it stands, what it reports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+from typing_extensions import override
+
+from ftproviders.schema.hyperparameters import Hyperparameters, Method
+from ftproviders.schema.value import FrozenJson, FrozenNumbers, UtcDatetime, Value
+
+__all__ = [
+    "Absent",
+    "AccountInfo",
+    "BaseModelInfo",
+    "Checkpoint",
+    "EventLevel",
+    "FileRef",
+    "FindResult",
+    "Found",
+    "JobEvent",
+    "JobFailure",
+    "JobPage",
+    "JobRef",
+    "JobSnapshot",
+    "JobSpec",
+    "JobStatus",
+    "ModelSource",
+    "NotSeen",
+    "SubmissionQuery",
+    "TunedModel",
+]
+
+
+class JobStatus(StrEnum):
+    """How a job stands. Nothing terminal ever comes back to life."""
+
+    PENDING = "pending"
+    VALIDATING = "validating"
+    QUEUED = "queued"
+    RUNNING = "running"
+    PAUSED = "paused"
+    CANCELLING = "cancelling"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+    """The provider used a word that we do not know; see ``raw_status``."""
+
+    @property
+    def terminal(self) -> bool:
+        """True when the job will never change again."""
+        return self in (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED)
+
+
+class JobSpec(Value):
+    """What the user asks for. One file can serve several providers."""
+
+    provider: str
+    """Provider name; underscores are accepted for dashes."""
+    base_model: str | Mapping[str, str]
+    """Model to tune; or a mapping provider -> model, so that one spec runs on several."""
+    training_file: str
+    """Path of the training file (chat JSONL)."""
+    validation_file: str | None = None
+    """Path of the validation file."""
+    method: Method = Method.SUPERVISED
+    hyperparameters: Hyperparameters = Hyperparameters()
+    suffix: str | None = None
+    """Text that the provider puts into the tuned model's name."""
+    seed: Annotated[int, Field(ge=0, le=2147483647)] | None = None
+    """Random seed; the bounds are those of the OpenAI description."""
+    options: Mapping[str, FrozenJson] = {}
+    """Provider name -> what that provider alone has."""
+    max_cost_usd: Annotated[float, Field(ge=0)] | None = None
+    """Refuse when the plan costs more, or when its cost is unknown."""
+    strict: bool = False
+    """Refuse when a setting would be ignored."""
+    note: str | None = None
+    """Free text for the journal."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _dashes(cls, data: object) -> object:
+        if not isinstance(data, Mapping):
+            return data
+        fixed = dict(data)
+        if isinstance(fixed.get("provider"), str):
+            fixed["provider"] = fixed["provider"].replace("_", "-")
+        for key in ("options", "base_model"):
+            if isinstance(fixed.get(key), Mapping):
+                fixed[key] = {str(k).replace("_", "-"): v for k, v in fixed[key].items()}
+        return fixed
+
+
+class JobRef(Value):
+    """The name of a job: small enough for paper, enough to find the job again.
+
+    Written ``provider:[account/]id``; the account is left out where it is the provider's public
+    default.
+    """
+
+    provider: str
+    account: str | None = None
+    """None = the provider's public default account."""
+    id: str
+
+    @override
+    def __str__(self) -> str:
+        account = f"{self.account}/" if self.account else ""
+        return f"{self.provider}:{account}{self.id}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a ref.
+
+        Args:
+            text: ``provider:[account/]id``.
+
+        Raises:
+            ValueError: The text has another form.
+        """
+        provider, colon, rest = text.strip().partition(":")
+        account, _, job_id = rest.rpartition("/")
+        if not (colon and provider and job_id) or any(c.isspace() for c in text.strip()):
+            raise ValueError(
+                f"{text!r} is not a job ref; write provider:id or provider:account/id, "
+                "for instance openai:ftjob-abc123"
+            )
+        return cls(provider=provider.replace("_", "-"), account=account or None, id=job_id)
+
+
+class ModelSource(StrEnum):
+    """Where a model is, in the terms a host understands."""
+
+    LOCAL_PATH = "local-path"
+    HUB = "hub"
+    AZUREML_MODEL = "azureml-model"
+    PROVIDER_MODEL = "provider-model"
+
+
+class TunedModel(Value):
+    """A fine-tuned model, or a checkpoint of one."""
+
+    source: ModelSource
+    name: str
+    """Path, repository or model name, as `source` says."""
+    provider: str
+    base_model: str | None = None
+
+    @override
+    def __str__(self) -> str:
+        return self.name
+
+
+class JobFailure(Value):
+    """Why a job failed, in the provider's words."""
+
+    message: str
+    code: str | None = None
+    param: str | None = None
+
+
+class JobSnapshot(Value):
+    """A job at one moment. It never changes; a refresh makes a new one."""
+
+    ref: JobRef
+    status: JobStatus
+    raw_status: str
+    """The provider's own word."""
+    base_model: str | None = None
+    model: TunedModel | None = None
+    """The tuned model, once it is ready. Ready is not deployed."""
+    created_at: UtcDatetime | None = None
+    finished_at: UtcDatetime | None = None
+    trained_tokens: Annotated[int, Field(ge=0)] | None = None
+    error: JobFailure | None = None
+    resumable: bool = False
+    """True when ``resume`` continues where the job stopped."""
+    submission_id: str | None = None
+    """Our marker, if the provider gave it back."""
+    step: int | None = None
+    """Optimizer steps done."""
+    total_steps: int | None = None
+    training_files: tuple[str, ...] = ()
+    """Ids or names of the files, as far as the provider names them (for weak matches)."""
+
+
+class EventLevel(StrEnum):
+    """How important an event is."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class JobEvent(Value):
+    """Something that happened in a job. Events come oldest first."""
+
+    id: str
+    """Also the cursor: pass it as ``after`` to go on from here."""
+    created_at: UtcDatetime
+    level: EventLevel = EventLevel.INFO
+    message: str
+    kind: Literal["message", "metrics"] = "message"
+    step: int | None = None
+    metrics: FrozenNumbers = {}
+    """Name -> number, for instance ``train_loss``; empty for plain messages."""
+
+
+class Checkpoint(Value):
+    """A state of the model that was kept during training."""
+
+    id: str
+    created_at: UtcDatetime | None = None
+    step: int | None = None
+    model: TunedModel
+    metrics: FrozenNumbers = {}
+
+
+class FileRef(Value):
+    """A file at the provider."""
+
+    provider: str
+    id: str
+    name: str
+    sha256: str
+    """SHA-256 of the bytes that were really sent."""
+    bytes: Annotated[int, Field(ge=0)]
+    purpose: str = "training"
+    expires_at: UtcDatetime | None = None
+
+
+class JobPage(Value):
+    """Jobs of one list call, newest first."""
+
+    jobs: tuple[JobSnapshot, ...]
+    cursor: str | None = None
+    """Pass it for the next page; None = this was the last."""
+
+
+class SubmissionQuery(Value):
+    """What to look for when asking a provider whether a submission has a job there."""
+
+    submission_id: str
+    """Our marker: metadata, tag, label or name."""
+    base_model: str
+    file_ids: tuple[str, ...] = ()
+    """Files of this submission at the provider, where they are known."""
+    file_names: tuple[str, ...] = ()
+    """Their names, which carry the digest."""
+
+
+class Found(Value):
+    """The submission has this job: its marker says so."""
+
+    snapshot: JobSnapshot
+
+
+class NotSeen(Value):
+    """No job with the marker was listed. Lists may lag, so this proves nothing."""
+
+    similar: tuple[JobSnapshot, ...] = ()
+    """Jobs with the same file and model but no marker of ours: reported, never adopted."""
+
+
+class Absent(Value):
+    """There is no such job: said only by a provider that reads its own writes."""
+
+
+FindResult = Found | NotSeen | Absent
+
+
+class AccountInfo(Value):
+    """What one harmless read told about an account."""
+
+    account: str
+    detail: str = ""
+    """One line for ``doctor``."""
+
+
+class BaseModelInfo(Value):
+    """A model that a provider can tune or serve."""
+
+    name: str
+    provider: str
+    description: str = ""
+    methods: tuple[Method, ...] = ()
+    tuned: bool = False
+    """True for a fine-tuned model of the user's."""
+    details: FrozenJson = {}
