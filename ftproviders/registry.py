@@ -18,7 +18,6 @@ from pydantic import ValidationError
 from ftproviders.config import Config
 from ftproviders.errors import (
     ConfigurationError,
-    MissingDependencyError,
     UnknownProviderError,
     UnsupportedFeatureError,
 )
@@ -191,7 +190,7 @@ def _load(target: str, *, provider: str) -> object:
     try:
         loaded: object = getattr(importlib.import_module(module), attribute)
     # A third party's module may raise anything while it is imported.
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         raise ConfigurationError(
             f"Provider {provider} is installed but broken: importing {target} raised "
             f"{type(error).__name__}: {error}.",

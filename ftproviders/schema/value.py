@@ -17,6 +17,7 @@ from pydantic import (
     JsonValue,
     PlainSerializer,
 )
+from typing_extensions import override
 
 __all__ = ["FrozenJson", "FrozenNumbers", "FrozenText", "JsonValue", "UtcDatetime", "Value"]
 
