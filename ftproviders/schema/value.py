@@ -31,7 +31,7 @@ class Value(BaseModel):
 class _FrozenDict(dict[str, Any]):
     """A dict that refuses changes; unlike a mapping proxy it can be pickled and copied."""
 
-    def _refuse(self, *_args: object, **_kwargs: object) -> NoReturn:
+    def _refuse(self: object, *_args: object, **_kwargs: object) -> NoReturn:
         raise TypeError("this mapping is read-only; make a dict() of it to change it")
 
     __setitem__ = __delitem__ = __ior__ = _refuse
