@@ -6,7 +6,7 @@ The HTTP library is imported on the first call.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ftproviders.errors import (
     AuthenticationError,
@@ -22,6 +22,9 @@ from ftproviders.errors import (
 )
 from ftproviders.schema.chat import ChatMessage
 from ftproviders.schema.deployment import ChatReply, Endpoint
+
+if TYPE_CHECKING:
+    import httpx2
 
 __all__ = ["complete", "error_for_status"]
 
@@ -64,36 +67,14 @@ def complete(
     Raises:
         ProviderError: By HTTP status, or because no readable answer came.
     """
-    import httpx2
-
     body: dict[str, Any] = {
         "model": endpoint.model,
         "messages": [m.model_dump(mode="json", exclude_none=True) for m in messages],
     }
     body |= {} if temperature is None else {"temperature": temperature}
     body |= {} if max_tokens is None else {"max_tokens": max_tokens}
+    response = _post(endpoint, body, headers)
     provider = endpoint.provider
-    try:
-        response = httpx2.post(
-            f"{endpoint.url.rstrip('/')}/chat/completions",
-            json=body,
-            headers=dict(headers),
-            timeout=_TIMEOUT_SECONDS,
-        )
-    except httpx2.TimeoutException as error:
-        raise ProviderTimeoutError(
-            f"{endpoint.url} did not answer in {_TIMEOUT_SECONDS:.0f} seconds.",
-            provider=provider,
-            operation="chat",
-            hint="Try again later.",
-        ) from error
-    except httpx2.HTTPError as error:
-        raise ProviderConnectionError(
-            f"{endpoint.url} cannot be reached.",
-            provider=provider,
-            operation="chat",
-            hint="Check that the server runs.",
-        ) from error
     if response.status_code >= 300:
         raise error_for_status(response.status_code, provider=provider, operation="chat")
     try:
@@ -104,6 +85,34 @@ def complete(
             provider=provider,
             operation="chat",
             hint="Check that the address is an OpenAI-compatible API.",
+        ) from error
+
+
+def _post(
+    endpoint: Endpoint, body: Mapping[str, Any], headers: Mapping[str, str]
+) -> httpx2.Response:
+    import httpx2
+
+    try:
+        return httpx2.post(
+            f"{endpoint.url.rstrip('/')}/chat/completions",
+            json=dict(body),
+            headers=dict(headers),
+            timeout=_TIMEOUT_SECONDS,
+        )
+    except httpx2.TimeoutException as error:
+        raise ProviderTimeoutError(
+            f"{endpoint.url} did not answer in {_TIMEOUT_SECONDS:.0f} seconds.",
+            provider=endpoint.provider,
+            operation="chat",
+            hint="Try again later.",
+        ) from error
+    except httpx2.HTTPError as error:
+        raise ProviderConnectionError(
+            f"{endpoint.url} cannot be reached.",
+            provider=endpoint.provider,
+            operation="chat",
+            hint="Check that the server runs.",
         ) from error
 
 
