@@ -1,1 +1,241 @@
-"""One Python API for fine-tuning language models wherever they are tuned."""
+"""One Python API for fine-tuning language models wherever they are tuned.
+
+    import ftproviders as ft
+
+    job = ft.submit(ft.JobSpec(provider="local", base_model="smollm2-135m",
+                               training_file="train.jsonl"))
+    job.wait()
+    print(job.chat("My kettle leaks").text)
+
+Names are loaded on first use: importing the package imports no SDK and no heavy library.
+"""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ftproviders.client import FineTuneClient, FineTuneJob
+    from ftproviders.config import Config
+    from ftproviders.errors import (
+        AuthenticationError,
+        ConfigurationError,
+        ConflictError,
+        ConsentError,
+        CostLimitError,
+        DatasetError,
+        DeploymentError,
+        FineTuneError,
+        InvalidRequestError,
+        JobCancelledError,
+        JobError,
+        JobFailedError,
+        JobPausedError,
+        JournalError,
+        MissingCredentialsError,
+        MissingDependencyError,
+        ModelRetiredError,
+        NotFoundError,
+        OutcomeUnknownError,
+        PermissionDeniedError,
+        ProviderConnectionError,
+        ProviderError,
+        ProviderTimeoutError,
+        ProviderUnavailableError,
+        QuotaExceededError,
+        RateLimitError,
+        StalledError,
+        UnexpectedResponseError,
+        UnknownProviderError,
+        UnsupportedFeatureError,
+        WaitTimeoutError,
+    )
+    from ftproviders.schema.chat import ChatExample, ChatMessage, PreferenceExample
+    from ftproviders.schema.dataset import Dataset, Issue, ValidationReport
+    from ftproviders.schema.deployment import ChatReply
+    from ftproviders.schema.hyperparameters import Hyperparameters, Method
+    from ftproviders.schema.job import (
+        Checkpoint,
+        JobEvent,
+        JobRef,
+        JobSnapshot,
+        JobSpec,
+        JobStatus,
+        TunedModel,
+    )
+    from ftproviders.schema.plan import CostEstimate, JobPlan
+    from ftproviders.schema.submission import JobRecord, ReconcileReport
+
+    _default = FineTuneClient()
+    adopt = _default.adopt
+    chat = _default.chat
+    doctor = _default.doctor
+    job = _default.job
+    jobs = _default.jobs
+    models = _default.models
+    plan = _default.plan
+    providers = _default.providers
+    reconcile = _default.reconcile
+    submit = _default.submit
+    validate = _default.validate
+
+__version__ = "0.1.0"
+
+_HOMES: dict[str, tuple[str, ...]] = {
+    "client": ("FineTuneClient", "FineTuneJob"),
+    "config": ("Config",),
+    "errors": (
+        "AuthenticationError",
+        "ConfigurationError",
+        "ConflictError",
+        "ConsentError",
+        "CostLimitError",
+        "DatasetError",
+        "DeploymentError",
+        "FineTuneError",
+        "InvalidRequestError",
+        "JobCancelledError",
+        "JobError",
+        "JobFailedError",
+        "JobPausedError",
+        "JournalError",
+        "MissingCredentialsError",
+        "MissingDependencyError",
+        "ModelRetiredError",
+        "NotFoundError",
+        "OutcomeUnknownError",
+        "PermissionDeniedError",
+        "ProviderConnectionError",
+        "ProviderError",
+        "ProviderTimeoutError",
+        "ProviderUnavailableError",
+        "QuotaExceededError",
+        "RateLimitError",
+        "StalledError",
+        "UnexpectedResponseError",
+        "UnknownProviderError",
+        "UnsupportedFeatureError",
+        "WaitTimeoutError",
+    ),
+    "schema.chat": ("ChatExample", "ChatMessage", "PreferenceExample"),
+    "schema.dataset": ("Dataset", "Issue", "ValidationReport"),
+    "schema.deployment": ("ChatReply",),
+    "schema.hyperparameters": ("Hyperparameters", "Method"),
+    "schema.job": (
+        "Checkpoint",
+        "JobEvent",
+        "JobRef",
+        "JobSnapshot",
+        "JobSpec",
+        "JobStatus",
+        "TunedModel",
+    ),
+    "schema.plan": ("CostEstimate", "JobPlan"),
+    "schema.submission": ("JobRecord", "ReconcileReport"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+_CLIENT_METHODS = (
+    "adopt",
+    "chat",
+    "doctor",
+    "job",
+    "jobs",
+    "models",
+    "plan",
+    "providers",
+    "reconcile",
+    "submit",
+    "validate",
+)
+
+__all__ = [
+    "AuthenticationError",
+    "ChatExample",
+    "ChatMessage",
+    "ChatReply",
+    "Checkpoint",
+    "Config",
+    "ConfigurationError",
+    "ConflictError",
+    "ConsentError",
+    "CostEstimate",
+    "CostLimitError",
+    "Dataset",
+    "DatasetError",
+    "DeploymentError",
+    "FineTuneClient",
+    "FineTuneError",
+    "FineTuneJob",
+    "Hyperparameters",
+    "InvalidRequestError",
+    "Issue",
+    "JobCancelledError",
+    "JobError",
+    "JobEvent",
+    "JobFailedError",
+    "JobPausedError",
+    "JobPlan",
+    "JobRecord",
+    "JobRef",
+    "JobSnapshot",
+    "JobSpec",
+    "JobStatus",
+    "JournalError",
+    "Method",
+    "MissingCredentialsError",
+    "MissingDependencyError",
+    "ModelRetiredError",
+    "NotFoundError",
+    "OutcomeUnknownError",
+    "PermissionDeniedError",
+    "PreferenceExample",
+    "ProviderConnectionError",
+    "ProviderError",
+    "ProviderTimeoutError",
+    "ProviderUnavailableError",
+    "QuotaExceededError",
+    "RateLimitError",
+    "ReconcileReport",
+    "StalledError",
+    "TunedModel",
+    "UnexpectedResponseError",
+    "UnknownProviderError",
+    "UnsupportedFeatureError",
+    "ValidationReport",
+    "WaitTimeoutError",
+    "__version__",
+    "adopt",
+    "chat",
+    "doctor",
+    "job",
+    "jobs",
+    "models",
+    "plan",
+    "providers",
+    "reconcile",
+    "submit",
+    "validate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _CLIENT_METHODS:
+        return getattr(_default_client(), name)
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME_OF, *_CLIENT_METHODS})
+
+
+@cache
+def _default_client() -> Any:
+    """Return the client behind the module's functions, made from the environment on first use."""
+    return importlib.import_module(f"{__name__}.client").FineTuneClient()

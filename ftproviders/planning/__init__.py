@@ -1,0 +1,6 @@
+"""From spec, data and an adapter's assessment to a plan; identity; dated prices."""
+
+from ftproviders.planning.identity import identity, submission_id
+from ftproviders.planning.plan import PlanInput, base_model_for, make_plan
+
+__all__ = ["PlanInput", "base_model_for", "identity", "make_plan", "submission_id"]

@@ -1,0 +1,147 @@
+"""From a spec, the data's report and the adapter's assessment to a JobPlan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from ftproviders.errors import ConfigurationError, CostLimitError
+from ftproviders.planning.identity import identity, submission_id
+from ftproviders.planning.prices import estimate
+from ftproviders.provider import ProviderOptions
+from ftproviders.schema.dataset import Dataset, ValidationReport
+from ftproviders.schema.job import JobSpec
+from ftproviders.schema.plan import Assessment, CostEstimate, JobPlan
+
+__all__ = ["PlanInput", "base_model_for", "make_plan"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanInput:
+    """What a plan is made of; collected by the runtime, which alone talks to adapters."""
+
+    spec: JobSpec
+    options: ProviderOptions
+    account: str
+    free: bool
+    training: Dataset
+    report: ValidationReport
+    assessment: Assessment
+    today: date
+    validation: Dataset | None = None
+    validation_report: ValidationReport | None = None
+
+
+def base_model_for(spec: JobSpec) -> str:
+    """Return the base model that the spec names for its provider.
+
+    Raises:
+        ConfigurationError: The mapping has no entry for the provider.
+    """
+    if isinstance(spec.base_model, str):
+        return spec.base_model
+    found = spec.base_model.get(spec.provider)
+    if found is None:
+        have = ", ".join(spec.base_model) or "nothing"
+        raise ConfigurationError(
+            f"base_model names no model for provider {spec.provider} (it has: {have}).",
+            provider=spec.provider,
+            hint=f"Add an entry {spec.provider}: MODEL to base_model.",
+        )
+    return found
+
+
+def make_plan(given: PlanInput) -> JobPlan:
+    """Put everything together and hold it against the user's limits.
+
+    Raises:
+        ConfigurationError: ``strict`` is set and a setting would be ignored.
+        CostLimitError: The plan costs more than ``max_cost_usd``, or its cost is unknown.
+    """
+    spec, assessment = given.spec, given.assessment
+    base_model = base_model_for(spec)
+    _refuse_ignored(spec, assessment)
+    tokens = _trained_tokens(given)
+    cost = _cost(given, base_model, tokens)
+    _hold_limit(spec, cost)
+    content = identity(
+        spec,
+        account=given.account,
+        base_model=base_model,
+        options=given.options,
+        training=given.training,
+        validation=given.validation,
+    )
+    return JobPlan(
+        spec=spec,
+        provider=spec.provider,
+        account=given.account,
+        base_model=base_model,
+        method=spec.method,
+        submission_id=submission_id(content, attempt=1),
+        identity=content,
+        training=given.training,
+        validation=given.validation,
+        report=given.report,
+        validation_report=given.validation_report,
+        trained_tokens=tokens,
+        resolved=assessment.resolved,
+        mapped=assessment.mapped,
+        ignored=assessment.ignored,
+        warnings=assessment.warnings,
+        notes=assessment.notes,
+        cost=cost,
+        duration_seconds=assessment.duration_seconds,
+        needs_consent=not given.free,
+    )
+
+
+def _refuse_ignored(spec: JobSpec, assessment: Assessment) -> None:
+    if not spec.strict or not assessment.ignored:
+        return
+    listed = "; ".join(f"{item.name} ({item.reason})" for item in assessment.ignored)
+    raise ConfigurationError(
+        f"Settings that {spec.provider} would ignore: {listed}.",
+        provider=spec.provider,
+        hint="Remove them, or leave out strict.",
+    )
+
+
+def _trained_tokens(given: PlanInput) -> int | None:
+    epochs = given.assessment.resolved.get("n_epochs")
+    if isinstance(epochs, bool) or not isinstance(epochs, (int, float)):
+        return None
+    return int(given.report.tokens.total * epochs)
+
+
+def _cost(given: PlanInput, base_model: str, tokens: int | None) -> CostEstimate:
+    if given.assessment.cost is not None:
+        return given.assessment.cost
+    if given.free:
+        return CostEstimate(usd=0.0, basis="nothing is charged")
+    spec = given.spec
+    return estimate(
+        spec.provider, base_model, spec.method, trained_tokens=tokens, today=given.today
+    )
+
+
+def _hold_limit(spec: JobSpec, cost: CostEstimate) -> None:
+    limit = spec.max_cost_usd
+    if limit is None:
+        return
+    if cost.usd is None:
+        raise CostLimitError(
+            f"The cost is not known ({cost.basis}), so a limit of {limit:g} USD cannot be kept.",
+            estimate=cost,
+            limit_usd=limit,
+            provider=spec.provider,
+            hint="Look at `ftproviders plan`, then submit without a cost limit if you accept that.",
+        )
+    if cost.usd > limit:
+        raise CostLimitError(
+            f"The plan costs about {cost.usd:.2f} USD ({cost.basis}); the limit is {limit:g} USD.",
+            estimate=cost,
+            limit_usd=limit,
+            provider=spec.provider,
+            hint="Raise the limit, or train on fewer rows or epochs.",
+        )

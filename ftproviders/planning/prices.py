@@ -1,0 +1,70 @@
+"""Dated prices from ``prices.toml``. A price that is not there is unknown."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from importlib.resources import files
+
+from ftproviders.schema.hyperparameters import Method
+from ftproviders.schema.plan import CostEstimate
+
+__all__ = ["TrainingPrice", "estimate"]
+
+_STALE_DAYS = 90
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingPrice:
+    """What a million trained tokens cost, and who said so when."""
+
+    provider: str
+    model: str
+    method: Method
+    usd_per_million_tokens: float
+    as_of: date
+    mark: str
+    """D = vendor documentation, R = vendor repository, S = secondary source."""
+    source: str
+
+
+@cache
+def _training_prices() -> tuple[TrainingPrice, ...]:
+    text = files("ftproviders.planning").joinpath("prices.toml").read_text(encoding="utf-8")
+    rows = tomllib.loads(text)["training"]
+    return tuple(TrainingPrice(**{**row, "method": Method(row["method"])}) for row in rows)
+
+
+def estimate(
+    provider: str, model: str, method: Method, *, trained_tokens: int | None, today: date
+) -> CostEstimate:
+    """Estimate a training run from the dated table.
+
+    Formula: trained tokens / 1,000,000 x price, with trained tokens = tokens of the file x epochs.
+    """
+    wanted = (provider, model, method)
+    row = next((p for p in _training_prices() if (p.provider, p.model, p.method) == wanted), None)
+    if row is None:
+        return CostEstimate(basis=f"unknown (no dated price for {model} on {provider})")
+    if trained_tokens is None:
+        return CostEstimate(
+            basis=f"unknown ({row.usd_per_million_tokens:g} USD per million trained tokens, but "
+            "the number of epochs is the provider's choice)",
+            source=row.source,
+            as_of=row.as_of,
+        )
+    doubts = []
+    if row.mark == "S":
+        doubts.append("from a secondary source")
+    if (today - row.as_of).days > _STALE_DAYS:
+        doubts.append(f"the price is of {row.as_of.isoformat()}")
+    doubt = f" ({', '.join(doubts)})" if doubts else ""
+    return CostEstimate(
+        usd=round(trained_tokens * row.usd_per_million_tokens / 1_000_000, 4),
+        basis=f"{trained_tokens:,} trained tokens x {row.usd_per_million_tokens:g} USD per "
+        f"million{doubt}",
+        source=row.source,
+        as_of=row.as_of,
+    )

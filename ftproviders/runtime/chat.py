@@ -1,0 +1,72 @@
+"""Asking a model, through whichever host can reach it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from ftproviders.errors import ConfigurationError, FineTuneError, ProviderError
+from ftproviders.runtime.session import Session
+from ftproviders.schema.chat import ChatMessage, Role
+from ftproviders.schema.deployment import ChatReply
+from ftproviders.schema.job import ModelSource, TunedModel
+
+__all__ = ["chat", "conversation"]
+
+
+def conversation(
+    messages: str | Sequence[ChatMessage | Mapping[str, Any]], *, system: str | None
+) -> tuple[ChatMessage, ...]:
+    """Make messages of a prompt or of dictionaries.
+
+    Raises:
+        ConfigurationError: A message is not one.
+    """
+    given = [{"role": "user", "content": messages}] if isinstance(messages, str) else messages
+    try:
+        parsed = [ChatMessage.model_validate(message) for message in given]
+    except ValidationError as error:
+        raise ConfigurationError(
+            f"Not a chat message: {error.errors(include_url=False)[0]['msg']}.",
+            operation="chat",
+            hint='A message looks like {"role": "user", "content": "..."}.',
+        ) from error
+    first = () if system is None else (ChatMessage(role=Role.SYSTEM, content=system),)
+    return (*first, *parsed)
+
+
+def chat(
+    session: Session,
+    provider: str,
+    model: str | TunedModel,
+    messages: Sequence[ChatMessage],
+    *,
+    temperature: float | None,
+    max_tokens: int | None,
+) -> ChatReply:
+    """Ask a model once; only what was surely not carried out is tried again.
+
+    Raises:
+        UnsupportedFeatureError: The provider does not host models.
+        DeploymentError: The model does not answer, and why.
+        ProviderError: The host refused.
+    """
+    host = session.hosting(provider)
+    target = model if isinstance(model, TunedModel) else _named(provider, model)
+    endpoint = session.call(host, "endpoint", lambda: host.endpoint(target))
+    return session.call(
+        host,
+        "chat",
+        lambda: host.chat(endpoint, messages, temperature=temperature, max_tokens=max_tokens),
+        retry=_not_carried_out,
+    )
+
+
+def _named(provider: str, model: str) -> TunedModel:
+    return TunedModel(source=ModelSource.PROVIDER_MODEL, name=model, provider=provider)
+
+
+def _not_carried_out(error: FineTuneError) -> bool:
+    return isinstance(error, ProviderError) and error.retryable and not error.maybe_executed

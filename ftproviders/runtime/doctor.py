@@ -1,0 +1,71 @@
+"""Looking at the set-up: folders, journal, providers."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from collections.abc import Iterator
+
+from ftproviders import registry
+from ftproviders.errors import FineTuneError
+from ftproviders.runtime.session import Session
+from ftproviders.schema.submission import CheckResult
+
+__all__ = ["doctor"]
+
+_LITTLE_DISK_BYTES = 2 * 1024**3
+
+
+def doctor(session: Session) -> Iterator[CheckResult]:
+    """Yield one result for each thing looked at; providers get one harmless read each."""
+    python = platform.python_version()
+    yield CheckResult(name="python", ok=True, detail=f"{python} on {platform.system()}")
+    file = session.config.config_file
+    there = "read" if file.exists() else "not there; defaults are used"
+    yield CheckResult(name="configuration", ok=True, detail=f"{file} ({there})")
+    yield _journal(session)
+    yield _disk(session)
+    for name in registry.names():
+        yield _provider(session, name)
+
+
+def _journal(session: Session) -> CheckResult:
+    try:
+        open_rows = len(session.journal.unresolved())
+        jobs = len(session.journal.records())
+    except FineTuneError as error:
+        return CheckResult(name="journal", ok=False, detail=error.message, hint=error.hint)
+    if open_rows:
+        return CheckResult(
+            name="journal",
+            ok=False,
+            detail=f"{open_rows} submission(s) whose outcome is unknown",
+            hint="Run: ftproviders reconcile",
+        )
+    return CheckResult(name="journal", ok=True, detail=f"{session.journal.path}, {jobs} job(s)")
+
+
+def _disk(session: Session) -> CheckResult:
+    folder = session.config.home
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    ok = free >= _LITTLE_DISK_BYTES
+    hint = "" if ok else "Free disk space, or set FTPROVIDERS_HOME and FTPROVIDERS_CACHE elsewhere."
+    return CheckResult(
+        name="disk", ok=ok, detail=f"{free / 1024**3:.1f} GiB free at {folder}", hint=hint
+    )
+
+
+def _provider(session: Session, name: str) -> CheckResult:
+    label = f"provider {name}"
+    try:
+        if registry.info(name).training is None:
+            session.hosting(name)
+            return CheckResult(name=label, ok=True, detail="hosts only; ready")
+        adapter = session.training(name)
+        account = session.call(adapter, "check", adapter.check)
+    except FineTuneError as error:
+        return CheckResult(name=label, ok=False, detail=error.message, hint=error.hint)
+    detail = f"{account.account}: {account.detail}" if account.detail else account.account
+    return CheckResult(name=label, ok=True, detail=detail)

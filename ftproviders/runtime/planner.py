@@ -1,0 +1,78 @@
+"""Reading the files and asking the adapter, so that a plan can be made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ftproviders import data, registry
+from ftproviders.errors import DatasetError
+from ftproviders.planning import PlanInput, base_model_for, make_plan
+from ftproviders.runtime.session import Session
+from ftproviders.schema.dataset import Dataset, ValidationReport
+from ftproviders.schema.job import JobSpec
+from ftproviders.schema.plan import JobPlan
+
+__all__ = ["plan"]
+
+
+def plan(session: Session, spec: JobSpec) -> JobPlan:
+    """Validate the files and resolve the spec; nothing is sent.
+
+    Raises:
+        DatasetError: A file is not fit for the provider; `report` says where.
+        ConfigurationError: Provider, model, option or setting is not usable as it is.
+        UnsupportedFeatureError: The provider does not have the method.
+        CostLimitError: Too expensive, or the cost is unknown and a limit was given.
+    """
+    adapter = session.training(spec.provider)
+    base_model = base_model_for(spec)
+    options = registry.options(adapter.info, spec.options.get(adapter.info.name, {}))
+    own = spec.model_copy(update={"base_model": base_model})
+    training, report = _read(session, spec, spec.training_file, purpose="training")
+    validation, validation_report = None, None
+    if spec.validation_file is not None:
+        validation, validation_report = _read(
+            session, spec, spec.validation_file, purpose="validation"
+        )
+    assessment = session.call(
+        adapter,
+        "plan",
+        lambda: adapter.assess(own, options=options, statistics=report.statistics),
+    )
+    return make_plan(
+        PlanInput(
+            spec=spec,
+            options=options,
+            account=adapter.account(),
+            free=adapter.free(),
+            training=training,
+            report=report,
+            validation=validation,
+            validation_report=validation_report,
+            assessment=assessment,
+            today=session.clock.now().date(),
+        )
+    )
+
+
+def _read(
+    session: Session, spec: JobSpec, file: str, *, purpose: str
+) -> tuple[Dataset, ValidationReport]:
+    info = session.training(spec.provider).info
+    dataset, report = data.validate(
+        Path(file), profiles={info.name: info.data}, method=spec.method, purpose=purpose
+    )
+    verdict = report.verdicts[info.name]
+    if not verdict.ok:
+        first = next(i for i in report.issues if i.severity == "error")
+        where = f"line {first.line}: " if first.line else ""
+        more = f" (and {verdict.errors - 1} more)" if verdict.errors > 1 else ""
+        raise DatasetError(
+            f"{file} is not fit for {info.name}: {where}{first.message}{more}",
+            report=report,
+            provider=info.name,
+            operation="validate",
+            hint=f"{first.fix} For everything that was found: ftproviders validate {file} "
+            f"--provider {info.name}",
+        )
+    return dataset, report
