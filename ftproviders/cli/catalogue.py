@@ -1,0 +1,211 @@
+"""``providers``, ``models`` and ``doctor``: what there is, and whether it works here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ftproviders.cli import shapes
+from ftproviders.cli.session import Session, verb
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from ftproviders.provider import HyperparameterInfo, ProviderInfo
+
+__all__ = ["doctor", "models", "providers"]
+
+
+@verb
+def providers(
+    session: Session,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="NAME", help="Show everything about this one.", show_default=False),
+    ] = None,
+) -> int:
+    """List the providers, or what one of them has: features, settings, options."""
+    client = session.client
+    found = list(client.providers()) if name is None else [client.provider(name)]
+    if session.out.json_mode:
+        session.out.document("providers", {"providers": [_provider(info) for info in found]})
+    elif name is None:
+        rows = [
+            (
+                info.name,
+                " + ".join(_roles(info)),
+                ", ".join(sorted(method.value for method in info.methods)),
+                "yes" if _installed(info) else f"no: {info.install_line}",
+                info.summary,
+            )
+            for info in found
+        ]
+        session.out.table(("provider", "does", "methods", "installed", "what it is"), rows)
+        session.out.note("More: ftproviders providers NAME")
+    else:
+        _show(session, found[0])
+    return 0
+
+
+def _roles(info: ProviderInfo) -> list[str]:
+    return [role for role, has in (("tunes", info.training), ("hosts", info.hosting)) if has]
+
+
+def _installed(info: ProviderInfo) -> bool:
+    from ftproviders.provider import missing_modules
+
+    return missing_modules(info) is None
+
+
+def _provider(info: ProviderInfo) -> dict[str, Any]:
+    return {
+        "name": info.name,
+        "summary": info.summary,
+        "roles": _roles(info),
+        "free": info.free,
+        "installed": _installed(info),
+        "install": info.install_line,
+        "methods": sorted(method.value for method in info.methods),
+        "features": sorted(feature.value for feature in (*info.features, *info.hosting_features)),
+        "hyperparameters": [
+            {
+                "name": knob.name,
+                "minimum": knob.minimum,
+                "maximum": knob.maximum,
+                "auto": knob.auto,
+                "default": knob.default,
+                "methods": sorted(method.value for method in knob.methods),
+                "sent_as": knob.sent_as,
+            }
+            for knob in info.hyperparameters
+        ],
+        "job_settings": sorted(info.job_settings),
+        "options": _fields(info.options_type),
+        "settings": _fields(info.settings_type, provider=info.name),
+        "docs": info.docs,
+    }
+
+
+def _fields(model: type[BaseModel], *, provider: str | None = None) -> list[dict[str, Any]]:
+    """Describe the fields of an options or settings class with their docstrings."""
+    fields = []
+    for name, field in model.model_fields.items():
+        if provider is not None and name in ("home", "cache"):
+            continue  # folders of the configuration, not of the provider
+        extra = field.json_schema_extra
+        own = extra.get("env") if isinstance(extra, dict) else None
+        described: dict[str, Any] = {
+            "name": name,
+            "type": _type_name(field.annotation),
+            "required": field.is_required(),
+            "default": None if field.is_required() else _plain(field.get_default()),
+            "description": " ".join((field.description or "").split()),
+        }
+        if provider is not None:
+            variable = f"FTPROVIDERS_{provider.upper().replace('-', '_')}_{name.upper()}"
+            described["env"] = [variable, *(own if isinstance(own, list) else ())]
+        fields.append(described)
+    return fields
+
+
+def _type_name(annotation: Any) -> str:
+    """Write a type as a person would: ``int | None``, not ``typing.Optional[int]``."""
+    text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
+    for noise in ("typing.", "pydantic.types.", "pathlib.", "collections.abc."):
+        text = text.replace(noise, "")
+    return text
+
+
+def _plain(value: object) -> object:
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
+
+
+def _show(session: Session, info: ProviderInfo) -> None:
+    out = session.out
+    out.line(f"{info.name}: {info.summary}")
+    out.pairs(
+        [
+            ("does", " and ".join(_roles(info))),
+            ("methods", ", ".join(sorted(method.value for method in info.methods))),
+            ("features", ", ".join(_provider(info)["features"]) or "none"),
+            ("installed", "yes" if _installed(info) else f"no; {info.install_line}"),
+            ("costs", "nothing" if info.free else "money"),
+            ("job settings", ", ".join(sorted(info.job_settings)) or "none"),
+        ]
+    )
+    if info.hyperparameters:
+        out.line()
+        out.table(
+            ("hyperparameter", "bounds", "default", "sent as"),
+            [(k.name, _bounds(k), k.default, k.sent_as or k.name) for k in info.hyperparameters],
+        )
+    _show_fields(session, "option (-o key=value)", _fields(info.options_type))
+    _show_fields(session, "connection setting", _fields(info.settings_type, provider=info.name))
+
+
+def _bounds(knob: HyperparameterInfo) -> str:
+    low = "" if knob.minimum is None else f"{knob.minimum:g} <= "
+    high = "" if knob.maximum is None else f" <= {knob.maximum:g}"
+    auto = " or auto" if knob.auto else ""
+    return f"{low}x{high}{auto}" if low or high else f"any{auto}"
+
+
+def _show_fields(session: Session, title: str, fields: Sequence[dict[str, Any]]) -> None:
+    if not fields:
+        return
+    session.out.line()
+    rows = [
+        (
+            field["name"],
+            field["type"],
+            "required" if field["required"] else str(field["default"]),
+            ", ".join(field.get("env", ())),
+            field["description"],
+        )
+        for field in fields
+    ]
+    session.out.table((title, "type", "default", "environment", "meaning"), rows)
+
+
+@verb
+def models(
+    session: Session,
+    provider: Annotated[
+        str | None, typer.Option("--provider", metavar="NAME", help="Only of this provider.")
+    ] = None,
+) -> int:
+    """List models that can be tuned, and tuned ones."""
+    found = session.client.models(provider)
+    if session.out.json_mode:
+        session.out.document("models", {"models": [shapes.model(one) for one in found]})
+        return 0
+    rows = [
+        (
+            one.provider,
+            one.name,
+            "tuned" if one.tuned else ", ".join(method.value for method in one.methods),
+            one.description,
+        )
+        for one in found
+    ]
+    session.out.table(("provider", "model", "methods", "what it is"), rows)
+    return 0
+
+
+@verb
+def doctor(session: Session) -> int:
+    """Check folders, journal and every provider. Exit 1 when something is not as it should be."""
+    checks = session.client.doctor()
+    ok = all(check.ok for check in checks)
+    if session.out.json_mode:
+        body = {"ok": ok, "checks": [check.model_dump(mode="json") for check in checks]}
+        session.out.document("doctor", body)
+    else:
+        rows = [
+            ("ok" if check.ok else "NOT OK", check.name, check.detail, check.hint)
+            for check in checks
+        ]
+        session.out.table(("", "what", "found", "what to do"), rows)
+    return 0 if ok else 1

@@ -1,0 +1,181 @@
+"""From exception to exit code, sentence and JSON object: the only place that decides it.
+
+0 done - 1 it ran and the answer is no - 2 wrong use or configuration - 3 the provider refused or is
+down - 4 outcome unknown - 5 wait timed out, paused or stalled - 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from ftproviders import errors
+
+if TYPE_CHECKING:
+    from ftproviders.cli.output import Output
+
+__all__ = ["EXIT_CODES", "DeclinedError", "Interrupted", "exit_code", "guarded", "report"]
+
+_ISSUES_SHOWN = 10
+
+
+class DeclinedError(errors.ConsentError):
+    """The user was asked and said no."""
+
+
+class Interrupted(errors.FineTuneError):
+    """Ctrl-C where there is more to say than that: a job goes on, or a request was under way."""
+
+
+EXIT_CODES: Mapping[type[BaseException], int] = {
+    KeyboardInterrupt: 130,
+    Interrupted: 130,
+    errors.OutcomeUnknownError: 4,
+    errors.WaitTimeoutError: 5,
+    errors.JobPausedError: 5,
+    errors.StalledError: 5,
+    errors.JobError: 1,
+    errors.DatasetError: 1,
+    DeclinedError: 1,
+    errors.ProviderError: 3,
+    errors.DeploymentError: 3,
+    errors.FineTuneError: 2,
+    # A flag that does not exist, a file that may not be read, and a fault of ours: the same
+    # command would fail in the same way again.
+    typer.TyperException: 2,
+    Exception: 2,
+}
+"""Exception type -> exit code; the nearest class of the exception counts."""
+
+
+def exit_code(error: BaseException) -> int:
+    """Return the exit code for `error`."""
+    if isinstance(error, errors.DatasetError) and error.report is None:
+        return 2  # the file could not be read at all: nothing was looked at
+    for kind in type(error).__mro__:
+        if kind in EXIT_CODES:
+            return EXIT_CODES[kind]
+    return 2
+
+
+def guarded(action: Callable[[], int], *, output: Output, debug: bool) -> int:
+    """Run `action`; whatever goes wrong becomes a sentence and an exit code, never a traceback.
+
+    Args:
+        action: What to do; returns its exit code.
+        output: Where the sentence goes.
+        debug: Show the traceback as well.
+
+    Returns:
+        The exit code.
+    """
+    try:
+        return action()
+    except BrokenPipeError:
+        return _reader_gone()
+    # The one place that catches everything: a person shall never see a traceback unasked.
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001
+        if debug:
+            traceback.print_exc()
+        try:
+            report(error, output)
+        except BrokenPipeError:
+            _reader_gone()
+        return exit_code(error)
+
+
+def report(error: BaseException, output: Output) -> None:
+    """Say what happened: two lines on stderr, or with ``--json`` one object on stdout."""
+    facts = _facts(error)
+    if output.json_mode:
+        output.document("error", facts)
+        return
+    for line in _issues(error):
+        output.complain(line)
+    output.complain(f"error: {facts['message']}")
+    if facts["hint"]:
+        output.complain(f"hint: {facts['hint']}")
+
+
+def _facts(error: BaseException) -> dict[str, Any]:
+    message, hint = _words(error)
+    ref = getattr(error, "ref", None)
+    return {
+        "type": type(error).__name__,
+        "message": message,
+        "hint": hint,
+        "ref": None if ref is None else str(ref),
+        "code": getattr(error, "code", None),
+        "status_code": getattr(error, "status_code", None),
+        "request_id": getattr(error, "request_id", None),
+    }
+
+
+def _words(error: BaseException) -> tuple[str, str]:
+    if isinstance(error, errors.FineTuneError):
+        return error.message, error.hint
+    if isinstance(error, typer.TyperException):
+        return error.format_message(), _usage(error)
+    if isinstance(error, KeyboardInterrupt):
+        return "Interrupted.", ""
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}.", _os_hint(error)
+    # The text of a foreign exception may hold a key, so only its type and place are named.
+    where = f"Unexpected {type(error).__name__} in {_place(error)}"
+    return (
+        f"{where}: this is a fault of ftproviders or of a provider package.",
+        "Run the command again with --debug and report what it shows.",
+    )
+
+
+def _usage(error: typer.TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    path = getattr(context, "command_path", None) or "ftproviders"
+    return f"`{path} --help` shows how it is used."
+
+
+def _os_hint(error: OSError) -> str:
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return (
+            "Check who may read and write there; FTPROVIDERS_HOME names another folder for state."
+        )
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "Make room on that disk, or name another folder with FTPROVIDERS_HOME."
+    return ""
+
+
+def _place(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return "an unknown place"
+    parts = frames[-1].filename.replace(os.sep, "/").rsplit("/", 2)
+    return f"{'/'.join(parts[-2:])}:{frames[-1].lineno}"
+
+
+def _issues(error: BaseException) -> list[str]:
+    """Return the first errors of a data file, so that nobody has to run a second command."""
+    found = error.report if isinstance(error, errors.DatasetError) else None
+    if found is None:
+        return []
+    from ftproviders.cli.shapes import issue_line
+
+    bad = [issue for issue in found.issues if issue.severity == "error"]
+    lines = [issue_line(found.file, issue) for issue in bad[:_ISSUES_SHOWN]]
+    if len(bad) > _ISSUES_SHOWN:
+        lines.append(f"... and {len(bad) - _ISSUES_SHOWN} more: ftproviders validate {found.file}")
+    return lines
+
+
+def _reader_gone() -> int:
+    """Stop quietly when the reader of stdout has gone away, as in ``| head``."""
+    # Python flushes stdout once more at exit; let that go nowhere.
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+    return 0

@@ -1,0 +1,330 @@
+"""The verbs on jobs that exist: list, look, follow, stop, take over, clear up."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ftproviders.cli import shapes
+from ftproviders.cli.flags import Ref
+from ftproviders.cli.session import Session, verb
+from ftproviders.errors import ConfigurationError, FineTuneError, JobError
+
+if TYPE_CHECKING:
+    from ftproviders.client import FineTuneJob
+    from ftproviders.schema.job import JobEvent
+    from ftproviders.schema.submission import JobRecord
+
+__all__ = [
+    "adopt",
+    "cancel",
+    "events",
+    "jobs",
+    "metrics",
+    "model",
+    "reconcile",
+    "status",
+    "watch",
+]
+
+_REMOTE_JOBS = 200
+
+
+@verb
+def jobs(
+    session: Session,
+    remote: Annotated[
+        bool,
+        typer.Option("--remote", help="Ask the providers that are set up, not the journal."),
+    ] = False,
+) -> int:
+    """List jobs, newest first: those in the journal, or with --remote those at the providers."""
+    found = _remote(session) if remote else [shapes.record(row) for row in session.client.jobs()]
+    if session.out.json_mode:
+        session.out.document("jobs", {"jobs": found})
+        return 0
+    if not found:
+        session.out.note("No jobs. Next: ftproviders submit --help, or ftproviders jobs --remote")
+        return 0
+    rows = [
+        (
+            str(job["ref"] or f"{job['provider']}:? ({job['submission_id']})"),
+            str(job["status"] if job["ref"] else job["state"]),
+            str(job["base_model"] or ""),
+            str(job["model"] or ""),
+            str(job["created_at"] or "")[:19],
+        )
+        for job in found
+    ]
+    session.out.table(("ref", "status", "base model", "model", "created (UTC)"), rows)
+    return 0
+
+
+def _remote(session: Session) -> list[dict[str, object]]:
+    """Ask every provider that lists jobs; one that is not set up is said and passed over."""
+    from ftproviders.provider import Feature
+
+    found: list[dict[str, object]] = []
+    problems: list[FineTuneError] = []
+    asked = 0
+    for info in session.client.providers():
+        if Feature.JOBS not in info.features:
+            continue
+        try:
+            seen = session.client.remote_jobs(info.name)
+            snapshots = list(itertools.islice(seen, _REMOTE_JOBS + 1))
+        except ConfigurationError as error:
+            session.out.note(f"{info.name}: not set up: {error.message}")
+            continue
+        except FineTuneError as error:
+            session.out.complain(f"{info.name}: {error}")
+            problems.append(error)
+            continue
+        asked += 1
+        if len(snapshots) > _REMOTE_JOBS:
+            session.out.note(f"{info.name}: only the newest {_REMOTE_JOBS} jobs are shown.")
+        found += [
+            shapes.snapshot(job) | {"state": None, "note": None} for job in snapshots[:_REMOTE_JOBS]
+        ]
+    if problems and not asked:
+        raise problems[0]
+    return found
+
+
+@verb
+def status(session: Session, ref: Ref) -> int:
+    """Ask how a job stands, now."""
+    job = session.client.job(ref)
+    job.refresh()
+    _show(session, job)
+    return 0
+
+
+def _show(session: Session, job: FineTuneJob) -> None:
+    body = shapes.job(job)
+    if session.out.json_mode:
+        session.out.document("job", body)
+        return
+    seen = job.snapshot
+    step = "" if seen.step is None else f"{seen.step}"
+    if step and seen.total_steps:
+        step += f"/{seen.total_steps}"
+    raw = "" if seen.raw_status == seen.status.value else f" ({seen.raw_status})"
+    lines = [
+        ("ref", str(job.ref)),
+        ("status", seen.status.value + raw),
+        ("step", step),
+        ("base model", seen.base_model or ""),
+        ("model", body["model"] or ""),
+        ("account", body["account"] or ""),
+        ("created", body["created_at"] or ""),
+        ("finished", body["finished_at"] or ""),
+        ("trained tokens", "" if seen.trained_tokens is None else f"{seen.trained_tokens:,}"),
+        ("submission", body["submission_id"] or ""),
+        ("error", seen.error.message if seen.error else ""),
+        ("resumable", "yes" if seen.resumable else ""),
+    ]
+    session.out.pairs([(label, value) for label, value in lines if value])
+
+
+@verb
+def watch(session: Session, ref: Ref) -> int:
+    """Stay with a job until it ends. Ctrl-C leaves the job alone."""
+    from ftproviders.cli.watching import stay
+
+    job = session.client.job(ref)
+    stay(session, job, timeout_seconds=None)
+    _show(session, job)
+    return 0
+
+
+@verb
+def events(
+    session: Session,
+    ref: Ref,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on until the job ends; JSON is one object a line.")
+    ] = False,
+) -> int:
+    """Show what happened in a job, oldest first."""
+    job = session.client.job(ref)
+    if follow:
+        for happened in job.follow():
+            _event(session, job, happened)
+        return 0
+    found = job.events()
+    if session.out.json_mode:
+        body = {"ref": str(job.ref), "events": [shapes.event(one) for one in found]}
+        session.out.document("events", body)
+        return 0
+    for happened in found:
+        _event(session, job, happened)
+    return 0
+
+
+def _event(session: Session, job: FineTuneJob, happened: JobEvent) -> None:
+    if session.out.json_mode:
+        body = {"ref": str(job.ref), "events": [shapes.event(happened)]}
+        session.out.document("events", body)
+        return
+    numbers = "  ".join(f"{name}={value:.6g}" for name, value in happened.metrics.items())
+    step = "" if happened.step is None else f"step {happened.step}  "
+    words = "" if happened.kind == "metrics" and numbers else happened.message
+    session.out.line(
+        f"{happened.created_at:%Y-%m-%d %H:%M:%S}  {happened.level.value:7}  "
+        f"{step}{words}{'  ' if words and numbers else ''}{numbers}".rstrip()
+    )
+
+
+@verb
+def metrics(
+    session: Session,
+    ref: Ref,
+    csv: Annotated[bool, typer.Option("--csv", help="Write CSV with a header line.")] = False,
+) -> int:
+    """Show the numbers of a job step by step: losses, learning rate, what the provider reports."""
+    if csv and session.out.json_mode:
+        raise ConfigurationError("--csv and --json are two forms of the same.", hint="Leave one.")
+    job = session.client.job(ref)
+    found = job.metrics()
+    if session.out.json_mode:
+        body = {"ref": str(job.ref), "metrics": [shapes.metrics_point(one) for one in found]}
+        session.out.document("metrics", body)
+        return 0
+    names = list(dict.fromkeys(name for one in found for name in one.metrics))
+    if csv:
+        _csv(session, names, found)
+    elif not found:
+        session.out.note("No metrics yet.")
+    else:
+        rows = [
+            (
+                "" if one.step is None else str(one.step),
+                *(f"{one.metrics[n]:.6g}" if n in one.metrics else "" for n in names),
+            )
+            for one in found
+        ]
+        session.out.table(("step", *names), rows)
+    return 0
+
+
+def _csv(session: Session, names: list[str], found: Sequence[JobEvent]) -> None:
+    import csv
+    import io
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("step", "created_at", *names))
+    for one in found:
+        numbers = (repr(one.metrics[n]) if n in one.metrics else "" for n in names)
+        step = "" if one.step is None else one.step
+        writer.writerow((step, shapes.moment(one.created_at), *numbers))
+    session.out.line(text.getvalue().rstrip("\n"))
+
+
+@verb
+def model(session: Session, ref: Ref) -> int:
+    """Print the name of the tuned model."""
+    job = session.client.job(ref)
+    snapshot = job.refresh()
+    if snapshot.model is None:
+        raise JobError(
+            f"Job {job.ref} has no tuned model; its status is {snapshot.status.value}.",
+            snapshot=snapshot,
+            operation="model",
+            hint=f"See `ftproviders status {job.ref}`."
+            if snapshot.status.terminal
+            else f"Wait for it with `ftproviders watch {job.ref}`.",
+        )
+    if session.out.json_mode:
+        session.out.document("job", shapes.job(job))
+    else:
+        session.out.line(str(snapshot.model))
+    return 0
+
+
+@verb
+def cancel(session: Session, ref: Ref) -> int:
+    """Stop a job. On a paid provider this is shown and agreed to first."""
+    job = session.client.job(ref)
+    if job.needs_consent():
+        from ftproviders.cli.consent import ask
+
+        seen = job.refresh()
+        ask(
+            session,
+            what=f"This cancels job {job.ref}, which is {seen.status.value}.",
+            facts=[f"base model  {seen.base_model or 'unknown'}"],
+            verb="cancel",
+            provider=job.ref.provider,
+        )
+    job.cancel()
+    _show(session, job)
+    return 0
+
+
+@verb
+def adopt(session: Session, ref: Ref) -> int:
+    """Write a job that somebody else made into the journal."""
+    _show(session, session.client.adopt(ref))
+    return 0
+
+
+@verb
+def reconcile(
+    session: Session,
+    adopt_ref: Annotated[
+        str | None,
+        typer.Option("--adopt", metavar="REF", help="Say that this job is the unresolved one."),
+    ] = None,
+    assume_absent: Annotated[
+        bool,
+        typer.Option(
+            "--assume-absent", help="Say that what cannot be found was never made; it may be sent."
+        ),
+    ] = False,
+) -> int:
+    """Find out what became of submissions whose answer was lost.
+
+    Exit 4 when a submission is still unresolved, 3 when a provider could not be asked.
+    """
+    if adopt_ref is not None and assume_absent:
+        raise ConfigurationError("--adopt and --assume-absent contradict.", hint="Leave one.")
+    report = session.client.reconcile(adopt=adopt_ref, assume_absent=assume_absent)
+    if session.out.json_mode:
+        body = {
+            "resolved": [shapes.record(row) for row in report.resolved],
+            "unresolved": [
+                {
+                    "job": shapes.record(one.record),
+                    "similar": [shapes.snapshot(job) for job in one.similar],
+                    "detail": one.detail,
+                }
+                for one in report.unresolved
+            ],
+            "imported": [shapes.record(row) for row in report.imported],
+            "problems": list(report.problems),
+        }
+        session.out.document("reconcile", body)
+    else:
+        _reconciled(session, "resolved", report.resolved)
+        _reconciled(session, "found at the provider", report.imported)
+        for one in report.unresolved:
+            _reconciled(session, "UNRESOLVED", [one.record])
+            session.out.line(f"  {one.detail}")
+            for job in one.similar:
+                session.out.line(f"  similar, without our marker: {job.ref} ({job.status.value})")
+        for problem in report.problems:
+            session.out.complain(f"not asked: {problem}")
+        if not (report.resolved or report.unresolved or report.imported or report.problems):
+            session.out.line("Every submission is resolved.")
+    return 4 if report.unresolved else 3 if report.problems else 0
+
+
+def _reconciled(session: Session, word: str, rows: Sequence[JobRecord]) -> None:
+    for row in rows:
+        name = str(row.ref) if row.ref else f"{row.provider}, submission {row.submission_id}"
+        session.out.line(f"{word}: {name} ({row.state.value})")

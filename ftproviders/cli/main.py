@@ -1,0 +1,95 @@
+"""The command line: every verb, and the way in and out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from ftproviders.cli import catalogue, chatting, data, jobs, submitting, trial
+from ftproviders.cli.failures import guarded
+from ftproviders.cli.output import Output
+
+__all__ = ["app", "main", "run"]
+
+# Typer's rich help costs an import that plain help does not, and says the same.
+app = typer.Typer(
+    name="ftproviders",
+    help="Fine-tune language models on any provider with the same commands.",
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for _command in (
+    trial.demo,
+    data.validate,
+    submitting.plan,
+    submitting.submit,
+    jobs.jobs,
+    jobs.status,
+    jobs.watch,
+    jobs.events,
+    jobs.metrics,
+    jobs.model,
+    jobs.cancel,
+    jobs.adopt,
+    jobs.reconcile,
+    chatting.chat,
+    catalogue.providers,
+    catalogue.models,
+    catalogue.doctor,
+):
+    app.command()(_command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"ftproviders {version('ftproviders')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Show the version and leave."
+    ),
+) -> None:
+    del version
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line.
+
+    Args:
+        arguments: Without the program's name; default ``sys.argv[1:]``.
+
+    Returns:
+        The exit code; the table stands in ``failures``.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    # A flag that does not exist is found before --json is read, so it is looked up here.
+    flags = given[: given.index("--")] if "--" in given else given
+    output = Output(json_mode="--json" in flags, quiet="--quiet" in flags)
+
+    def action() -> int:
+        command = typer.main.get_command(app)
+        code = command.main(args=given, prog_name="ftproviders", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+
+    return guarded(action, output=output, debug="--debug" in flags)
+
+
+def run() -> None:
+    """Be the ``ftproviders`` command."""
+    for stream in (sys.stdout, sys.stderr):
+        # A character that the terminal's encoding lacks must not end a command.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    sys.exit(main())

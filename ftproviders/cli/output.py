@@ -1,0 +1,122 @@
+"""Where text goes: results to stdout, progress and hints to stderr.
+
+On a terminal tables are drawn by rich; elsewhere they are plain aligned columns, so that ``grep``
+and ``awk`` see one row a line.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, TextIO
+
+__all__ = ["Output", "printable"]
+
+_CONTROL = {code: None for code in (*range(32), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
+
+
+def printable(text: str) -> str:
+    """Drop control characters, so that text from elsewhere cannot steer the terminal."""
+    return text.translate(_CONTROL)
+
+
+class Output:
+    """The two streams of one command.
+
+    Args:
+        json_mode: Results are JSON objects; human lines go nowhere.
+        quiet: Progress and hints are left out.
+    """
+
+    def __init__(self, *, json_mode: bool = False, quiet: bool = False) -> None:
+        self.json_mode = json_mode
+        self.quiet = quiet
+        self._live_width = 0
+
+    # --- results --------------------------------------------------------------------------------
+
+    def document(self, noun: str, body: Mapping[str, Any]) -> None:
+        """Write one JSON object ``{"schema": "ftproviders.<noun>/1", ...}`` on one line."""
+        encoding = (sys.stdout.encoding or "ascii").lower()
+        text = json.dumps(
+            {"schema": f"ftproviders.{noun}/1", **body}, ensure_ascii=not encoding.startswith("utf")
+        )
+        self._clear_live()
+        print(text, flush=True)
+
+    def line(self, text: str = "") -> None:
+        """Write one line of the result; at once, because a reader may be waiting for it."""
+        self._clear_live()
+        print(_safe(text, sys.stdout), flush=True)
+
+    def table(self, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Write a table: drawn on a terminal, plain columns elsewhere."""
+        self._clear_live()
+        if sys.stdout.isatty():
+            _draw(headers, rows)
+            return
+        grid = [tuple(headers), *(tuple(printable(cell) for cell in row) for row in rows)]
+        widths = [max(len(row[column]) for row in grid) for column in range(len(headers))]
+        for row in grid:
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            print("  ".join(cells).rstrip())
+        sys.stdout.flush()
+
+    def pairs(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """Write ``label  value`` lines with the values in one column."""
+        width = max((len(label) for label, _ in pairs), default=0)
+        for label, value in pairs:
+            self.line(f"{label.ljust(width)}  {value}".rstrip())
+
+    # --- progress and hints ---------------------------------------------------------------------
+
+    def note(self, text: str) -> None:
+        """Write progress or a hint to stderr, unless ``--quiet``."""
+        if not self.quiet:
+            self.complain(text)
+
+    def complain(self, text: str) -> None:
+        """Write to stderr even with ``--quiet``: errors, and what must be seen before consent."""
+        self._clear_live()
+        print(_safe(text, sys.stderr), file=sys.stderr, flush=True)
+
+    @property
+    def live_possible(self) -> bool:
+        """True when a status line can be rewritten in place."""
+        return not self.quiet and sys.stderr.isatty()
+
+    def live(self, text: str) -> None:
+        """Rewrite the status line in place; only where `live_possible`."""
+        import shutil
+
+        width = shutil.get_terminal_size().columns - 1
+        shown = printable(text).replace("\n", " ")[:width]
+        sys.stderr.write("\r" + shown.ljust(self._live_width))
+        sys.stderr.flush()
+        self._live_width = len(shown)
+
+    def _clear_live(self) -> None:
+        if self._live_width:
+            sys.stderr.write("\r" + " " * self._live_width + "\r")
+            sys.stderr.flush()
+            self._live_width = 0
+
+
+def _safe(text: str, stream: TextIO) -> str:
+    return printable(text) if stream.isatty() else text
+
+
+def _draw(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for header in headers:
+        table.add_column(header, overflow="fold")
+    for row in rows:
+        # Text, not str: a value in [brackets] is no markup.
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    Console(file=sys.stdout).print(table)

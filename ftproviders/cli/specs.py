@@ -1,0 +1,216 @@
+"""From job file, flags and configuration to one `JobSpec`.
+
+Order: flag > job file > environment > profile > default; the last three are in `Config`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ftproviders.cli import flags as flag_table
+from ftproviders.cli.jobfile import JobFileContent, read_job_file
+from ftproviders.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from ftproviders.client import FineTuneClient
+    from ftproviders.schema.job import JobSpec
+
+__all__ = ["SpecFlags", "make_spec", "parse_method", "takes_spec"]
+
+_TUNING = (
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "learning_rate_multiplier",
+    "lora_r",
+    "lora_alpha",
+    "lora_dropout",
+)
+_NAMES = {"epochs": "n_epochs", "model": "base_model", "max_cost": "max_cost_usd"}
+_FLAGS = {field: flag for flag, field in _NAMES.items()}
+_NEEDED: Mapping[str, tuple[str, str]] = {
+    "provider": (
+        "provider",
+        "Add --provider NAME, or `provider:` to the job file; `ftproviders providers` lists them.",
+    ),
+    "base_model": (
+        "base model",
+        "Add --model NAME, or `base_model:` to the job file; `ftproviders models` lists some.",
+    ),
+    "training_file": (
+        "training file",
+        "Add --training-file FILE, or `training_file:` to the job file.",
+    ),
+}
+"""Field -> what it is called, and what to do when it is missing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpecFlags:
+    """What `plan` and `submit` take on the command line; None = not said."""
+
+    job_file: Path | None = None
+    options: Sequence[str] = ()
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """Flag name with underscores -> value."""
+
+    @property
+    def stated(self) -> dict[str, Any]:
+        """The flags that were given."""
+        return {name: value for name, value in self.values.items() if value is not None}
+
+
+def takes_spec(body: Callable[..., int]) -> Callable[..., int]:
+    """Give a verb the flags of a job; it gets them as one `SpecFlags` after the session."""
+
+    @functools.wraps(body)
+    def command(session: Any, **given: Any) -> int:
+        said = {name: given.pop(name) for name, _ in flag_table.SPEC_FLAGS}
+        flags = SpecFlags(
+            job_file=said.pop("job_file"), options=said.pop("option") or (), values=said
+        )
+        return body(session, flags, **given)
+
+    first, _, *own = inspect.signature(body, eval_str=True).parameters.values()
+    own = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
+    command.__signature__ = inspect.Signature(  # type: ignore[attr-defined] # for inspect.signature
+        [first, *flag_table.parameters(flag_table.SPEC_FLAGS), *own], return_annotation=int
+    )
+    return command
+
+
+def parse_method(text: str) -> str:
+    """Return the method's own name for `text`, which may be an alias.
+
+    Raises:
+        ConfigurationError: There is no such method.
+    """
+    from ftproviders.schema.hyperparameters import Method
+
+    try:
+        return Method(text).value
+    except ValueError as error:
+        known = ", ".join(method.value for method in Method)
+        raise ConfigurationError(
+            f"There is no method {text!r}.", hint=f"Methods: {known}."
+        ) from error
+
+
+def make_spec(client: FineTuneClient, flags: SpecFlags) -> JobSpec:
+    """Put together what is asked for.
+
+    Args:
+        client: For the configuration and the provider's option class.
+        flags: What the command line says.
+
+    Raises:
+        ConfigurationError: Something needed is missing, or a value is not acceptable; the message
+            names the flag, or the line of the job file.
+    """
+    from pydantic import ValidationError
+
+    from ftproviders.schema.job import JobSpec
+
+    content = None if flags.job_file is None else read_job_file(flags.job_file)
+    values: dict[str, Any] = dict(content.values) if content else {}
+    stated = flags.stated
+    tuning = {_NAMES.get(n, n): stated.pop(n) for n in _TUNING if n in stated}
+    values |= {_NAMES.get(n, n): str(v) if isinstance(v, Path) else v for n, v in stated.items()}
+    if isinstance(values.get("method"), str) and "method" in stated:
+        values["method"] = parse_method(values["method"])
+    if tuning and isinstance(values.get("hyperparameters") or {}, Mapping):
+        values["hyperparameters"] = {**(values.get("hyperparameters") or {}), **tuning}
+    values["provider"] = values.get("provider") or client.config.provider
+    _require(values)
+    if flags.options:
+        values["options"] = _with_options(client, values, flags.options)
+    # An empty value in a job file (`suffix:`) means that the user did not say.
+    given = {name: value for name, value in values.items() if value is not None}
+    try:
+        return JobSpec.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise _not_accepted(first["loc"], first["msg"], content, flags) from error
+
+
+def _require(values: Mapping[str, Any]) -> None:
+    for name, (what, hint) in _NEEDED.items():
+        if not values.get(name):
+            raise ConfigurationError(f"No {what} is named.", operation="plan", hint=hint)
+
+
+def _with_options(
+    client: FineTuneClient, values: Mapping[str, Any], pairs: Sequence[str]
+) -> dict[str, Any]:
+    """Add ``-o key=value`` pairs to the options of the job's provider."""
+    provider = str(values["provider"]).replace("_", "-")
+    fields = client.provider(provider).options_type.model_fields
+    given: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        key = key.strip().replace("-", "_")
+        if not equals or not key:
+            raise ConfigurationError(
+                f"-o {pair}: write -o key=value.",
+                hint=f"Options of {provider}: {', '.join(fields) or 'none'}.",
+            )
+        given[key] = _typed(fields[key].rebuild_annotation() if key in fields else str, text)
+    before = values.get("options") or {}
+    if not isinstance(before, Mapping):
+        return {provider: given}
+    own = {str(name).replace("_", "-"): options for name, options in before.items()}
+    mine = own.get(provider) or {}
+    return {**own, provider: {**mine, **given} if isinstance(mine, Mapping) else given}
+
+
+def _typed(annotation: Any, text: str) -> Any:
+    """Read `text` as the field's type, so that it equals the same value from a job file.
+
+    What does not fit is returned as it is; the registry refuses it with the field's own words.
+    """
+    import json
+
+    from pydantic import TypeAdapter, ValidationError
+
+    reader: TypeAdapter[Any] = TypeAdapter(annotation)
+    candidates: list[Any] = [text]
+    with contextlib.suppress(ValueError):
+        candidates.append(json.loads(text))
+    for candidate in candidates:
+        try:
+            return reader.dump_python(reader.validate_python(candidate), mode="json")
+        except ValidationError:
+            continue
+    return text
+
+
+def _not_accepted(
+    place: Sequence[int | str],
+    message: str,
+    content: JobFileContent | None,
+    flags: SpecFlags,
+) -> ConfigurationError:
+    names = [str(part) for part in place]
+    last = names[1] if names[:1] == ["hyperparameters"] and len(names) > 1 else (names or [""])[0]
+    flag = _FLAGS.get(last, last)
+    if flag in flags.stated or content is None:
+        return ConfigurationError(
+            f"--{flag.replace('_', '-')}: {message}.", operation="plan", hint="Correct that flag."
+        )
+    return ConfigurationError(
+        f"{content.where(names)}: {'.'.join(_own_keys(names))}: {message}.",
+        operation="plan",
+        hint="Correct that line.",
+    )
+
+
+def _own_keys(names: Sequence[str]) -> Sequence[str]:
+    """Leave out what pydantic appends for the members of a union (``int``, ``literal[...]``)."""
+    depth = 2 if names[:1] == ["hyperparameters"] else 3 if names[:1] == ["options"] else 1
+    return names[:depth]

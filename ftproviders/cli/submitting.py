@@ -1,0 +1,147 @@
+"""``plan`` and ``submit``: look first, then send."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftproviders.cli import flags as f
+from ftproviders.cli import shapes
+from ftproviders.cli.failures import Interrupted
+from ftproviders.cli.session import Session, verb
+from ftproviders.cli.specs import SpecFlags, make_spec, takes_spec
+from ftproviders.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from ftproviders.client import FineTuneJob
+    from ftproviders.schema.dataset import Dataset, ValidationReport
+    from ftproviders.schema.plan import CostEstimate, JobPlan
+
+__all__ = ["plan", "submit"]
+
+
+@verb
+@takes_spec
+def plan(session: Session, flags: SpecFlags) -> int:
+    """Show what a submission would send, change, ignore and cost. Sends nothing."""
+    made = _planned(session, flags)
+    if session.out.json_mode:
+        session.out.document("plan", shapes.plan(made))
+        return 0
+    for line in plan_lines(made):
+        session.out.line(line)
+    return 0
+
+
+@verb
+@takes_spec
+def submit(
+    session: Session,
+    flags: SpecFlags,
+    again: f.Again = False,
+    wait: f.Wait = False,
+    timeout: f.Timeout = None,
+) -> int:
+    """Start a tuning job, exactly once: the same command again returns the same job.
+
+    A job that costs money is shown and agreed to first; --yes agrees on the command line.
+    """
+    if timeout is not None and not wait:
+        raise ConfigurationError("--timeout says how long to wait.", hint="Add --wait.")
+    made = _planned(session, flags)
+    if made.needs_consent:
+        from ftproviders.cli.consent import ask
+
+        ask(
+            session,
+            what=f"This starts a tuning job on {made.provider}; cost: {_cost(made.cost)}.",
+            facts=plan_lines(made),
+            verb="submit",
+            provider=made.provider,
+        )
+    else:
+        for warning in made.warnings:
+            session.out.note(f"warning: {warning}")
+    job = _submitted(session, made, again=again)
+    return _shown(session, job, wait=wait, timeout_seconds=timeout)
+
+
+def _planned(session: Session, flags: SpecFlags) -> JobPlan:
+    return session.client.plan(make_spec(session.client, flags))
+
+
+def _submitted(session: Session, made: JobPlan, *, again: bool) -> FineTuneJob:
+    try:
+        return session.client.submit(
+            made, again=again, acknowledge=False, on_progress=session.out.note
+        )
+    except KeyboardInterrupt as error:
+        raise Interrupted(
+            "Stopped while submitting; the job may have been made.",
+            provider=made.provider,
+            operation="submit",
+            hint="Run the same command again: it finds the job if there is one. "
+            "`ftproviders reconcile` tells, too.",
+        ) from error
+
+
+def _shown(session: Session, job: FineTuneJob, *, wait: bool, timeout_seconds: float | None) -> int:
+    """Print the ref first: only then was the job shown, and only then is it acknowledged."""
+    from ftproviders.cli.watching import stay
+
+    out = session.out
+    if not out.json_mode:
+        out.line(str(job.ref))
+        if job.reused:
+            out.note("This submission has that job already; nothing was sent. --again trains anew.")
+    elif wait:
+        out.note(str(job.ref))
+    else:
+        out.document("job", shapes.job(job))
+    job.acknowledge()
+    if not wait:
+        out.note(f"Next: ftproviders watch {job.ref}")
+        return 0
+    stay(session, job, timeout_seconds=timeout_seconds)
+    if out.json_mode:
+        out.document("job", shapes.job(job))
+    else:
+        out.line(f"{job.status.value}: {job.model or 'no model'}")
+        out.note(f'Next: ftproviders chat {job.ref} "..."')
+    return 0
+
+
+def plan_lines(made: JobPlan) -> list[str]:
+    """Return a plan for people, a line each."""
+    from ftproviders.cli.watching import duration
+
+    length = made.duration_seconds
+    lines = [
+        f"provider    {made.provider} (account {made.account})",
+        f"model       {made.base_model}",
+        f"method      {made.method.value}",
+        f"training    {_data(made.training, made.report)}",
+    ]
+    if made.validation is not None and made.validation_report is not None:
+        lines.append(f"validation  {_data(made.validation, made.validation_report)}")
+    trained = "unknown" if made.trained_tokens is None else f"about {made.trained_tokens:,}"
+    lines.append(f"trains on   {trained} tokens")
+    lines.append(f"takes       {'unknown' if length is None else 'about ' + duration(length)}")
+    lines += [f"setting     {name} = {value}" for name, value in made.resolved.items()]
+    lines += [f"sent as     {m.name} -> {m.sent_as}" for m in made.mapped]
+    lines += [f"ignored     {i.name} = {i.value}: {i.reason}" for i in made.ignored]
+    lines += [f"warning     {warning}" for warning in made.warnings]
+    lines += [f"note        {note}" for note in made.notes]
+    lines += [f"cost        {_cost(made.cost)}", f"submission  {made.submission_id}"]
+    return lines
+
+
+def _data(data: Dataset, report: ValidationReport) -> str:
+    about = "" if report.tokens.exact else "about "
+    return f"{data.path}: {data.rows:,} rows, {about}{report.tokens.total:,} tokens"
+
+
+def _cost(cost: CostEstimate) -> str:
+    if cost.usd is None:
+        return f"unknown ({cost.basis})"
+    read = f"; price of {cost.as_of}" if cost.as_of else ""
+    return f"about ${cost.usd:,.2f} ({cost.basis}{read})"

@@ -1,0 +1,179 @@
+"""One walk from data to an answer of the tuned model."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ftproviders.schema.hyperparameters import Hyperparameters
+from ftproviders.schema.job import JobSpec
+
+if TYPE_CHECKING:
+    from ftproviders.client import FineTuneClient, FineTuneJob
+    from ftproviders.schema.job import JobEvent, JobRef, JobSnapshot
+
+__all__ = ["Answer", "DemoResult", "Question", "fresh_home", "questions", "run_demo"]
+
+DATA = Path(__file__).parent / "data"
+PROVIDER = "local"
+BASE_MODEL = "smollm2-135m"
+EPOCHS = 3
+MAX_ANSWER_TOKENS = 40
+"""The answers taught are shorter than this; the untuned model would go on for pages."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """A customer's sentence and what the model should see in it."""
+
+    prompt: str
+    intent: str
+
+    def right(self, reply: str) -> bool:
+        """Say whether `reply` starts with the intent in the taught form, ``[INTENT/``."""
+        return reply.startswith(f"[{self.intent.upper()}/")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What the model said to one question before and after tuning."""
+
+    question: Question
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoResult:
+    """What the walk found."""
+
+    ref: JobRef
+    model: str
+    """Name of the tuned model."""
+    home: Path
+    """State folder of this walk: journal and run."""
+    answers: Sequence[Answer]
+    losses: Sequence[tuple[int | None, float]]
+    """Step and training loss, oldest first."""
+    seconds: Mapping[str, float]
+    """Part of the walk -> seconds."""
+
+    @property
+    def before(self) -> int:
+        """Right answers of the untuned model."""
+        return sum(a.question.right(a.before) for a in self.answers)
+
+    @property
+    def after(self) -> int:
+        """Right answers of the tuned model."""
+        return sum(a.question.right(a.after) for a in self.answers)
+
+
+def questions() -> Sequence[Question]:
+    """Return the held-out questions; none of them is in the training file."""
+    lines = (DATA / "test.jsonl").read_text(encoding="utf-8").splitlines()
+    return [Question(**json.loads(line)) for line in lines]
+
+
+def fresh_home(cache: Path) -> Path:
+    """Make a new state folder, so that no job of an earlier walk is found again.
+
+    Args:
+        cache: The cache folder, which itself is kept: downloads and converted models stay there.
+    """
+    parent = cache / "demo"
+    parent.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix="home-", dir=parent))
+
+
+def run_demo(
+    client: FineTuneClient,
+    *,
+    provider: str = PROVIDER,
+    base_model: str = BASE_MODEL,
+    epochs: int = EPOCHS,
+    on_progress: Callable[[str], None],
+    on_job: Callable[[FineTuneJob], None],
+    on_update: Callable[[JobSnapshot, Sequence[JobEvent]], None],
+) -> DemoResult:
+    """Ask, tune, ask again.
+
+    Args:
+        client: A client whose state folder is fresh.
+        provider: Where to tune.
+        base_model: What to tune.
+        epochs: Passes over the 200 rows; 0 leaves the model as it is.
+        on_progress: Gets a sentence at each part.
+        on_job: Gets the job as soon as it is known.
+        on_update: Gets each new state of the job with its new events.
+
+    Raises:
+        FineTuneError: Whatever stops the walk.
+    """
+    asked = questions()
+    clock = _Clock()
+    on_progress(f"Asking {base_model} {len(asked)} questions, untuned ...")
+    before = [_reply(client, provider, base_model, question) for question in asked]
+    clock.lap("ask the untuned model")
+    job = client.submit(
+        JobSpec(
+            provider=provider,
+            base_model=base_model,
+            training_file=str(DATA / "train.jsonl"),
+            hyperparameters=Hyperparameters(n_epochs=epochs),
+        ),
+        on_progress=on_progress,
+    )
+    on_job(job)
+    job.wait(on_update=on_update)
+    clock.lap("tune")
+    on_progress("Asking the tuned model the same questions ...")
+    after = [
+        job.chat(question.prompt, temperature=0.0, max_tokens=MAX_ANSWER_TOKENS).text.strip()
+        for question in asked
+    ]
+    clock.lap("ask the tuned model")
+    return DemoResult(
+        ref=job.ref,
+        model=str(job.model),
+        home=client.config.home,
+        answers=[
+            Answer(question=question, before=first, after=then)
+            for question, first, then in zip(asked, before, after, strict=True)
+        ],
+        losses=_losses(job),
+        seconds=clock.seconds,
+    )
+
+
+def _reply(client: FineTuneClient, provider: str, model: str, question: Question) -> str:
+    reply = client.chat(
+        provider, model, question.prompt, temperature=0.0, max_tokens=MAX_ANSWER_TOKENS
+    )
+    return reply.text.strip()
+
+
+def _losses(job: FineTuneJob) -> Sequence[tuple[int | None, float]]:
+    return [
+        (event.step, event.metrics["train_loss"])
+        for event in job.metrics()
+        if "train_loss" in event.metrics
+    ]
+
+
+class _Clock:
+    """Seconds spent on each part."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._since = time.monotonic()
+
+    def lap(self, part: str) -> None:
+        now = time.monotonic()
+        self.seconds[part] = now - self._since
+        self._since = now
