@@ -1,0 +1,220 @@
+"""From the bytes of a line to a JSON value: encoding, syntax, and what JSON lets through."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ftproviders.data.findings import Finding, JsonPath
+from ftproviders.data.positions import find_duplicate_key, find_syntax_fault, walk
+from ftproviders.data.rules import MAX_DEPTH
+
+__all__ = ["Document", "read_document"]
+
+_DEPTH_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"|[{}\[\]]', re.DOTALL)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+_LONG_INTEGER = 400
+
+
+class Document:
+    """A line that was read.
+
+    Attributes:
+        text: The line as text, without a byte order mark; empty when it is not UTF-8.
+        value: The JSON value; None when there is none.
+        readable: False when there is no value to look at.
+        findings: What is wrong with the line as JSON.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.value: object = None
+        self.readable = True
+        self.findings: list[Finding] = []
+
+    def refuse(self, finding: Finding) -> Document:
+        """Record a fault after which there is nothing more to look at."""
+        self.findings.append(finding)
+        self.readable = False
+        return self
+
+
+class _Hooks:
+    """What the decoder met on its way."""
+
+    def __init__(self) -> None:
+        self.duplicates = False
+        self.constant = ""
+
+    def pairs(self, items: list[tuple[str, Any]]) -> dict[str, Any]:
+        """Build an object and notice keys that stand twice."""
+        built = dict(items)
+        if len(built) != len(items):
+            self.duplicates = True
+        return built
+
+    def note_constant(self, word: str) -> float:
+        """Notice NaN and infinities."""
+        self.constant = self.constant or word
+        return 0.0
+
+
+def _to_number(digits: str) -> int | float:
+    """Read an integer; absurdly long ones lose precision instead of raising."""
+    return int(digits) if len(digits) < _LONG_INTEGER else float("inf")
+
+
+def read_document(line: bytes, *, wants: Callable[[str], bool] = lambda _: True) -> Document:
+    """Read one line.
+
+    Args:
+        line: The bytes of the line, with or without its line end.
+        wants: Says for a rule id whether anybody will read the detail; finding out what exactly
+            broke in a row costs more than finding out that it is broken.
+    """
+    try:
+        text = line.decode()
+    except UnicodeDecodeError as error:
+        return Document("").refuse(_encoding_finding(line, error))
+    document = Document(text)
+    if text.count("[") + text.count("{") > MAX_DEPTH and (deep := _too_deep(text)) is not None:
+        return document.refuse(deep)
+    hooks = _Hooks()
+    decoder = json.JSONDecoder(
+        object_pairs_hook=hooks.pairs,
+        parse_constant=hooks.note_constant,
+        parse_int=_to_number,
+    )
+    try:
+        document.value = decoder.decode(text)
+    except (ValueError, RecursionError):
+        return document.refuse(_syntax_finding(text, wants=wants("json.syntax")))
+    document.findings.extend(_let_through(document, hooks, wants))
+    return document
+
+
+def _let_through(
+    document: Document, hooks: _Hooks, wants: Callable[[str], bool]
+) -> Iterator[Finding]:
+    """Find what the decoder accepts and we do not; each kind once a row."""
+    text = document.text
+    if hooks.duplicates:
+        entry = find_duplicate_key(text) if wants("json.duplicate_key") else None
+        path = entry.path if entry else ()
+        yield Finding(
+            rule="json.duplicate_key",
+            path=path,
+            offset=entry.key if entry else None,
+            message=f"the key {path[-1] if path else ''!r} stands twice in the same object",
+            fix="Keep one of the two; readers silently use the last one.",
+        )
+    if hooks.constant:
+        yield _constant_finding(text, hooks.constant)
+    if _SURROGATE_ESCAPE.search(text):
+        yield from _character_finding(document, _SURROGATE, "json.surrogate")
+    if "\\u0000" in text:
+        yield from _character_finding(document, re.compile("\x00"), "json.nul")
+
+
+def _encoding_finding(line: bytes, error: UnicodeDecodeError) -> Finding:
+    before = line[: error.start].decode()
+    shown = " ".join(f"{byte:02x}" for byte in line[error.start : error.start + 1])
+    return Finding(
+        rule="json.encoding",
+        offset=len(before),
+        message=f"the byte {shown} is not UTF-8; the file looks like Latin-1 or Windows-1252",
+        fix="Convert it: iconv -f WINDOWS-1252 -t UTF-8 old.jsonl > new.jsonl",
+    )
+
+
+def _too_deep(text: str) -> Finding | None:
+    depth = 0
+    for match in _DEPTH_TOKEN.finditer(text):
+        mark = match.group()[:1]
+        if mark in "{[":
+            depth += 1
+        elif mark in "}]":
+            depth -= 1
+        if depth > MAX_DEPTH:
+            return Finding(
+                rule="json.depth",
+                offset=match.start(),
+                message=f"values are nested more than {MAX_DEPTH} deep",
+                fix="Write deep values as text that holds JSON.",
+            )
+    return None
+
+
+def _syntax_finding(text: str, *, wants: bool) -> Finding:
+    fault = find_syntax_fault(text) if wants else None
+    if fault is None:
+        return Finding(rule="json.syntax", message="the line is not JSON", offset=0)
+    return Finding(
+        rule="json.syntax",
+        offset=fault.offset,
+        message=f"not valid JSON: {fault.message}",
+        fix=fault.fix,
+    )
+
+
+def _constant_finding(text: str, word: str) -> Finding:
+    place: JsonPath = ()
+    offset = 0
+    for entry in walk(text):
+        if text.startswith(word, entry.start):
+            place, offset = entry.path, entry.start
+            break
+    return Finding(
+        rule="json.constant",
+        path=place,
+        offset=offset,
+        message=f"{word} is not a JSON number",
+        fix="Write null, or leave the key out.",
+    )
+
+
+def _character_finding(
+    document: Document, pattern: re.Pattern[str], rule: str
+) -> Iterator[Finding]:
+    for path, text, is_key in _strings(document.value):
+        match = pattern.search(text)
+        if match is None:
+            continue
+        code = ord(match.group())
+        needle = _escape_in(document.text, code)
+        what = "a NUL character" if code == 0 else f"half of a surrogate pair (U+{code:04X})"
+        yield Finding(
+            rule=rule,
+            path=path,
+            key=is_key,
+            needle=needle,
+            message=f"the text holds {what}",
+            fix="Remove it; it is often left over from cutting or converting text.",
+        )
+        return
+
+
+def _escape_in(text: str, code: int) -> str:
+    """Return the escape of a character as this text writes it."""
+    lower = f"\\u{code:04x}"
+    if lower in text:
+        return lower
+    return f"\\u{code:04X}"
+
+
+def _strings(value: object) -> Iterator[tuple[JsonPath, str, bool]]:
+    """Yield every string of a value with its path, and whether it is a key."""
+    stack: list[tuple[JsonPath, object]] = [((), value)]
+    while stack:
+        path, item = stack.pop()
+        if isinstance(item, str):
+            yield path, item, False
+        elif isinstance(item, dict):
+            for name in item:
+                yield (*path, name), name, True
+            stack.extend(((*path, name), child) for name, child in reversed(item.items()))
+        elif isinstance(item, list):
+            stack.extend(((*path, i), child) for i, child in reversed(list(enumerate(item))))

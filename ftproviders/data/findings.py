@@ -1,0 +1,67 @@
+"""What a check found, before anybody decided how bad it is; and how values are shown to people."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TypeAlias
+
+__all__ = ["Finding", "JsonPath", "format_path", "show"]
+
+JsonPath: TypeAlias = tuple[str | int, ...]
+"""Keys and indexes from the row down to a value."""
+
+_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_SHOWN_CHARACTERS = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One broken rule in one row. Its column is found only when somebody wants to see it."""
+
+    rule: str
+    """Id in the rule table."""
+    path: JsonPath = ()
+    """The value concerned; for something missing, the value that lacks it."""
+    message: str
+    fix: str = ""
+    key: bool = False
+    """True when the key, not its value, is to be pointed at."""
+    needle: str = ""
+    """Text inside the value to be pointed at, as it stands in the file."""
+    offset: int | None = None
+    """Characters before the place, where the check knows them already."""
+
+
+def format_path(path: JsonPath) -> str:
+    """Write a path as people read it, for instance ``messages[2].content``."""
+    written = ""
+    for step in path:
+        if isinstance(step, int):
+            written += f"[{step}]"
+        elif _PLAIN_KEY.fullmatch(step):
+            written += f".{step}" if written else step
+        else:
+            written += f"[{_quoted(step)}]"
+    return written
+
+
+def show(value: object) -> str:
+    """Describe a value in a few words, whatever its size."""
+    if isinstance(value, str):
+        return _quoted(value)
+    if isinstance(value, dict):
+        return "an object" if value else "an empty object"
+    if isinstance(value, list):
+        return f"a list of {len(value)}" if value else "an empty list"
+    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 128:
+        return "a very large number"
+    return json.dumps(value)
+
+
+def _quoted(text: str) -> str:
+    """Quote a text, shortened; control characters and lone surrogates come out escaped."""
+    shortened = text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
+    quoted = json.dumps(shortened, ensure_ascii=False)
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in quoted)

@@ -1,0 +1,177 @@
+"""What was found in a file so far: counts without limit, detail within a limit.
+
+A ledger knows how bad each rule is for each provider looked at. Ledgers of parts of a file can be
+merged, so that parts may be looked at by different processes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ftproviders.data.findings import Finding, format_path
+from ftproviders.data.positions import locate
+from ftproviders.data.rules import RULES
+from ftproviders.data.statistics import Tally
+from ftproviders.provider.info import DataProfile
+from ftproviders.schema.dataset import Issue, Severity, Verdict
+
+__all__ = ["Judgement", "Ledger", "judgements"]
+
+_ORDER = {Severity.INFO: 0, Severity.WARNING: 1, Severity.ERROR: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """How bad one rule is among the providers looked at."""
+
+    severity: Severity | None
+    """The worst; None when no provider minds."""
+    providers: tuple[str, ...]
+    """Those for whom it is the worst; empty when that is all of them."""
+    by_provider: Mapping[str, Severity]
+    """Provider -> severity, without those that do not mind."""
+
+
+def judgements(profiles: Mapping[str, DataProfile]) -> Mapping[str, Judgement]:
+    """Work out for every rule of the table how bad it is for the providers of `profiles`."""
+    return {rule_id: _judge(rule_id, profiles) for rule_id in RULES}
+
+
+def _judge(rule_id: str, profiles: Mapping[str, DataProfile]) -> Judgement:
+    default = RULES[rule_id].severity
+    if not profiles:
+        return Judgement(default, (), {})
+    each = {name: profile.severities.get(rule_id, default) for name, profile in profiles.items()}
+    minding = {name: severity for name, severity in each.items() if severity is not None}
+    if not minding:
+        return Judgement(None, (), {})
+    worst = max(minding.values(), key=_ORDER.__getitem__)
+    named = tuple(name for name, severity in minding.items() if severity == worst)
+    return Judgement(worst, () if len(named) == len(profiles) else named, minding)
+
+
+class Ledger:
+    """Findings and sums of one file, or of one part of it.
+
+    Args:
+        rules: How bad each rule is, from `judgements`.
+        max_issues: How many errors, and how many lesser issues, are kept in detail.
+
+    Attributes:
+        counts: Rule id -> how often it was broken; never capped.
+        tally: Sums over the rows.
+    """
+
+    def __init__(self, rules: Mapping[str, Judgement], *, max_issues: int) -> None:
+        self._rules = rules
+        self._max_issues = max_issues
+        self._errors: list[Issue] = []
+        self._others: list[Issue] = []
+        self._extra: Counter[tuple[str, Severity]] = Counter()
+        self._limit_issues = 0
+        self.counts: Counter[str] = Counter()
+        self.tally = Tally()
+
+    def wants(self, rule_id: str) -> bool:
+        """Say whether another finding of this rule would still be kept in detail."""
+        severity = self._rules[rule_id].severity
+        return severity is not None and len(self._kept(severity)) < self._max_issues
+
+    def _kept(self, severity: Severity) -> list[Issue]:
+        return self._errors if severity is Severity.ERROR else self._others
+
+    def add(self, finding: Finding, *, line: int, text: str) -> None:
+        """Count a finding in a row, and keep it in detail while there is room.
+
+        Args:
+            finding: What was found.
+            line: Line number from 1.
+            text: The line, in which the column is looked up.
+        """
+        judgement = self._rules[finding.rule]
+        self.counts[finding.rule] += 1
+        if judgement.severity is None or not self.wants(finding.rule):
+            return
+        self._keep(finding, judgement, line=line, column=locate(text, finding))
+
+    def add_file_issue(self, rule_id: str, *, message: str, fix: str, line: int = 0) -> None:
+        """Count an issue of the file as a whole."""
+        judgement = self._rules[rule_id]
+        self.counts[rule_id] += 1
+        if judgement.severity is not None and self.wants(rule_id):
+            finding = Finding(rule=rule_id, message=message, fix=fix)
+            self._keep(finding, judgement, line=line, column=None)
+
+    def add_limit_issue(
+        self, rule_id: str, *, providers: Sequence[str], everybody: bool, message: str, fix: str
+    ) -> None:
+        """Count an issue that only `providers` have, because their limits differ."""
+        by_severity: dict[Severity, list[str]] = {}
+        for name in providers:
+            severity = self._rules[rule_id].by_provider.get(name)
+            if severity is not None:
+                by_severity.setdefault(severity, []).append(name)
+                self._extra[name, severity] += 1
+        for severity, names in by_severity.items():
+            self._limit_issues += 1
+            whole = everybody and len(names) == len(providers)
+            judgement = Judgement(severity, () if whole else tuple(names), {})
+            finding = Finding(rule=rule_id, message=message, fix=fix)
+            self._keep(finding, judgement, line=0, column=None)
+
+    def _keep(
+        self, finding: Finding, judgement: Judgement, *, line: int, column: int | None
+    ) -> None:
+        severity = judgement.severity or Severity.INFO
+        self._kept(severity).append(
+            Issue(
+                line=line,
+                column=column,
+                path=format_path(finding.path),
+                rule=finding.rule,
+                severity=severity,
+                providers=judgement.providers,
+                message=finding.message,
+                fix=finding.fix,
+            )
+        )
+
+    def merge(self, other: Ledger, *, line_offset: int) -> None:
+        """Add the ledger of the part that begins `line_offset` lines further down."""
+        self.counts.update(other.counts)
+        self._extra.update(other._extra)
+        self._limit_issues += other._limit_issues
+        self.tally.merge(other.tally)
+        for kept, found in ((self._errors, other._errors), (self._others, other._others)):
+            room = max(self._max_issues - len(kept), 0)
+            kept.extend(
+                issue.model_copy(update={"line": issue.line + line_offset if issue.line else 0})
+                for issue in found[:room]
+            )
+
+    def verdict(self, provider: str) -> Verdict:
+        """Add up what one provider minds."""
+        totals: Counter[Severity] = Counter()
+        for rule_id, count in self.counts.items():
+            severity = self._rules[rule_id].by_provider.get(provider)
+            if severity is not None:
+                totals[severity] += count
+        for severity in Severity:
+            totals[severity] += self._extra[provider, severity]
+        errors = totals[Severity.ERROR]
+        return Verdict(ok=not errors, errors=errors, warnings=totals[Severity.WARNING])
+
+    def issues(self) -> tuple[tuple[Issue, ...], int]:
+        """Return the issues in file order, errors kept first, and how many more there were."""
+        errors = self._errors[: self._max_issues]
+        listed = errors + self._others[: self._max_issues - len(errors)]
+        total = sum(
+            count
+            for rule_id, count in self.counts.items()
+            if self._rules[rule_id].severity is not None
+        )
+        total += self._limit_issues
+        listed.sort(key=lambda issue: (issue.line, issue.column or 0))
+        return tuple(listed), max(total - len(listed), 0)

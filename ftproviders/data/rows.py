@@ -1,0 +1,66 @@
+"""Read the rows of a file that was validated, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from ftproviders.data.exact import check_row, read_document
+from ftproviders.data.findings import Finding, format_path
+from ftproviders.data.positions import locate
+from ftproviders.data.rules import RULES
+from ftproviders.data.stream import LineStream, open_data_file
+from ftproviders.errors import DatasetError
+from ftproviders.provider.info import DataProfile
+from ftproviders.schema.dataset import Severity
+
+__all__ = ["read_rows"]
+
+_DEFAULT = DataProfile()
+
+
+def read_rows(
+    path: Path | str, *, profile: DataProfile = _DEFAULT
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield line number (from 1) and row of every supervised row of a file, as a stream.
+
+    A bad row is never left out in silence: rows are meant to be read after `validate`, so a row
+    with an error means that the file is not the one that was validated.
+
+    Args:
+        path: Path of the file.
+        profile: Whose severities count.
+
+    Raises:
+        DatasetError: The file cannot be read, or a row breaks a rule that is an error for
+            `profile`; the message names line, column and place.
+    """
+    path = Path(path)
+    with closing(open_data_file(path)) as opened:
+        for block in LineStream(opened, path=path).blocks():
+            for number, line in enumerate(block.lines, block.first_line):
+                if line.strip(b" \t\r"):
+                    yield number, _read_row(line, number, path, profile)
+
+
+def _read_row(line: bytes, number: int, path: Path, profile: DataProfile) -> dict[str, Any]:
+    document = read_document(line)
+    findings = list(document.findings)
+    if document.readable:
+        findings.extend(check_row(document.value))
+    for finding in findings:
+        severity = profile.severities.get(finding.rule, RULES[finding.rule].severity)
+        if severity is Severity.ERROR:
+            raise _bad_row(finding, document.text, number, path)
+    if not isinstance(document.value, dict):
+        raise _bad_row(findings[0], document.text, number, path)
+    return document.value
+
+
+def _bad_row(finding: Finding, text: str, number: int, path: Path) -> DatasetError:
+    place = f"{path}, line {number}, column {locate(text, finding)}"
+    if finding.path:
+        place += f", {format_path(finding.path)}"
+    return DatasetError(f"{place}: {finding.message} ({finding.rule}).", hint=finding.fix)
