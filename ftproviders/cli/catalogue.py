@@ -111,11 +111,22 @@ def _fields(model: type[BaseModel], *, provider: str | None = None) -> list[dict
 
 
 def _type_name(annotation: Any) -> str:
-    """Write a type as a person would: ``int | None``, not ``typing.Optional[int]``."""
-    text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
-    for noise in ("typing.", "pydantic.types.", "pathlib.", "collections.abc."):
-        text = text.replace(noise, "")
-    return text
+    """Write a type as a person would: ``int | None``, not ``typing.Optional[...]``."""
+    import types
+    from typing import Literal, Union, get_args, get_origin
+
+    origin, inside = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _type_name(inside[0])
+    if origin is Literal:
+        return " | ".join(repr(value) for value in inside)
+    if origin in (Union, types.UnionType):
+        return " | ".join(_type_name(member) for member in inside)
+    if inside:
+        return f"{_type_name(origin)}[{', '.join(_type_name(member) for member in inside)}]"
+    if annotation is type(None):
+        return "None"
+    return "..." if annotation is Ellipsis else getattr(annotation, "__name__", str(annotation))
 
 
 def _plain(value: object) -> object:
@@ -196,15 +207,21 @@ def models(
 
 @verb
 def doctor(session: Session) -> int:
-    """Check folders, journal and every provider. Exit 1 when something is not as it should be."""
+    """Check folders, journal and providers.
+
+    Exit 1 when anything but a provider is not as it should be, or when no provider is ready. A
+    provider that nobody set up is no fault.
+    """
     checks = session.client.doctor()
-    ok = all(check.ok for check in checks)
+    ready = [check.ok for check in checks if check.name.startswith("provider ")]
+    rest = [check.ok for check in checks if not check.name.startswith("provider ")]
+    ok = all(rest) and any(ready)
     if session.out.json_mode:
         body = {"ok": ok, "checks": [check.model_dump(mode="json") for check in checks]}
         session.out.document("doctor", body)
     else:
         rows = [
-            ("ok" if check.ok else "NOT OK", check.name, check.detail, check.hint)
+            ("ok" if check.ok else "not ok", check.name, check.detail, check.hint)
             for check in checks
         ]
         session.out.table(("", "what", "found", "what to do"), rows)

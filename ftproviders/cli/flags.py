@@ -10,8 +10,6 @@ import typer
 
 __all__ = ["SPEC_FLAGS", "Again", "JobFile", "MethodName", "Ref", "Timeout", "Wait", "parameters"]
 
-_SETTINGS = "Tuning settings"
-
 
 def _whole_or_auto(text: str) -> int | Literal["auto"]:
     if text == "auto":
@@ -79,7 +77,6 @@ _Epochs: TypeAlias = Annotated[
         metavar="N|auto",
         parser=_whole_or_auto,
         help="Passes over the training file.",
-        rich_help_panel=_SETTINGS,
     ),
 ]
 _BatchSize: TypeAlias = Annotated[
@@ -89,7 +86,6 @@ _BatchSize: TypeAlias = Annotated[
         metavar="N|auto",
         parser=_whole_or_auto,
         help="Rows in one optimizer step.",
-        rich_help_panel=_SETTINGS,
     ),
 ]
 _LearningRate: TypeAlias = Annotated[
@@ -99,7 +95,6 @@ _LearningRate: TypeAlias = Annotated[
         metavar="X|auto",
         parser=_number_or_auto,
         help="Peak learning rate itself.",
-        rich_help_panel=_SETTINGS,
     ),
 ]
 _LearningRateMultiplier: TypeAlias = Annotated[
@@ -109,25 +104,19 @@ _LearningRateMultiplier: TypeAlias = Annotated[
         metavar="X|auto",
         parser=_number_or_auto,
         help="Factor on the learning rate that the provider chooses.",
-        rich_help_panel=_SETTINGS,
     ),
 ]
 _LoraR: TypeAlias = Annotated[
-    int | None,
-    typer.Option("--lora-r", help="Rank of the LoRA matrices.", rich_help_panel=_SETTINGS),
+    int | None, typer.Option("--lora-r", help="Rank of the LoRA matrices.")
 ]
 _LoraAlpha: TypeAlias = Annotated[
-    float | None, typer.Option("--lora-alpha", help="LoRA scale.", rich_help_panel=_SETTINGS)
+    float | None,
+    typer.Option("--lora-alpha", help="LoRA scale; the update is multiplied by alpha / r."),
 ]
 _LoraDropout: TypeAlias = Annotated[
-    float | None,
-    typer.Option(
-        "--lora-dropout", help="Dropout before the LoRA matrices.", rich_help_panel=_SETTINGS
-    ),
+    float | None, typer.Option("--lora-dropout", help="Dropout before the LoRA matrices.")
 ]
-_Seed: TypeAlias = Annotated[
-    int | None, typer.Option("--seed", help="Random seed.", rich_help_panel=_SETTINGS)
-]
+_Seed: TypeAlias = Annotated[int | None, typer.Option("--seed", help="Random seed.")]
 _Suffix: TypeAlias = Annotated[
     str | None, typer.Option("--suffix", help="Text for the tuned model's name.")
 ]
@@ -135,7 +124,6 @@ _OptionPairs: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
         "-o",
-        "--option",
         metavar="KEY=VALUE",
         help="What the provider alone has (repeatable); `ftproviders providers NAME` lists it.",
     ),

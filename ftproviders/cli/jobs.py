@@ -74,8 +74,8 @@ def _remote(session: Session) -> list[dict[str, object]]:
         if Feature.JOBS not in info.features:
             continue
         try:
-            seen = session.client.remote_jobs(info.name)
-            snapshots = list(itertools.islice(seen, _REMOTE_JOBS + 1))
+            listed = session.client.remote_jobs(info.name)
+            snapshots = list(itertools.islice(listed, _REMOTE_JOBS + 1))
         except ConfigurationError as error:
             session.out.note(f"{info.name}: not set up: {error.message}")
             continue
@@ -152,8 +152,11 @@ def events(
     """Show what happened in a job, oldest first."""
     job = session.client.job(ref)
     if follow:
-        for happened in job.follow():
-            _event(session, job, happened)
+        from ftproviders.cli.watching import left_alone
+
+        with left_alone(job):
+            for happened in job.follow():
+                _event(session, job, happened)
         return 0
     found = job.events()
     if session.out.json_mode:

@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from ftproviders.client import FineTuneClient
     from ftproviders.config import Config
 
-__all__ = ["Session", "verb"]
+__all__ = ["COMMON_FLAGS", "Session", "verb"]
 
 P = ParamSpec("P")
 
-_PANEL = "Common"
+COMMON_FLAGS = ("json_mode", "yes", "quiet", "debug", "profile")
+"""Parameter names of the flags that every verb takes."""
 
 
 class Session:
@@ -71,25 +72,22 @@ class Session:
 
 
 def _common() -> list[inspect.Parameter]:
-    flags: list[tuple[str, Any, Any]] = [
+    flags: tuple[tuple[str, Any, Any], ...] = (
         ("json_mode", bool, typer.Option("--json", help="Write JSON to stdout.")),
         ("yes", bool, typer.Option("--yes", help="Do not ask before something that costs money.")),
         ("quiet", bool, typer.Option("--quiet", help="No progress and no hints.")),
         ("debug", bool, typer.Option("--debug", help="Show the traceback of an error.")),
         ("profile", str | None, typer.Option("--profile", help="Profile in config.toml.")),
-    ]
-    parameters = []
-    for name, kind, option in flags:
-        option.rich_help_panel = _PANEL
-        parameters.append(
-            inspect.Parameter(
-                name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=False if kind is bool else None,
-                annotation=Annotated[kind, option],
-            )
+    )
+    return [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=False if kind is bool else None,
+            annotation=Annotated[kind, option],
         )
-    return parameters
+        for name, kind, option in flags
+    ]
 
 
 def verb(body: Callable[Concatenate[Session, P], int]) -> Callable[..., int]:
@@ -104,7 +102,7 @@ def verb(body: Callable[Concatenate[Session, P], int]) -> Callable[..., int]:
 
     @functools.wraps(body)
     def command(**given: Any) -> int:
-        common = {flag.name: given.pop(flag.name) for flag in _common()}
+        common = {flag: given.pop(flag) for flag in COMMON_FLAGS}
         session = Session(**common)
 
         def action() -> int:

@@ -49,7 +49,7 @@ def snapshot(
     account: str | None = None,
     submission_id: str | None = None,
     attempt: int | None = None,
-    reused: bool = False,
+    reused: bool = True,
 ) -> dict[str, Any]:
     """Return the ``job`` shape of a snapshot."""
     body = _unseen(seen.ref, account)
@@ -85,7 +85,7 @@ def _unseen(ref: JobRef | None, account: str | None) -> dict[str, Any]:
         "finished_at": None,
         "trained_tokens": None,
         "error": None,
-        "reused": False,
+        "reused": True,
         "resumable": False,
     }
 
@@ -150,14 +150,15 @@ def validation(report: ValidationReport) -> dict[str, Any]:
 
 
 def issue_line(file: str, issue: Issue) -> str:
-    """Return one issue as ``file:line:column: severity rule (path): message Fix.``."""
+    """Return one issue as ``file:line:column: severity rule (path): message. Fix: ...``."""
     place = file
     if issue.line:
         place += f":{issue.line}" + (f":{issue.column}" if issue.column else "")
     path = f" ({issue.path})" if issue.path else ""
     who = f" [{', '.join(issue.providers)}]" if issue.providers else ""
+    message = issue.message if issue.message.endswith((".", "!", "?")) else f"{issue.message}."
     fix = f" Fix: {issue.fix}" if issue.fix else ""
-    return f"{place}: {issue.severity.value} {issue.rule}{path}: {issue.message}{fix}{who}"
+    return f"{place}: {issue.severity.value} {issue.rule}{path}: {message}{fix}{who}"
 
 
 def plan(made: JobPlan) -> dict[str, Any]:

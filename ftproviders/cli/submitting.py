@@ -94,7 +94,7 @@ def _shown(session: Session, job: FineTuneJob, *, wait: bool, timeout_seconds: f
         if job.reused:
             out.note("This submission has that job already; nothing was sent. --again trains anew.")
     elif wait:
-        out.note(str(job.ref))
+        out.complain(str(job.ref))  # stdout gets one object, at the end
     else:
         out.document("job", shapes.job(job))
     job.acknowledge()
@@ -143,5 +143,7 @@ def _data(data: Dataset, report: ValidationReport) -> str:
 def _cost(cost: CostEstimate) -> str:
     if cost.usd is None:
         return f"unknown ({cost.basis})"
+    if cost.usd == 0:
+        return f"nothing ({cost.basis})"
     read = f"; price of {cost.as_of}" if cost.as_of else ""
     return f"about ${cost.usd:,.2f} ({cost.basis}{read})"

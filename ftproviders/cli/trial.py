@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ftproviders.client import FineTuneJob
     from ftproviders.demo import DemoResult
 
-__all__ = ["demo"]
+__all__ = ["demo", "finish"]
 
 
 @verb
@@ -54,10 +54,15 @@ def demo(
             if begun
             else "Run it again: it starts afresh.",
         ) from error
-    if session.out.json_mode:
-        session.out.document("demo", _body(result))
+    return finish(session.out, result)
+
+
+def finish(out: Output, result: DemoResult) -> int:
+    """Show what the walk found; return the exit code: 1 when the score did not rise."""
+    if out.json_mode:
+        out.document("demo", _body(result))
     else:
-        _show(session.out, result)
+        _show(out, result)
     return 0 if result.after > result.before else 1
 
 

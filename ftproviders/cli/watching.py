@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ftproviders.cli.failures import Interrupted
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from ftproviders.client import FineTuneJob
     from ftproviders.schema.job import JobEvent, JobSnapshot
 
-__all__ = ["Progress", "duration", "stay"]
+__all__ = ["Progress", "duration", "left_alone", "stay"]
 
 
 def stay(session: Session, job: FineTuneJob, *, timeout_seconds: float | None) -> JobSnapshot:
@@ -32,9 +33,15 @@ def stay(session: Session, job: FineTuneJob, *, timeout_seconds: float | None) -
         JobError: It failed, was cancelled, is paused, stalled, or the time is over.
         Interrupted: Ctrl-C; the job goes on.
     """
-    progress = Progress(session.out)
+    with left_alone(job):
+        return job.wait(timeout_seconds=timeout_seconds, on_update=Progress(session.out).update)
+
+
+@contextmanager
+def left_alone(job: FineTuneJob) -> Iterator[None]:
+    """Turn Ctrl-C into a sentence that says how to come back; the job is not touched."""
     try:
-        return job.wait(timeout_seconds=timeout_seconds, on_update=progress.update)
+        yield
     except KeyboardInterrupt as error:
         raise Interrupted(
             f"Stopped watching. The job {job.ref} goes on.",
