@@ -15,7 +15,7 @@ from ftproviders.errors import (
     WaitTimeoutError,
 )
 from ftproviders.provider import Feature, TrainingAdapter
-from ftproviders.runtime.session import Session
+from ftproviders.runtime.session import Session, passing
 from ftproviders.schema.job import JobEvent, JobRef, JobSnapshot, JobStatus
 
 __all__ = ["OnUpdate", "finished_well", "pause_seconds", "wait"]
@@ -145,7 +145,7 @@ class _Watch:
             snapshot = self.session.retrieve(self.ref)
             events = self._new_events()
         except FineTuneError as error:
-            if not error.retryable or self._outage_seconds() > _LONGEST_OUTAGE_SECONDS:
+            if not passing(error) or self._outage_seconds() > _LONGEST_OUTAGE_SECONDS:
                 raise
             return None
         self._unreachable_since = None

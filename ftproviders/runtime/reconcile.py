@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from functools import partial
 
@@ -122,7 +123,10 @@ def _resolve(session: Session, row: SubmissionRow, *, assume_absent: bool) -> Un
     adapter = session.training(row.provider)
     _same_account(adapter, row)
     query = SubmissionQuery(
-        submission_id=row.submission_id, base_model=row.base_model, file_ids=row.files
+        submission_id=row.submission_id,
+        base_model=row.base_model,
+        file_ids=row.files,
+        file_digests=(str(json.loads(row.identity)["training_file"])[:16],),
     )
     result = find(session, adapter, query)
     if isinstance(result, Found):

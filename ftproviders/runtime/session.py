@@ -19,13 +19,14 @@ from ftproviders.errors import (
     NotFoundError,
     PermissionDeniedError,
     ProviderError,
+    UnexpectedResponseError,
 )
 from ftproviders.journal import Journal
 from ftproviders.provider import Feature, HostingAdapter, TrainingAdapter
 from ftproviders.runtime.clock import Clock, SystemClock
 from ftproviders.schema.job import JobRef, JobSnapshot
 
-__all__ = ["Session"]
+__all__ = ["Session", "passing"]
 
 _Result = TypeVar("_Result")
 _log = logging.getLogger("ftproviders")
@@ -135,10 +136,10 @@ class Session:
             adapter: Whose call it is; it translates exceptions.
             operation: Its name, for errors.
             function: The call itself.
-            retry: Which errors to try again after; default those that are ``retryable``. Waits
-                as long as the provider asks for, else exponentially with jitter.
+            retry: Which errors to try again after; default `passing`. Waits as long as the
+                provider asks for, else exponentially with jitter.
         """
-        may_retry = retry or (lambda error: error.retryable)
+        may_retry = retry or passing
 
         def attempt() -> _Result:
             try:
@@ -218,6 +219,11 @@ class Session:
     def has(self, adapter: TrainingAdapter, feature: Feature) -> bool:
         """Say whether the provider declares a feature."""
         return feature in adapter.info.features
+
+
+def passing(error: FineTuneError) -> bool:
+    """Say whether a harmless request may succeed a little later, unchanged."""
+    return error.retryable or isinstance(error, UnexpectedResponseError)
 
 
 def _pause(state: tenacity.RetryCallState) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ftproviders.errors import OutcomeUnknownError, ProviderError
 from ftproviders.journal import SubmissionRow
 from ftproviders.provider import TrainingAdapter
-from ftproviders.runtime.session import Session
+from ftproviders.runtime.session import Session, passing
 from ftproviders.schema.job import FindResult, JobSnapshot, NotSeen, SubmissionQuery
 
 __all__ = ["find", "look", "new_similar", "outcome_unknown", "seconds_left"]
@@ -32,7 +32,7 @@ def look(
         try:
             result = find(session, adapter, query)
         except ProviderError as error:
-            if left <= 0 or not error.retryable:
+            if left <= 0 or not passing(error):
                 raise
         else:
             if left <= 0 or not isinstance(result, NotSeen):

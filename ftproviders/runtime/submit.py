@@ -290,7 +290,7 @@ class _Run:
             submission_id=self._id(number),
             base_model=self.plan.base_model,
             file_ids=file_ids,
-            file_names=tuple(f".{d.sha256[:16]}." for d in self.plan.datasets.values()),
+            file_digests=(self.plan.training.sha256[:16],),
         )
 
     def _row(self, number: int) -> SubmissionRow:

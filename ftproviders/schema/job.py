@@ -250,8 +250,12 @@ class SubmissionQuery(Value):
     base_model: str
     file_ids: tuple[str, ...] = ()
     """Files of this submission at the provider, where they are known."""
-    file_names: tuple[str, ...] = ()
-    """Their names, which carry the digest."""
+    file_digests: tuple[str, ...] = ()
+    """First 16 hexadecimal digits of each file's SHA-256; a name of ours holds ``.<digits>.``."""
+
+    def names_file(self, name: str) -> bool:
+        """Say whether `name`, the id or name of a file at the provider, is one of this query's."""
+        return name in self.file_ids or any(f".{digits}." in name for digits in self.file_digests)
 
 
 class Found(Value):

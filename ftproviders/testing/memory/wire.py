@@ -142,13 +142,12 @@ def matched(query: SubmissionQuery, jobs: Sequence[JobSnapshot]) -> FindResult:
     ours = [job for job in jobs if job.submission_id == query.submission_id]
     if ours:
         return Found(snapshot=ours[-1])
-    files = {*query.file_ids, *query.file_names}
     similar = [
         job
         for job in jobs
         if job.submission_id is None
         and job.base_model == query.base_model
-        and files.intersection(job.training_files)
+        and any(query.names_file(name) for name in job.training_files)
     ]
     return NotSeen(similar=tuple(similar))
 
