@@ -1,0 +1,57 @@
+"""Provider ``local``: LoRA training on this machine, in a process of its own. Pure data, no torch."""
+
+from __future__ import annotations
+
+from ftproviders.adapters.local.options import LocalOptions, LocalSettings
+from ftproviders.provider import DataProfile, Feature, HyperparameterInfo, ProviderInfo
+from ftproviders.schema.job import ModelSource
+
+__all__ = ["PROVIDER"]
+
+_KNOBS = (
+    HyperparameterInfo(name="n_epochs", minimum=0, maximum=10_000, auto=True, default="3"),
+    HyperparameterInfo(name="batch_size", minimum=1, maximum=65_536, auto=True, default="8"),
+    HyperparameterInfo(name="learning_rate", maximum=1, auto=True, default="1e-3"),
+    HyperparameterInfo(name="max_steps", minimum=1, default="no limit"),
+    HyperparameterInfo(
+        name="max_length_tokens", minimum=8, default="2048, or the model's own limit if smaller"
+    ),
+    HyperparameterInfo(name="gradient_accumulation_steps", minimum=1, default="1"),
+    HyperparameterInfo(name="warmup_ratio", minimum=0, maximum=1, default="0"),
+    HyperparameterInfo(name="weight_decay", minimum=0, maximum=1, default="0"),
+    HyperparameterInfo(name="lr_scheduler", default="linear"),
+    HyperparameterInfo(name="lora_r", minimum=1, maximum=4096, default="8"),
+    HyperparameterInfo(name="lora_alpha", default="16"),
+    HyperparameterInfo(name="lora_dropout", minimum=0, maximum=1, default="0"),
+)
+
+PROVIDER = ProviderInfo(
+    name="local",
+    summary="this machine: LoRA with PEFT in a process of its own, free, no account",
+    training="ftproviders.adapters.local.adapter:LocalTrainingAdapter",
+    hosting="ftproviders.adapters.local.hosting:LocalHostingAdapter",
+    extra="local",
+    modules=("torch", "transformers", "peft", "accelerate", "safetensors", "gguf"),
+    settings_type=LocalSettings,
+    options_type=LocalOptions,
+    features=frozenset(
+        {
+            Feature.CANCEL,
+            Feature.EVENTS,
+            Feature.CHECKPOINTS,
+            Feature.JOBS,
+            Feature.MODELS,
+            Feature.FIND_FILE,
+            Feature.DELETE_FILE,
+        }
+    ),
+    hyperparameters=_KNOBS,
+    job_settings=frozenset({"seed", "suffix", "validation_file"}),
+    accepts=frozenset({ModelSource.LOCAL_PATH, ModelSource.HUB}),
+    produces=ModelSource.LOCAL_PATH,
+    data=DataProfile(minimum_training_rows=1, minimum_validation_rows=1),
+    free=True,
+    reads_own_writes=True,
+    poll_seconds=0.5,
+    docs="docs/providers/local.md",
+)

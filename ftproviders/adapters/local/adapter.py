@@ -1,0 +1,428 @@
+"""The training adapter: a job is a folder, a running job a process that holds the folder's lock."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from typing_extensions import override
+
+from ftproviders.adapters.local import PROVIDER
+from ftproviders.adapters.local.files import FileStore
+from ftproviders.adapters.local.machine import machine_name
+from ftproviders.adapters.local.options import LocalOptions, LocalSettings
+from ftproviders.adapters.local.wire import job_document, resolve, to_event, to_snapshot
+from ftproviders.errors import (
+    ConfigurationError,
+    NotFoundError,
+    ProviderTimeoutError,
+    ProviderUnavailableError,
+)
+from ftproviders.provider import ProviderOptions, TrainingAdapter
+from ftproviders.schema.dataset import DatasetStatistics, PreparedFile
+from ftproviders.schema.hyperparameters import Method
+from ftproviders.schema.job import (
+    Absent,
+    AccountInfo,
+    BaseModelInfo,
+    Checkpoint,
+    FileRef,
+    FindResult,
+    Found,
+    JobEvent,
+    JobPage,
+    JobRef,
+    JobSnapshot,
+    JobSpec,
+    JobStatus,
+    ModelSource,
+    SubmissionQuery,
+    TunedModel,
+)
+from ftproviders.schema.plan import Assessment
+from ftproviders.worker import hardware, process
+from ftproviders.worker.basemodel import ALIAS, BaseModel, alias_folder, locate
+from ftproviders.worker.rundir import RunDirectory, now, private_folder, read_json
+
+__all__ = ["LocalTrainingAdapter"]
+
+_PAGE_ROWS = 50
+_STALE_SECONDS = 3600.0
+"""Age after which a prepared folder that nobody took over is removed."""
+
+
+class LocalTrainingAdapter(TrainingAdapter):
+    """Trains on this machine.
+
+    Args:
+        settings: Connection settings.
+        program: Command of the worker; the test seam.
+    """
+
+    info = PROVIDER
+    settings: LocalSettings
+
+    def __init__(self, settings: LocalSettings, *, program: Sequence[str] | None = None) -> None:
+        super().__init__(settings)
+        self.program = list(program or process.python_command("ftproviders.worker.train"))
+        self.folder = settings.home / "local"
+        self.runs = self.folder / "runs"
+        self.files = FileStore(self.folder / "files")
+
+    # --- who and whether ---------------------------------------------------------------------
+
+    @override
+    def account(self) -> str:
+        return machine_name(self.folder)
+
+    @override
+    def preflight(self) -> ConfigurationError | None:
+        if not process.supported():
+            return ConfigurationError(
+                "Provider local needs the file locks and sessions of Linux or macOS.",
+                provider="local",
+                hint="Use another provider on this system, for instance Linux in a container.",
+            )
+        return super().preflight()
+
+    @override
+    def check(self) -> AccountInfo:
+        problem = self.preflight()
+        if problem is not None:
+            raise problem
+        kind = "bf16" if hardware.cpu_has_bf16() else "fp32"
+        device = "an NVIDIA device" if hardware.has_nvidia_device() else f"CPU ({kind})"
+        model = "converted" if alias_folder(self.settings.cache).is_dir() else "not fetched yet"
+        return AccountInfo(account=self.account(), detail=f"ready; {device}; {ALIAS} {model}")
+
+    @override
+    def assess(
+        self, spec: JobSpec, *, options: ProviderOptions, statistics: DatasetStatistics
+    ) -> Assessment:
+        answer = super().assess(spec, options=options, statistics=statistics)
+        chosen = _local(options)
+        settings = resolve(spec, chosen)
+        model = _base_model(spec)
+        _template(chosen)
+        optional = {name: value for name, value in settings.items() if value is not None}
+        resolved = {**answer.resolved, **optional}
+        notes = (*answer.notes, self._about_model(model), _about_dtype(chosen.dtype))
+        return answer.model_copy(update={"resolved": resolved, "notes": notes})
+
+    def _about_model(self, model: BaseModel) -> str:
+        if model.kind == "path":
+            return f"Base model: the folder {model.name}."
+        if model.kind == "hub":
+            return f"Base model: {model.name} from the Hugging Face Hub, or from its cache here."
+        if alias_folder(self.settings.cache).is_dir():
+            return f"Base model: {ALIAS}, already converted."
+        return f"Base model: {ALIAS} is downloaded (93 MB) and converted once, before the training starts."
+
+    # --- files -------------------------------------------------------------------------------
+
+    @override
+    def upload(self, file: PreparedFile, *, purpose: str, submission_id: str) -> FileRef:
+        return self.files.add(file, purpose=purpose)
+
+    @override
+    def find_file(self, sha256: str, *, size_bytes: int) -> FileRef | None:
+        return self.files.find(sha256, size_bytes=size_bytes)
+
+    @override
+    def delete_file(self, file: FileRef) -> None:
+        self.files.delete(file)
+
+    # --- jobs --------------------------------------------------------------------------------
+
+    @override
+    def create(
+        self,
+        spec: JobSpec,
+        *,
+        options: ProviderOptions,
+        files: Sequence[FileRef],
+        submission_id: str,
+    ) -> JobRef:
+        ref = JobRef(provider="local", id=submission_id)
+        final = self._run(submission_id)
+        if final.exists():
+            return ref
+        self._sweep()
+        document = self._document(spec, _local(options), files, submission_id)
+        prepared = self._prepare(document, files, submission_id)
+        word = process.launch(
+            [*self.program, str(prepared.path), str(final.path)],
+            log=prepared.log,
+            folder=self.runs,
+            environ=process.environment(threads=self.settings.threads),
+            timeout_seconds=self.settings.start_seconds,
+        )
+        if word:  # it is ready, or found the run of another process
+            return ref
+        said = final.last_words() or prepared.last_words() or "nothing"
+        shutil.rmtree(prepared.path, ignore_errors=True)
+        if word is None:
+            raise ProviderTimeoutError(
+                f"The training process did not start within {self.settings.start_seconds:g} seconds.",
+                provider="local",
+                operation="create",
+                hint="Try again when the machine is less busy, or raise start_seconds.",
+                ref=ref,
+            )
+        if final.exists():
+            return ref
+        raise ProviderUnavailableError(
+            f"The training process ended before it took over its job. It said: {said}",
+            provider="local",
+            operation="create",
+            hint="Run `ftproviders doctor`, then submit again.",
+            maybe_executed=False,
+        )
+
+    def _document(
+        self, spec: JobSpec, options: LocalOptions, files: Sequence[FileRef], submission_id: str
+    ) -> dict[str, object]:
+        document = job_document(
+            spec,
+            base_model=_base_model(spec).name,
+            settings=resolve(spec, options),
+            chat_template=_template(options),
+            files=files,
+            submission_id=submission_id,
+        )
+        return document | {
+            "created_at": now(),
+            "machine": self.account(),
+            "cache": str(self.settings.cache.resolve()),
+            "versions": {name: _version(name) for name in ("ftproviders", *self.info.modules)},
+        }
+
+    def _prepare(
+        self, document: dict[str, object], files: Sequence[FileRef], submission_id: str
+    ) -> RunDirectory:
+        """Make a whole run beside the runs; it becomes one when its worker renames it."""
+        private_folder(self.runs)
+        prepared = self._run(f".new-{submission_id}-{secrets.token_hex(4)}")
+        prepared.path.mkdir(mode=0o700)
+        try:
+            for file in files:
+                self.files.give(file, prepared.data(file.purpose))
+            prepared.write_job(document)
+            prepared.write_status(status="pending")
+        except BaseException:
+            shutil.rmtree(prepared.path, ignore_errors=True)
+            raise
+        return prepared
+
+    def _sweep(self) -> None:
+        """Remove prepared folders whose maker died before its worker started."""
+        for path in self.runs.glob(".new-*"):
+            abandoned = time.time() - path.stat().st_mtime > _STALE_SECONDS
+            if abandoned and not process.alive(path / "lock"):
+                shutil.rmtree(path, ignore_errors=True)
+
+    @override
+    def find(self, query: SubmissionQuery) -> FindResult:
+        if not self._run(query.submission_id).exists():
+            return Absent()
+        return Found(snapshot=self.retrieve(JobRef(provider="local", id=query.submission_id)))
+
+    @override
+    def retrieve(self, ref: JobRef) -> JobSnapshot:
+        run = self._existing(ref)
+        snapshot = self._snapshot(run)
+        asked = run.cancel_requested_at()
+        if asked is None or snapshot.status.terminal:
+            return snapshot
+        if snapshot.status is JobStatus.PAUSED:
+            return self._finish_cancelled(run)
+        if (datetime.now(UTC) - asked).total_seconds() > self.settings.grace_seconds:
+            self._signal(run, kill=True)
+            return self._finish_cancelled(run)
+        return snapshot
+
+    @override
+    def cancel(self, ref: JobRef) -> JobSnapshot:
+        run = self._existing(ref)
+        if self._snapshot(run).status.terminal:
+            return self._snapshot(run)
+        run.request_cancel()
+        self._signal(run, kill=False)
+        return self.retrieve(ref)
+
+    @override
+    def events(self, ref: JobRef, *, after: str | None = None) -> Sequence[JobEvent]:
+        run = self._existing(ref)
+        start = int(after) if after and after.isdigit() else 0
+        return [to_event(line) for line in run.events(after=start)]
+
+    @override
+    def checkpoints(self, ref: JobRef) -> Sequence[Checkpoint]:
+        run = self._existing(ref)
+        base_model = self._snapshot(run).base_model
+        return [
+            _checkpoint(folder, base_model) for folder in sorted(run.checkpoints.glob("step-*"))
+        ]
+
+    @override
+    def jobs(self, *, cursor: str | None = None) -> JobPage:
+        found = sorted(self._all(), key=lambda pair: pair[0], reverse=True)
+        rest = [pair for pair in found if cursor is None or pair[0] < cursor]
+        page = rest[:_PAGE_ROWS]
+        return JobPage(
+            jobs=tuple(self._snapshot(run) for _, run in page),
+            cursor=page[-1][0] if len(rest) > _PAGE_ROWS else None,
+        )
+
+    @override
+    def models(self) -> Sequence[BaseModelInfo]:
+        base = BaseModelInfo(
+            name=ALIAS,
+            provider="local",
+            description="SmolLM2-135M-Instruct, from a Python package; any folder or Hub name works too",
+            methods=(Method.SUPERVISED,),
+            details={"converted": alias_folder(self.settings.cache).is_dir()},
+        )
+        snapshots = [self._snapshot(run) for _, run in sorted(self._all(), reverse=True)]
+        tuned = [
+            BaseModelInfo(
+                name=s.model.name,
+                provider="local",
+                description=f"{s.base_model} tuned by {s.ref}",
+                tuned=True,
+            )
+            for s in snapshots
+            if s.model is not None
+        ]
+        return [base, *tuned]
+
+    # --- inside ------------------------------------------------------------------------------
+
+    def _run(self, name: str) -> RunDirectory:
+        return RunDirectory(self.runs / name)
+
+    def _all(self) -> list[tuple[str, RunDirectory]]:
+        """Return every run with its sort key: moment of creation and name."""
+        paths = [path for path in self.runs.glob("*") if not path.name.startswith(".")]
+        runs = [RunDirectory(path) for path in paths]
+        return [(f"{r.job().get('created_at', '')} {r.path.name}", r) for r in runs if r.exists()]
+
+    def _existing(self, ref: JobRef) -> RunDirectory:
+        here = self.account()
+        if ref.account not in (None, here):
+            raise ConfigurationError(
+                f"Job {ref} is on the machine {ref.account}; this is {here}.",
+                provider="local",
+                hint=f"Run the command on {ref.account}, or set FTPROVIDERS_HOME to its folder.",
+                ref=ref,
+            )
+        run = self._run(ref.id)
+        if "/" in ref.id or ref.id.startswith(".") or not run.exists():
+            raise NotFoundError(
+                f"There is no job {ref.id} on this machine ({here}).",
+                provider="local",
+                operation="retrieve",
+                hint="`ftproviders jobs --remote` lists the jobs here; FTPROVIDERS_HOME chooses the "
+                "folder they are in.",
+                ref=ref,
+            )
+        return run
+
+    def _snapshot(self, run: RunDirectory) -> JobSnapshot:
+        # First the lock, then the status: what a dead worker wrote is final.
+        alive = process.alive(run.lock)
+        return to_snapshot(
+            JobRef(provider="local", id=run.path.name),
+            job=run.job(),
+            status=run.status(),
+            alive=alive,
+            cancelling=run.cancel_requested_at() is not None,
+            adapter=str(run.adapter),
+            log=str(run.log),
+        )
+
+    def _signal(self, run: RunDirectory, *, kill: bool) -> None:
+        worker = run.worker()
+        # Only the holder of the lock is the worker; the number of a dead one may be somebody else's.
+        if worker and process.alive(run.lock):
+            process.signal_worker(worker["pid"], worker["started_at"], kill=kill)
+
+    def _finish_cancelled(self, run: RunDirectory) -> JobSnapshot:
+        """Write the verdict for a worker that is gone; a later look does it when it is still going."""
+        lock = process.try_hold(run.lock)
+        if lock is not None:
+            try:
+                if not self._terminal(run):
+                    run.append_event("Training was cancelled.", level="warning")
+                    run.write_status(status="cancelled", finished_at=now())
+            finally:
+                process.release(lock)
+        return self._snapshot(run)
+
+    def _terminal(self, run: RunDirectory) -> bool:
+        return run.status().get("status") in ("succeeded", "failed", "cancelled")
+
+
+def _local(options: ProviderOptions) -> LocalOptions:
+    return options if isinstance(options, LocalOptions) else LocalOptions()
+
+
+def _base_model(spec: JobSpec) -> BaseModel:
+    try:
+        return locate(str(spec.base_model))
+    except ValueError as error:
+        raise ConfigurationError(str(error), provider="local", operation="plan") from error
+
+
+def _template(options: LocalOptions) -> str | None:
+    """Read the user's chat template; the job keeps the text, so the file may change later."""
+    if options.chat_template is None:
+        return None
+    try:
+        return Path(options.chat_template).expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"The chat template {options.chat_template} cannot be read: {error}.",
+            provider="local",
+            operation="plan",
+            hint="Give the path of a Jinja file in option chat_template.",
+        ) from error
+
+
+def _about_dtype(wanted: str) -> str:
+    if wanted != "auto":
+        return f"Data type: {wanted}, as stated."
+    if hardware.has_nvidia_device():
+        return "Data type: bf16 if the NVIDIA device computes in it, otherwise fp32."
+    if hardware.cpu_has_bf16():
+        return "Data type: bf16; this processor multiplies it natively."
+    return "Data type: fp32; this processor has no bf16 instructions."
+
+
+def _checkpoint(folder: Path, base_model: str | None) -> Checkpoint:
+    card = read_json(folder / "ftproviders.json")
+    moment = card.get("created_at")
+    return Checkpoint(
+        id=folder.name,
+        created_at=datetime.fromisoformat(moment) if isinstance(moment, str) else None,
+        step=card.get("step"),
+        model=TunedModel(
+            source=ModelSource.LOCAL_PATH,
+            name=str(folder),
+            provider="local",
+            base_model=base_model,
+        ),
+        metrics=card.get("metrics") or {},
+    )
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,115 @@
+"""Uploaded data files: copies in our folder, named by what is in them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shutil
+from pathlib import Path
+
+from ftproviders.errors import NotFoundError
+from ftproviders.schema.dataset import PreparedFile
+from ftproviders.schema.job import FileRef
+from ftproviders.worker.rundir import private_folder
+
+__all__ = ["FileStore"]
+
+_CHUNK_BYTES = 1 << 20
+
+
+class FileStore:
+    """Files that jobs are made from.
+
+    Args:
+        folder: Where they are kept; made when the first file comes.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def add(self, file: PreparedFile, *, purpose: str) -> FileRef:
+        """Copy a file in and return its name; the digest is that of the bytes that were copied."""
+        draft = private_folder(self.folder) / f".new-{secrets.token_hex(8)}"
+        digest, size = hashlib.sha256(), 0
+        try:
+            number = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            with file.path.open("rb") as source, os.fdopen(number, "wb") as target:
+                while chunk := source.read(_CHUNK_BYTES):
+                    digest.update(chunk)
+                    size += len(chunk)
+                    target.write(chunk)
+                target.flush()
+                os.fsync(target.fileno())
+            sha256 = digest.hexdigest()
+            draft.replace(self._path(sha256))
+        finally:
+            draft.unlink(missing_ok=True)
+        return FileRef(
+            provider="local",
+            id=sha256,
+            name=file.name,
+            sha256=sha256,
+            bytes=size,
+            purpose=purpose,
+        )
+
+    def find(self, sha256: str, *, size_bytes: int) -> FileRef | None:
+        """Return the file with this content, if it is here and still has it."""
+        path = self._path(sha256)
+        try:
+            with path.open("rb") as content:
+                whole = path.stat().st_size == size_bytes
+                if not whole or hashlib.file_digest(content, "sha256").hexdigest() != sha256:
+                    return None
+        except FileNotFoundError:
+            return None
+        return FileRef(
+            provider="local",
+            id=sha256,
+            name=f"data.{sha256[:16]}.jsonl",
+            sha256=sha256,
+            bytes=size_bytes,
+        )
+
+    def give(self, file: FileRef, target: Path) -> None:
+        """Put a file into a run's folder; the run keeps it even when it is deleted here.
+
+        Raises:
+            NotFoundError: It was deleted.
+        """
+        source = self._path(file.id)
+        try:
+            try:
+                os.link(source, target)
+            except FileNotFoundError:
+                raise
+            except OSError:  # a file system without hard links
+                shutil.copyfile(source, target)
+                target.chmod(0o600)
+        except FileNotFoundError as error:
+            raise NotFoundError(
+                f"File {file.name} ({file.id[:16]}) is not in {self.folder} any more.",
+                provider="local",
+                operation="create",
+                hint="Submit again; the file is then copied again.",
+            ) from error
+
+    def delete(self, file: FileRef) -> None:
+        """Delete a file; jobs that were made from it keep theirs.
+
+        Raises:
+            NotFoundError: There is no such file.
+        """
+        try:
+            self._path(file.id).unlink()
+        except FileNotFoundError as error:
+            raise NotFoundError(
+                f"There is no file {file.id[:16]} in {self.folder}.",
+                provider="local",
+                operation="delete_file",
+                hint="It may have been deleted before; nothing is left to do.",
+            ) from error
+
+    def _path(self, sha256: str) -> Path:
+        return self.folder / f"{sha256}.jsonl"

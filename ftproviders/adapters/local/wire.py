@@ -1,0 +1,210 @@
+"""Pure functions: a spec -> ``job.json``, a run's files -> our values. No disk, no clock, no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from ftproviders.adapters.local.options import LocalOptions
+from ftproviders.errors import ConfigurationError
+from ftproviders.schema.job import (
+    EventLevel,
+    FileRef,
+    JobEvent,
+    JobFailure,
+    JobRef,
+    JobSnapshot,
+    JobSpec,
+    JobStatus,
+    ModelSource,
+    TunedModel,
+)
+
+__all__ = ["SCHEMA", "job_document", "resolve", "to_event", "to_snapshot"]
+
+SCHEMA = "ftproviders.local-run/1"
+
+_DEFAULTS: Mapping[str, int | float | str | None] = {
+    "n_epochs": 3,
+    "batch_size": 8,
+    "learning_rate": 1e-3,
+    "max_steps": None,
+    "max_length_tokens": 2048,
+    "gradient_accumulation_steps": 1,
+    "warmup_ratio": 0.0,
+    "weight_decay": 0.0,
+    "lr_scheduler": "linear",
+    "lora_r": 8,
+    "lora_alpha": 16,
+    "lora_dropout": 0.0,
+    "seed": 42,
+}
+"""Measured on SmolLM2-135M and 200 short chats: 0 of 10 held-out answers right before, 9 after."""
+
+_SCHEDULERS = (
+    "linear",
+    "cosine",
+    "constant",
+    "constant_with_warmup",
+    "polynomial",
+    "inverse_sqrt",
+)
+
+_WORDS = {word: JobStatus(word) for word in ("pending", "validating", "running")} | {
+    word: JobStatus(word) for word in ("succeeded", "failed", "cancelled")
+}
+
+
+def resolve(spec: JobSpec, options: LocalOptions) -> dict[str, Any]:
+    """Return every setting that will be in force.
+
+    Raises:
+        ConfigurationError: Settings do not go together, or a schedule is unknown.
+    """
+    stated = {name: value for name, value in spec.hyperparameters.stated.items() if value != "auto"}
+    settings: dict[str, Any] = dict(_DEFAULTS)
+    settings |= {name: value for name, value in stated.items() if name in _DEFAULTS}
+    if spec.seed is not None:
+        settings["seed"] = spec.seed
+    settings |= options.model_dump(exclude={"chat_template"})
+    if settings["lr_scheduler"] not in _SCHEDULERS:
+        raise _refused(
+            f"local does not know lr_scheduler={settings['lr_scheduler']}.",
+            f"It has: {', '.join(_SCHEDULERS)}.",
+        )
+    batch, pieces = settings["batch_size"], settings["gradient_accumulation_steps"]
+    if batch % pieces:
+        raise _refused(
+            f"batch_size={batch} cannot be split into {pieces} equal micro-batches.",
+            "Make batch_size a multiple of gradient_accumulation_steps.",
+        )
+    return settings
+
+
+def _refused(message: str, hint: str) -> ConfigurationError:
+    return ConfigurationError(message, provider="local", operation="plan", hint=hint)
+
+
+def job_document(
+    spec: JobSpec,
+    *,
+    base_model: str,
+    settings: Mapping[str, Any],
+    chat_template: str | None,
+    files: Sequence[FileRef],
+    submission_id: str,
+) -> dict[str, Any]:
+    """Return ``job.json`` as far as it is known before the worker starts.
+
+    Args:
+        spec: What the user asked for.
+        base_model: Alias, absolute folder, or name on the Hub.
+        settings: What `resolve` returned.
+        chat_template: Text of the user's own template.
+        files: Uploaded files.
+        submission_id: Our marker.
+    """
+    return {
+        "schema": SCHEMA,
+        "submission_id": submission_id,
+        "base_model": base_model,
+        "method": spec.method.value,
+        "suffix": spec.suffix,
+        "spec": spec.model_dump(mode="json", exclude_none=True),
+        "settings": dict(settings),
+        "chat_template": chat_template,
+        "files": [
+            {"purpose": f.purpose, "id": f.id, "name": f.name, "sha256": f.sha256, "bytes": f.bytes}
+            for f in files
+        ],
+    }
+
+
+def to_snapshot(
+    ref: JobRef,
+    *,
+    job: Mapping[str, Any],
+    status: Mapping[str, Any],
+    alive: bool,
+    cancelling: bool,
+    adapter: str,
+    log: str,
+) -> JobSnapshot:
+    """Return a run as a snapshot.
+
+    Args:
+        ref: Its name.
+        job: ``job.json``.
+        status: ``status.json``, read after `alive` was found out.
+        alive: Whether the worker lives.
+        cancelling: Whether somebody asked to cancel.
+        adapter: Path of the adapter's folder.
+        log: Path of the worker's log.
+    """
+    raw = str(status.get("status", ""))
+    word = _WORDS.get(raw, JobStatus.UNKNOWN)
+    error = _failure(status.get("error"))
+    if not word.terminal and word is not JobStatus.UNKNOWN:
+        if not alive:
+            word, raw = JobStatus.PAUSED, "interrupted"
+            error = _interrupted(status, log)
+        elif cancelling:
+            word, raw = JobStatus.CANCELLING, "cancelling"
+    base_model = _base_model(job)
+    model = TunedModel(
+        source=ModelSource.LOCAL_PATH, name=adapter, provider=ref.provider, base_model=base_model
+    )
+    return JobSnapshot(
+        ref=ref,
+        status=word,
+        raw_status=raw,
+        base_model=base_model,
+        model=model if word is JobStatus.SUCCEEDED else None,
+        created_at=_moment(job.get("created_at")),
+        finished_at=_moment(status.get("finished_at")),
+        trained_tokens=status.get("trained_tokens"),
+        error=error,
+        resumable=False,
+        submission_id=job.get("submission_id"),
+        step=status.get("step"),
+        total_steps=status.get("total_steps"),
+        training_files=tuple(f["id"] for f in job.get("files", []) if f["purpose"] == "training"),
+    )
+
+
+def to_event(line: Mapping[str, Any]) -> JobEvent:
+    """Return one line of ``events.jsonl`` as an event."""
+    return JobEvent(
+        id=str(line["id"]),
+        created_at=datetime.fromisoformat(line["at"]),
+        level=EventLevel(line.get("level", "info")),
+        message=line["message"],
+        kind=line.get("kind", "message"),
+        step=line.get("step"),
+        metrics=line.get("metrics") or {},
+    )
+
+
+def _base_model(job: Mapping[str, Any]) -> str | None:
+    """Return the base model as the user wrote it."""
+    written = job.get("spec", {}).get("base_model", job.get("base_model"))
+    return written if isinstance(written, str) else job.get("base_model")
+
+
+def _failure(error: object) -> JobFailure | None:
+    return JobFailure.model_validate(error) if isinstance(error, dict) else None
+
+
+def _interrupted(status: Mapping[str, Any], log: str) -> JobFailure:
+    step, total = status.get("step"), status.get("total_steps")
+    where = f" at step {step} of {total}" if step is not None else " before its first step"
+    return JobFailure(
+        message=f"The training process ended{where} without a verdict: it was killed, ran out of memory, or the "
+        f"machine was restarted. Its log: {log}. Cancel the job, then submit again with --again.",
+        code="interrupted",
+    )
+
+
+def _moment(text: object) -> datetime | None:
+    return datetime.fromisoformat(text) if isinstance(text, str) else None

@@ -1,0 +1,250 @@
+"""Chat rows -> token ids and labels, with loss on the assistant's words only.
+
+A row is rendered once with the chat template and tokenised once, as a whole, exactly as it is at inference.
+Which characters the assistant said comes from the template's ``{% generation %}`` marks; a template without
+marks is rendered up to each assistant message, with and without it, and the difference is what was said.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers.utils.chat_template_utils import render_jinja_template
+
+from ftproviders.worker.failures import WorkFailure
+
+__all__ = ["IGNORED", "Encoded", "EncodedRow", "encode_file", "encode_row", "plain_messages"]
+
+IGNORED = -100
+"""Label of a token that takes no part in the loss; PyTorch's own default."""
+
+_MARKS = re.compile(r"\{%-?\s*generation\s*-?%\}")
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodedRow:
+    """One row, ready for a batch."""
+
+    input_ids: list[int]
+    labels: list[int]
+    """The ids again, or `IGNORED`."""
+    cut: bool
+    """True when the row was longer than allowed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoded:
+    """A file, ready for training."""
+
+    rows: list[EncodedRow]
+    marked: bool
+    """True when the chat template marks what the assistant says."""
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of one pass."""
+        return sum(len(row.input_ids) for row in self.rows)
+
+    @property
+    def label_tokens(self) -> int:
+        """Tokens of one pass that take part in the loss."""
+        return sum(label != IGNORED for row in self.rows for label in row.labels)
+
+
+def encode_file(path: Path, tokenizer: Any, *, max_length: int, name: str) -> Encoded:
+    """Encode every row of a chat JSONL file.
+
+    Args:
+        path: The file.
+        tokenizer: A fast tokenizer with a chat template.
+        max_length: Longest row in tokens; a longer one is cut.
+        name: The file's name for people.
+
+    Raises:
+        WorkFailure: A row cannot be rendered, or has nothing to learn from; rows are named.
+    """
+    rows, empty = [], []
+    with path.open(encoding="utf-8-sig") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                rows.append(encode_row(json.loads(line), tokenizer, max_length=max_length))
+            except WorkFailure as failure:
+                raise WorkFailure(
+                    f"{name}, line {number}: {failure.message}", code=failure.code, param=name
+                ) from failure
+            if all(label == IGNORED for label in rows[-1].labels):
+                empty.append(number)
+    if empty:
+        raise _nothing_to_learn(name, empty, max_length)
+    return Encoded(rows=rows, marked=bool(_MARKS.search(tokenizer.chat_template)))
+
+
+def encode_row(row: Mapping[str, Any], tokenizer: Any, *, max_length: int) -> EncodedRow:
+    """Encode one row.
+
+    Args:
+        row: ``messages``, and ``tools`` where there are some.
+        tokenizer: A fast tokenizer with a chat template.
+        max_length: Longest row in tokens.
+
+    Raises:
+        WorkFailure: The template refuses the row, or changes what it wrote before.
+    """
+    messages = plain_messages(row["messages"])
+    wanted = [
+        index
+        for index, message in enumerate(row["messages"])
+        if message["role"] == "assistant" and message.get("weight") != 0
+    ]
+    text, spans = _spans(messages, row.get("tools"), tokenizer)
+    learned = [spans[index] for index in wanted if index in spans]
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    ids: list[int] = list(encoded["input_ids"])
+    labels = _labels(ids, encoded["offset_mapping"], learned)
+    return EncodedRow(
+        input_ids=ids[:max_length], labels=labels[:max_length], cut=len(ids) > max_length
+    )
+
+
+def plain_messages(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return messages in the shape that chat templates expect.
+
+    Text parts become one text, and the arguments of tool calls, which the data format has as a string
+    that holds JSON, become the object itself.
+
+    Raises:
+        WorkFailure: A message holds something other than text.
+    """
+    plain = []
+    for message in messages:
+        kept = {k: v for k, v in message.items() if v is not None and k != "weight"}
+        kept["content"] = _text(message.get("content"))
+        if message.get("tool_calls"):
+            kept["tool_calls"] = [_tool_call(call) for call in message["tool_calls"]]
+        plain.append(kept)
+    return plain
+
+
+def _text(content: object) -> str:
+    if content is None:
+        return ""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list) and all(
+        part.get("type") in ("text", "refusal") for part in content
+    ):
+        return "".join(part.get("text") or part.get("refusal") or "" for part in content)
+    raise WorkFailure(
+        "A message holds an image or another part that is no text; local models learn from text only. Remove the "
+        "row.",
+        code="no_text",
+    )
+
+
+def _tool_call(call: Mapping[str, Any]) -> dict[str, Any]:
+    function = dict(call["function"])
+    try:
+        function["arguments"] = json.loads(function.get("arguments") or "{}")
+    except (json.JSONDecodeError, TypeError):
+        pass  # left as it is: some templates print the string
+    return {**call, "function": function}
+
+
+def _spans(
+    messages: list[dict[str, Any]], tools: object, tokenizer: Any
+) -> tuple[str, dict[int, Span]]:
+    """Return the rendered row, and for each assistant message the characters that are its words."""
+    speakers = [i for i, message in enumerate(messages) if message["role"] == "assistant"]
+    if not _MARKS.search(tokenizer.chat_template):
+        return _spans_by_difference(messages, tools, tokenizer, speakers)
+    text, marked = _render(messages, tools, tokenizer, marks=True)
+    if len(marked) != len(speakers):
+        raise WorkFailure(
+            f"The chat template marks {len(marked)} answers where the row has {len(speakers)}. Give a template that marks "
+            "each assistant message once (option chat_template).",
+            code="chat_template",
+        )
+    return text, dict(zip(speakers, marked, strict=True))
+
+
+def _spans_by_difference(
+    messages: list[dict[str, Any]], tools: object, tokenizer: Any, speakers: Sequence[int]
+) -> tuple[str, dict[int, Span]]:
+    text, _ = _render(messages, tools, tokenizer)
+    spans = {}
+    for index in speakers:
+        before, _ = _render(messages[:index], tools, tokenizer, prompt=True)
+        until, _ = _render(messages[: index + 1], tools, tokenizer)
+        if not (until.startswith(before) and text.startswith(until)):
+            raise WorkFailure(
+                "The model's chat template writes earlier messages differently when a message is added, so the "
+                "assistant's words cannot be told apart. Give a template with {% generation %} marks (option "
+                "chat_template).",
+                code="chat_template",
+            )
+        end = until.rfind(tokenizer.eos_token, len(before))
+        stop = len(until) if end < 0 else end + len(tokenizer.eos_token)
+        spans[index] = (len(before), stop)
+    return text, spans
+
+
+def _render(
+    messages: list[dict[str, Any]],
+    tools: object,
+    tokenizer: Any,
+    *,
+    marks: bool = False,
+    prompt: bool = False,
+) -> tuple[str, list[Span]]:
+    try:
+        texts, spans = render_jinja_template(
+            conversations=[messages],
+            tools=tools or None,
+            chat_template=tokenizer.chat_template,
+            return_assistant_tokens_mask=marks,
+            add_generation_prompt=prompt,
+            **tokenizer.special_tokens_map,
+        )
+    # Templates are programs of the model's maker: jinja raises whatever they raise.
+    except Exception as error:  # noqa: BLE001
+        raise WorkFailure(
+            f"The model's chat template refuses this conversation: {error}. Change the row, or give another template "
+            "(option chat_template).",
+            code="chat_template",
+        ) from error
+    return texts[0], [(start, end) for start, end in spans[0]] if marks else []
+
+
+def _labels(ids: Sequence[int], offsets: Sequence[Span], spans: Sequence[Span]) -> list[int]:
+    """Label the tokens that lie wholly in a span.
+
+    A token that reaches over the start of an answer is not labelled: at inference the prompt ends there, so
+    the model never has to write it.
+    """
+    labels = [IGNORED] * len(ids)
+    for position, (start, end) in enumerate(offsets):
+        if end > start and any(first <= start and end <= last for first, last in spans):
+            labels[position] = ids[position]
+    # The very first token has nothing before it from which it could be predicted.
+    labels[:1] = [IGNORED] * len(labels[:1])
+    return labels
+
+
+def _nothing_to_learn(name: str, lines: Sequence[int], max_length: int) -> WorkFailure:
+    shown = ", ".join(map(str, lines[:10])) + (" ..." if len(lines) > 10 else "")
+    return WorkFailure(
+        f"{name}: {len(lines)} rows have no assistant token to learn from (lines {shown}): every assistant message "
+        f"has weight 0, is empty, or lies beyond max_length_tokens={max_length}. Remove these rows, or raise "
+        "max_length_tokens.",
+        code="no_labels",
+        param=name,
+    )

@@ -1,0 +1,176 @@
+"""Load base models, tokenizers and adapters, with code from outside always off. Imports torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from ftproviders.worker import smollm2
+from ftproviders.worker.basemodel import HUB_FILES, BaseModel, folder_problem, locate
+from ftproviders.worker.failures import WorkFailure
+from ftproviders.worker.hardware import cpu_has_bf16
+from ftproviders.worker.rundir import read_json
+
+__all__ = [
+    "MODEL_CARD",
+    "base_folder",
+    "choose_dtype",
+    "default_template",
+    "load_adapter",
+    "load_model",
+    "load_tokenizer",
+    "quiet",
+]
+
+MODEL_CARD = "ftproviders.json"
+"""File beside an adapter that says how it was made: base model as written, data type, attention."""
+
+
+def quiet() -> None:
+    """Keep progress bars out of the log."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+
+
+def base_folder(name: str, cache: Path, report: Callable[[str], None]) -> Path:
+    """Return the folder of base model `name`; download or convert it when that is needed.
+
+    Args:
+        name: Alias, folder or name on the Hub.
+        cache: Our cache folder (what comes from the Hub stays in the Hub's own cache).
+        report: Gets a line for everything that takes a while.
+
+    Raises:
+        WorkFailure: There is no such model, or it must not be loaded.
+    """
+    try:
+        model = locate(name)
+    except ValueError as error:
+        raise WorkFailure(str(error), code="base_model", param="base_model") from error
+    if model.kind == "alias":
+        return smollm2.prepare(cache, report)
+    folder = Path(model.name) if model.kind == "path" else _from_hub(model, report)
+    problem = folder_problem(folder)
+    if problem is not None:
+        raise WorkFailure(problem, code="base_model", param="base_model")
+    return folder
+
+
+def _from_hub(model: BaseModel, report: Callable[[str], None]) -> Path:
+    from huggingface_hub import snapshot_download
+
+    report(f"Looking for {model.name} in the Hub's cache and on the Hub.")
+    try:
+        return Path(snapshot_download(model.name, allow_patterns=list(HUB_FILES)))
+    # The Hub's client raises many kinds; each means that the model cannot be had.
+    except Exception as error:  # noqa: BLE001
+        raise WorkFailure(
+            f"{model.name} could not be fetched from the Hugging Face Hub ({type(error).__name__}). Check the name, "
+            "the network and HF_TOKEN, or give the folder of a model that is on this machine.",
+            code="model_unavailable",
+            param="base_model",
+        ) from error
+
+
+def choose_dtype(wanted: str) -> torch.dtype:
+    """Return the data type for weights and adapter: ``bf16`` where the hardware computes in it.
+
+    Args:
+        wanted: ``auto``, ``bf16`` or ``fp32``.
+    """
+    if wanted == "auto":
+        if torch.cuda.is_available():
+            fast = torch.cuda.is_bf16_supported(including_emulation=False)
+        else:
+            fast = cpu_has_bf16()
+        wanted = "bf16" if fast else "fp32"
+    return torch.bfloat16 if wanted == "bf16" else torch.float32
+
+
+def default_template() -> str:
+    """Return our chat template for models that have none."""
+    return (Path(__file__).parent / "templates" / "chatml.jinja").read_text(encoding="utf-8")
+
+
+def load_tokenizer(folder: Path, template: str | None = None) -> Any:
+    """Load a tokenizer that has a chat template and a padding token.
+
+    Args:
+        folder: Folder of the model or adapter.
+        template: Chat template to use instead of the model's own.
+
+    Raises:
+        WorkFailure: It cannot say where a token stands in the text.
+    """
+    tokenizer = AutoTokenizer.from_pretrained(
+        folder, trust_remote_code=False, local_files_only=True
+    )
+    if not tokenizer.is_fast:
+        raise WorkFailure(
+            f"The tokenizer in {folder} is a slow one, which cannot say where its tokens stand in the text. Save a fast "
+            "tokenizer (tokenizer.json) with the model.",
+            code="tokenizer",
+            param="base_model",
+        )
+    if template is not None:
+        tokenizer.chat_template = template
+    elif not tokenizer.chat_template:
+        tokenizer.chat_template = default_template()
+    if tokenizer.eos_token is None:
+        raise WorkFailure(
+            f"The tokenizer in {folder} has no end-of-text token, so answers would never end. "
+            "Set eos_token and save it again.",
+            code="tokenizer",
+            param="base_model",
+        )
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_model(folder: Path, *, dtype: torch.dtype, attention: str) -> Any:
+    """Load a base model on the best device here.
+
+    Args:
+        folder: Folder with safetensors weights.
+        dtype: Data type of the weights.
+        attention: ``sdpa`` or ``eager``.
+    """
+    model = AutoModelForCausalLM.from_pretrained(
+        folder,
+        dtype=dtype,
+        attn_implementation=attention,
+        trust_remote_code=False,
+        use_safetensors=True,
+        local_files_only=True,
+    )
+    return model.to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def load_adapter(folder: Path, cache: Path) -> tuple[Any, Any]:
+    """Load a tuned model for answering.
+
+    Args:
+        folder: An adapter's folder, as training left it.
+        cache: Our cache folder, from which the base model comes.
+
+    Returns:
+        Model and tokenizer.
+    """
+    from peft import PeftModel
+
+    card = read_json(folder / MODEL_CARD)
+    name = card.get("base_model") or read_json(folder / "adapter_config.json").get(
+        "base_model_name_or_path", ""
+    )
+    base = base_folder(str(name), cache, print)
+    dtype = choose_dtype(str(card.get("dtype", "auto")))
+    model = load_model(base, dtype=dtype, attention=str(card.get("attention", "sdpa")))
+    tuned = PeftModel.from_pretrained(model, folder, autocast_adapter_dtype=False)
+    return tuned, load_tokenizer(folder)

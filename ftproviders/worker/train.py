@@ -1,0 +1,29 @@
+"""Program: train one run. Started as ``python -m ftproviders.worker.train PREPARED FINAL``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+
+from ftproviders.worker.lifecycle import Run, run_worker
+
+__all__ = ["main"]
+
+
+def _work(run: Run) -> Mapping[str, object]:
+    # One device: the loss is not written for replicas of the model.
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
+    with run.interruptible():
+        # Only now, when the run is ours and can be cancelled: this takes seconds.
+        from ftproviders.worker.training import train
+    return train(run)
+
+
+def main() -> int:
+    """Be the worker of one run; returns the exit code."""
+    return run_worker(_work)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,228 @@
+"""The thin use of ``transformers.Trainer``: loss where there are labels, length buckets, reports.
+
+Imports torch.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, Sampler
+from transformers import Trainer, TrainerCallback
+from typing_extensions import override
+
+from ftproviders.worker.encoding import IGNORED, EncodedRow
+from ftproviders.worker.failures import WorkFailure
+from ftproviders.worker.lifecycle import Run
+
+__all__ = ["ChatTrainer", "LengthBuckets", "Reporter", "collate", "label_loss", "mean_loss"]
+
+_POOL_BATCHES = 50
+"""Rows are sorted by length within pools of this many batches, so that order stays random."""
+
+
+def collate(rows: Sequence[EncodedRow], pad_id: int) -> dict[str, torch.Tensor]:
+    """Pad rows on the right to the longest of them.
+
+    Returns:
+        ``input_ids``, ``attention_mask`` and ``labels``, each int64 of shape (rows, longest).
+    """
+    longest = max(len(row.input_ids) for row in rows)
+
+    def padded(values: list[int], filler: int) -> list[int]:
+        return values + [filler] * (longest - len(values))
+
+    return {
+        "input_ids": torch.tensor([padded(row.input_ids, pad_id) for row in rows]),
+        "attention_mask": torch.tensor([padded([1] * len(row.input_ids), 0) for row in rows]),
+        "labels": torch.tensor([padded(row.labels, IGNORED) for row in rows]),
+    }
+
+
+class LengthBuckets(Sampler[int]):
+    """Random order in which neighbours have similar lengths, so that batches hold little padding.
+
+    Args:
+        lengths: Tokens of each row.
+        batch_size: Rows in a batch.
+        seed: The same seed and epoch give the same order.
+    """
+
+    def __init__(self, lengths: Sequence[int], *, batch_size: int, seed: int) -> None:
+        self.lengths = lengths
+        self.batch_size = batch_size
+        self.seed = seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch; the Trainer calls it."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    @override
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        order = torch.randperm(len(self.lengths), generator=generator).tolist()
+        pool = self.batch_size * _POOL_BATCHES
+        batches = []
+        for start in range(0, len(order), pool):
+            rows = sorted(order[start : start + pool], key=self.lengths.__getitem__)
+            batches += [rows[i : i + self.batch_size] for i in range(0, len(rows), self.batch_size)]
+        # A batch that is not full must come last: batches are cut from the flat order again.
+        full = [batch for batch in batches if len(batch) == self.batch_size]
+        rest = [batch for batch in batches if len(batch) < self.batch_size]
+        for index in torch.randperm(len(full), generator=generator).tolist():
+            yield from full[index]
+        for batch in rest:
+            yield from batch
+
+
+def label_loss(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Return the summed cross-entropy over the labelled tokens.
+
+    The vocabulary projection is the dearest single product of a small model, so it is computed only at
+    positions where some row of the batch has a label, if the model can do that.
+
+    Args:
+        model: A causal language model, adapted or not.
+        inputs: As `collate` makes them.
+    """
+    labels = inputs["labels"]
+    targets = torch.full_like(labels, IGNORED)
+    targets[:, :-1] = labels[:, 1:]
+    arguments: dict[str, Any] = {
+        "input_ids": inputs["input_ids"],
+        "attention_mask": inputs["attention_mask"],
+        "use_cache": False,
+    }
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    if "logits_to_keep" in inspect.signature(base.forward).parameters:
+        kept = (targets != IGNORED).any(dim=0).nonzero().squeeze(1)
+        arguments["logits_to_keep"] = kept
+        targets = targets[:, kept]
+    logits = model(**arguments).logits
+    learned = targets != IGNORED
+    return torch.nn.functional.cross_entropy(
+        logits[learned].float(), targets[learned], reduction="sum"
+    )
+
+
+@torch.no_grad()
+def mean_loss(model: Any, rows: Sequence[EncodedRow], *, batch_size: int, pad_id: int) -> float:
+    """Return the mean loss per labelled token over `rows`, in evaluation mode."""
+    was_training = model.training
+    model.eval()
+    device = next(model.parameters()).device
+    ordered = sorted(rows, key=lambda row: len(row.input_ids))
+    total, tokens = 0.0, 0
+    for start in range(0, len(ordered), batch_size):
+        batch = collate(ordered[start : start + batch_size], pad_id)
+        total += label_loss(model, {k: v.to(device) for k, v in batch.items()}).item()
+        tokens += int((batch["labels"] != IGNORED).sum())
+    model.train(was_training)
+    return total / tokens
+
+
+class ChatTrainer(Trainer):  # type: ignore[misc]  # transformers ships no types
+    """Trainer whose batches are length buckets and whose loss needs only the labelled positions."""
+
+    loss_is_scaled_for_ga = True
+
+    def __init__(self, *, pad_id: int, **arguments: Any) -> None:
+        super().__init__(data_collator=lambda rows: collate(rows, pad_id), **arguments)
+        # The loss is divided by the labelled tokens of the whole optimizer step, whatever the model's own
+        # forward takes; this makes the Trainer count them.
+        self.model_accepts_loss_kwargs = True
+        self.trained_tokens = 0
+
+    @override
+    def get_train_dataloader(self) -> Any:
+        size = self._train_batch_size
+        lengths = [len(row.input_ids) for row in self.train_dataset]
+        order = LengthBuckets(lengths, batch_size=size, seed=self.args.seed)
+        loader = DataLoader(
+            self.train_dataset, batch_size=size, sampler=order, collate_fn=self.data_collator
+        )
+        return self.accelerator.prepare(loader)
+
+    @override
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, torch.Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> Any:
+        self.trained_tokens += int(inputs["attention_mask"].sum())
+        count = num_items_in_batch
+        if count is None:
+            count = (inputs["labels"] != IGNORED).sum()
+        loss = label_loss(model, inputs) / count
+        return (loss, {}) if return_outputs else loss
+
+
+class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers ships no types
+    """Writes metrics, looks for a request to cancel, and ends a training whose loss is no number.
+
+    Args:
+        run: The run to report to.
+        trainer: The trainer, for its token count.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.trainer: ChatTrainer | None = None
+        self._since = time.monotonic()
+        self._tokens = 0
+
+    @override
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._since = time.monotonic()
+        self.run.progress(step=0, total_steps=state.max_steps)
+
+    @override
+    def on_substep_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.run.check()
+
+    @override
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.run.progress(step=state.global_step, total_steps=state.max_steps)
+        self.run.check()
+
+    @override
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        if not logs or "loss" not in logs:
+            return
+        loss, norm = float(logs["loss"]), float(logs.get("grad_norm", 0.0))
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            raise WorkFailure(
+                f"The loss is no finite number any more at step {state.global_step} (loss {loss}, gradient norm {norm}). "
+                f"Lower learning_rate, now {args.learning_rate:g}, or use option dtype=fp32.",
+                code="diverged",
+                param="learning_rate",
+            )
+        self.run.metrics(
+            f"Step {state.global_step} of {state.max_steps}: loss {loss:.4f}",
+            step=state.global_step,
+            metrics={
+                "train_loss": loss,
+                "learning_rate": float(logs["learning_rate"]),
+                "grad_norm": norm,
+                "epoch": round(float(state.epoch), 4),
+                "tokens_per_second": self._speed(),
+            },
+        )
+
+    def _speed(self) -> float:
+        assert self.trainer is not None  # noqa: S101 - set by whoever makes both
+        moment, tokens = time.monotonic(), self.trainer.trained_tokens
+        speed = (tokens - self._tokens) / max(moment - self._since, 1e-6)
+        self._since, self._tokens = moment, tokens
+        return round(speed, 1)
