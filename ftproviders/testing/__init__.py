@@ -14,19 +14,30 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ftproviders.testing.clock import FakeClock
+    from ftproviders.testing.contract import AdapterContract
+    from ftproviders.testing.hosting_contract import HostingContract
     from ftproviders.testing.memory.faults import Fault
     from ftproviders.testing.memory.server import MemoryServer
+    from ftproviders.testing.rig import HostingRig, Rig
 
 __all__ = [
+    "AdapterContract",
     "FakeClock",
     "Fault",
+    "HostingContract",
+    "HostingRig",
     "MemoryServer",
+    "Rig",
 ]
 
 _HOME = {
+    "AdapterContract": "ftproviders.testing.contract",
     "FakeClock": "ftproviders.testing.clock",
     "Fault": "ftproviders.testing.memory.faults",
+    "HostingContract": "ftproviders.testing.hosting_contract",
+    "HostingRig": "ftproviders.testing.rig",
     "MemoryServer": "ftproviders.testing.memory.server",
+    "Rig": "ftproviders.testing.rig",
 }
 
 

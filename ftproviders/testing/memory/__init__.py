@@ -46,5 +46,5 @@ PROVIDER = ProviderInfo(
     data=DataProfile(minimum_training_rows=1, source="ftproviders.testing.memory"),
     free=True,
     poll_seconds=0.01,
-    docs="docs/testing.md",
+    docs="docs/providers/memory.md",
 )

@@ -151,7 +151,9 @@ def test_dropped_metadata_leaves_a_job_without_marker(
     server.inject(Fault("create", kind=FaultKind.DROP_METADATA))
     ref = create(adapter)
     name = server.jobs()[0]["training_file_name"]
-    answer = adapter.find(query("ft-one").model_copy(update={"file_names": (name,)}))
+    answer = adapter.find(
+        query("ft-one").model_copy(update={"file_digests": (name.split(".")[-2],)})
+    )
     assert isinstance(answer, NotSeen)
     assert [job.ref for job in answer.similar] == [ref]
     assert len(server.jobs_of("ft-one")) == 1

@@ -1,0 +1,56 @@
+"""Pytest fixtures of ours. Nothing here acts unless a test or a conftest asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from ftproviders.testing.clock import FakeClock
+from ftproviders.testing.memory.server import MemoryServer
+
+__all__ = ["fake_clock", "ftproviders_home", "mark_differences", "memory_server"]
+
+_DIFFERENCES = ("notimpl", "notyet", "never")
+
+
+@pytest.fixture
+def ftproviders_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a fresh state folder that this process and its children use; no user file is read."""
+    home = tmp_path / "ftproviders-home"
+    monkeypatch.setenv("FTPROVIDERS_HOME", str(home))
+    monkeypatch.setenv("FTPROVIDERS_CONFIG", str(tmp_path / "ftproviders-config.toml"))
+    return home
+
+
+@pytest.fixture
+def fake_clock() -> FakeClock:
+    """Return a clock that only this test moves."""
+    return FakeClock()
+
+
+@pytest.fixture
+def memory_server(fake_clock: FakeClock) -> MemoryServer:
+    """Return an in-memory server in this process, running by `fake_clock`."""
+    return MemoryServer(clock=fake_clock)
+
+
+def mark_differences(items: Iterable[pytest.Item]) -> None:
+    """Expect the failure of every test with a marker ``notimpl``, ``notyet`` or ``never``.
+
+    Call it from ``pytest_collection_modifyitems``. Once such a test passes, the run fails, so that
+    the marker is taken away.
+
+    Raises:
+        pytest.UsageError: A marker has no reason.
+    """
+    for item in items:
+        for name in _DIFFERENCES:
+            marker = item.get_closest_marker(name)
+            if marker is None:
+                continue
+            reason = marker.kwargs.get("reason")
+            if not reason:
+                raise pytest.UsageError(f"{item.nodeid}: marker {name} needs a reason")
+            item.add_marker(pytest.mark.xfail(strict=True, reason=f"{name}: {reason}"))
