@@ -17,6 +17,7 @@ from ftproviders.data.exact.image import is_image_address
 from ftproviders.data.exact.json_text import holds_json, parse_json_text, schema_problems
 from ftproviders.data.exact.pairing import declared_functions
 from ftproviders.data.exact.tools import check_tools
+from ftproviders.data.rules import MAX_DEPTH
 from ftproviders.data.statistics import Tally
 
 __all__ = ["FastPath"]
@@ -199,7 +200,7 @@ _ROLES: Mapping[type, str] = {
 
 
 def _judge_tools(raw: bytes) -> tuple[int, Mapping[str, object]] | None:
-    document = read_document(raw)
+    document = read_document(raw, max_depth=MAX_DEPTH - 1)  # the row is around it
     if not document.readable or document.findings or any(check_tools(document.value, ())):
         return None
     return _count_quotes(raw), declared_functions(document.value) or {}
@@ -304,7 +305,7 @@ def _call(
     pending: dict[str, int],
     declared: Mapping[str, object] | None,
 ) -> None:
-    count.quotes += 20
+    count.quotes += 18  # id, type, function, name, arguments, and four of their values
     function = call.function
     count.text(function.name)
     count.text(function.arguments)

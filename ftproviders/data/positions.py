@@ -6,6 +6,7 @@ read about. It never recurses and keeps no values, so that no row can exhaust it
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import NamedTuple, NoReturn
@@ -23,8 +24,6 @@ _SCALAR = re.compile(
     r"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+|true|false|null|NaN|-?Infinity"
 )
 _WORD = re.compile(r"[A-Za-z_]\w*")
-_ESCAPES = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
-_ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 _PYTHON_WORDS = {"None": "null", "True": "true", "False": "false", "undefined": "null"}
 
@@ -135,7 +134,7 @@ class _Walker:
             self.fail("':' after the key")
         self.position += 1
         self.skip_space()
-        return (*container, _unescape(self.text[start + 1 : match.end() - 1])), start
+        return (*container, _key(match.group())), start
 
     def peek(self) -> str:
         """Return the next character, empty at the end."""
@@ -208,11 +207,9 @@ def _describe(text: str, offset: int, expected: str) -> tuple[str, str]:
     return (f"found {char!r}, expected {expected}", "Write rows with a JSON library.")
 
 
-def _unescape(raw: str) -> str:
-    """Resolve the escapes of a key; surrogate halves stay as they are."""
-    if "\\" not in raw:
-        return raw
-    return _ESCAPES.sub(lambda m: chr(int(m[1], 16)) if m[1] else _ESCAPED.get(m[2], m[2]), raw)
+def _key(quoted: str) -> str:
+    """Read a key as a decoder would."""
+    return str(json.loads(quoted)) if "\\" in quoted else quoted[1:-1]
 
 
 def walk(text: str) -> Iterator[Entry]:

@@ -67,21 +67,26 @@ def _to_number(digits: str) -> int | float:
     return int(digits) if len(digits) < _LONG_INTEGER else float("inf")
 
 
-def read_document(line: bytes, *, wants: Callable[[str], bool] = lambda _: True) -> Document:
+def read_document(
+    line: bytes, *, wants: Callable[[str], bool] = lambda _: True, max_depth: int = MAX_DEPTH
+) -> Document:
     """Read one line.
 
     Args:
         line: The bytes of the line, with or without its line end.
         wants: Says for a rule id whether anybody will read the detail; finding out what exactly
             broke in a row costs more than finding out that it is broken.
+        max_depth: Deepest nesting; less than the default for a piece out of a row.
     """
     try:
         text = line.decode()
     except UnicodeDecodeError as error:
         return Document("").refuse(_encoding_finding(line, error))
     document = Document(text)
-    if text.count("[") + text.count("{") > MAX_DEPTH and (deep := _too_deep(text)) is not None:
-        return document.refuse(deep)
+    if text.count("[") + text.count("{") > max_depth:
+        deep = _too_deep(text, max_depth)
+        if deep is not None:
+            return document.refuse(deep)
     hooks = _Hooks()
     decoder = json.JSONDecoder(
         object_pairs_hook=hooks.pairs,
@@ -130,7 +135,7 @@ def _encoding_finding(line: bytes, error: UnicodeDecodeError) -> Finding:
     )
 
 
-def _too_deep(text: str) -> Finding | None:
+def _too_deep(text: str, max_depth: int) -> Finding | None:
     depth = 0
     for match in _DEPTH_TOKEN.finditer(text):
         mark = match.group()[:1]
@@ -138,11 +143,11 @@ def _too_deep(text: str) -> Finding | None:
             depth += 1
         elif mark in "}]":
             depth -= 1
-        if depth > MAX_DEPTH:
+        if depth > max_depth:
             return Finding(
                 rule="json.depth",
                 offset=match.start(),
-                message=f"values are nested more than {MAX_DEPTH} deep",
+                message=f"values are nested more than {max_depth} deep",
                 fix="Write deep values as text that holds JSON.",
             )
     return None

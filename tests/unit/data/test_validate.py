@@ -1,0 +1,410 @@
+"""Whole files: verdicts, formats, limits, counts, and what cannot be read."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from ftproviders import data
+from ftproviders.errors import DatasetError, UnsupportedFeatureError
+from ftproviders.provider import DataProfile
+from ftproviders.schema.dataset import Severity, ValidationReport
+from ftproviders.schema.hyperparameters import Method
+from tests.unit.data.data_cases import ANSWER, CALL, GOOD, RESULT, USER, assistant, row
+
+PUBLISHED = Path(__file__).parents[2] / "data"
+TEN = DataProfile(minimum_training_rows=10)
+ONE = DataProfile()
+
+
+def written(tmp_path: Path, content: bytes | str, name: str = "rows.jsonl") -> Path:
+    file = tmp_path / name
+    file.write_bytes(content.encode() if isinstance(content, str) else content)
+    return file
+
+
+def report_of(tmp_path: Path, content: bytes | str, **profiles: DataProfile) -> ValidationReport:
+    return data.validate(written(tmp_path, content), profiles=profiles or {"one": ONE})[1]
+
+
+def loud(report: ValidationReport) -> list[str]:
+    return [i.rule for i in report.issues if i.severity is not Severity.INFO]
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "messages", "enough"),
+    [
+        ("openai_cookbook/toy_chat_fine_tuning.jsonl", 5, 19, False),
+        ("azure_openai_clippy/sft_training_set.jsonl", 10, 30, True),
+        ("azure_openai_clippy/sft_validation_set.jsonl", 10, 30, True),
+        ("genai_elements/training-data.jsonl", 10, 30, True),
+        ("genai_elements/validation-data.jsonl", 5, 15, False),
+        ("support_intents/train.jsonl", 200, 400, True),
+    ],
+)
+def test_published_files_get_their_documented_verdict(
+    name: str, rows: int, messages: int, enough: bool
+) -> None:
+    file = PUBLISHED / name
+    dataset, report = data.validate(file, profiles={"ten": TEN, "one": ONE})
+    assert report.verdicts["one"].ok
+    assert report.verdicts["ten"].ok is enough
+    assert loud(report) == ([] if enough else ["file.rows"])
+    assert (report.rows, report.statistics.messages) == (rows, messages)
+    content = file.read_bytes()
+    assert dataset.sha256 == report.sha256 == hashlib.sha256(content).hexdigest()
+    assert dataset.bytes == report.bytes == len(content)
+    assert dataset.path == file
+    if not enough:
+        issue = next(i for i in report.issues if i.rule == "file.rows")
+        assert issue.providers == ("ten",)
+        assert "5 rows" in issue.message
+    assert data.validate(file, profiles={"ten": TEN}, purpose="validation")[1].ok("ten")
+
+
+def test_questions_are_not_a_training_file() -> None:
+    _, report = data.validate(PUBLISHED / "support_intents/test.jsonl", profiles={"one": ONE})
+    assert report.verdicts["one"].errors == 10
+    assert {issue.rule for issue in report.issues} == {"row.messages"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(row(USER, USER, ANSWER), id="two-users"),
+        pytest.param(row(USER, ANSWER, ANSWER), id="two-assistants"),
+        pytest.param(row(USER, assistant(f'"tool_calls": [{CALL}]')), id="content-absent"),
+        pytest.param(row(USER, assistant(f'"content": null, "tool_calls": [{CALL}]')), id="null"),
+        pytest.param(row(ANSWER), id="assistant-alone"),
+        pytest.param(row('{"role": "developer", "content": "x"}', USER, ANSWER), id="developer"),
+        pytest.param(
+            row(USER, assistant(f'"tool_calls": [{CALL}]'), RESULT, ANSWER), id="answered-call"
+        ),
+        pytest.param(
+            row(
+                USER,
+                assistant(f'"tool_calls": [{CALL}]'),
+                RESULT,
+                assistant(f'"tool_calls": [{CALL}]'),
+                RESULT,
+                ANSWER,
+            ),
+            id="an-id-used-again",
+        ),
+        pytest.param(
+            row(USER, assistant('"content": [{"type": "text", "text": "a"}]')), id="parts"
+        ),
+        pytest.param(row('{"content": "order of keys", "role": "user"}', ANSWER), id="role-second"),
+        pytest.param(row(USER, assistant('"content": "", "refusal": "I will not."')), id="refusal"),
+        pytest.param(row('{"role": "user", "content": ""}', ANSWER), id="empty-question"),
+        pytest.param(f"\t {GOOD} \t", id="white-space"),
+    ],
+)
+def test_valid_but_often_refused_passes(text: str, tmp_path: Path) -> None:
+    assert report_of(tmp_path, text + "\n").issues == ()
+
+
+def test_functions_in_the_old_style_pass_with_a_hint(tmp_path: Path) -> None:
+    text = row(
+        USER,
+        assistant('"content": null, "function_call": {"name": "f", "arguments": "{}"}'),
+        '{"role": "function", "name": "f", "content": "3"}',
+        ANSWER,
+        extra=', "functions": [{"name": "f", "parameters": {"type": "object"}}]',
+    )
+    report = report_of(tmp_path, text + "\n")
+    assert report.verdicts["one"].ok
+    assert [issue.rule for issue in report.issues] == ["row.deprecated"] * 3
+
+
+@pytest.mark.parametrize(
+    ("content", "looks_like", "convert"),
+    [
+        (f"[{GOOD},\n{GOOD}]".encode(), "JSON array", "jq -c '.[]'"),
+        (f"[\n  {GOOD}\n]\n".encode(), "JSON array", "jq -c '.[]'"),
+        (json.dumps(json.loads(GOOD), indent=2).encode(), "pretty-printed", "jq -c ."),
+        (b'{"messages": [\n' + GOOD[14:].encode(), "pretty-printed", "jq -c ."),
+        (b"prompt,completion\nhi,yo\n", "CSV", "messages"),
+        (b'"prompt"\t"completion"\n"hi"\t"yo"\n', "tabs", "messages"),
+        (gzip.compress(GOOD.encode()), "gzip", "gzip -dk"),
+        (GOOD.encode("utf-16"), "UTF-16", "iconv -f UTF-16 "),
+        (GOOD.encode("utf-16-le"), "UTF-16LE", "iconv -f UTF-16LE"),
+        (GOOD.encode("utf-16-be"), "UTF-16BE", "iconv -f UTF-16BE"),
+        (GOOD.encode("utf-32"), "UTF-32", "iconv -f UTF-32"),
+        (b"PAR1\x15\x04\x15", "Parquet", "read_parquet"),
+        (b"PK\x03\x04\x14\x00", "Excel", "CSV"),
+    ],
+)
+def test_other_formats_are_named(
+    content: bytes, looks_like: str, convert: str, tmp_path: Path
+) -> None:
+    report = report_of(tmp_path, content)
+    (issue,) = report.issues
+    assert (issue.rule, issue.line, issue.column) == ("file.format", 0, None)
+    assert looks_like in issue.message
+    assert convert in issue.fix
+    assert report.sha256 == hashlib.sha256(content).hexdigest()
+    assert (report.rows, report.bytes) == (0, len(content))
+    assert not report.verdicts["one"].ok
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n", b" \r\n", b"\xef\xbb\xbf"])
+def test_empty_files(content: bytes, tmp_path: Path) -> None:
+    report = report_of(tmp_path, content, ten=TEN)
+    assert loud(report) == ["file.empty"]
+    assert report.rows == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "column", "message", "fix"),
+    [
+        ("{'messages': []}", 2, "single quote", "double quotes"),
+        ('{"messages": [None]}', 15, "None", "null"),
+        ('{"messages": [1,]}', 17, "']'", "comma"),
+        ('{"messages": [1 2]}', 17, "expected ',' or ']'", ""),
+        ('{"messages" [1]}', 13, "':'", ""),
+        ('{"a": "x', 7, "not closed", "\\n"),
+        ('{"a": "\\x"}', 8, "escape", "\\\\"),
+        ('{"a": "é\tb"}', 9, "U+0009", "\\u0009"),
+        (f"{GOOD}{GOOD}", len(GOOD) + 1, "more text", "line of its own"),
+        (f"{GOOD},", len(GOOD) + 1, "more text", "line of its own"),
+        (GOOD[:38], 32, "not closed", ""),
+        (GOOD[:-1], len(GOOD), "the line ends", "one line"),
+        ("\ufeff" + GOOD, 1, "byte order mark", "joined"),
+        ("hello", 1, "'h'", "JSON library"),
+        ('{"a": 01}', 8, "'1'", ""),
+        ('{"a": .5}', 7, "'.'", ""),
+    ],
+)
+def test_broken_json_says_where_and_what(
+    line: str, column: int, message: str, fix: str, tmp_path: Path
+) -> None:
+    report = report_of(tmp_path, f"{GOOD}\n{line}\n{GOOD}\n")
+    (issue,) = report.issues
+    assert (issue.rule, issue.line, issue.column) == ("json.syntax", 2, column), issue
+    assert message in issue.message
+    assert fix in issue.fix
+
+
+@pytest.mark.parametrize(
+    ("line", "shape"),
+    [
+        ('{"prompt": "a", "completion": "b"}', "prompt/completion"),
+        ('{"instruction": "a", "input": "", "output": "b"}', "Alpaca"),
+        ('{"conversations": []}', "ShareGPT"),
+        ('{"text": "a"}', "plain text"),
+        ('{"prompt": "p", "chosen": "a", "rejected": "b"}', "TRL"),
+        ('{"input": {}, "preferred_output": [], "non_preferred_output": []}', "dpo"),
+    ],
+)
+def test_rows_of_another_shape_are_named(line: str, shape: str, tmp_path: Path) -> None:
+    (issue,) = report_of(tmp_path, line + "\n").issues
+    assert issue.rule == "row.messages"
+    assert shape in issue.message
+
+
+def test_a_misspelt_key_is_recognised(tmp_path: Path) -> None:
+    (issue,) = report_of(tmp_path, GOOD.replace("messages", "mesages") + "\n").issues
+    assert issue.fix == 'Rename "mesages" to messages.'
+
+
+def test_windows_file_without_last_newline(tmp_path: Path) -> None:
+    report = report_of(tmp_path, "\r\n".join(["\ufeff" + GOOD, "", GOOD, GOOD[:-1]]))
+    assert report.rows == 3
+    assert [(i.rule, i.line) for i in report.issues] == [
+        ("file.bom", 0),
+        ("file.last_newline", 0),
+        ("file.crlf", 1),
+        ("file.blank_lines", 2),
+        ("json.syntax", 4),
+    ]
+    assert report.issues[-1].column == len(GOOD)
+    assert report.statistics.messages == 4
+
+
+def test_counts_are_never_capped_and_errors_are_kept_first(tmp_path: Path) -> None:
+    strange = GOOD[:-1] + ', "id": 1}'
+    report = report_of(tmp_path, f"{strange}\n" * 300 + "{}\n" * 40 + "nonsense\n" * 500)
+    assert report.verdicts["one"].errors == 540
+    assert report.verdicts["one"].warnings == 300
+    assert len(report.issues) == 100
+    assert report.issues_truncated == 740
+    assert [i.line for i in report.issues] == list(range(301, 401))
+    file = tmp_path / "rows.jsonl"
+    for limit in (0, 1, 600):
+        _, again = data.validate(file, profiles={"one": ONE}, max_issues=limit)
+        assert again.verdicts == report.verdicts
+        assert len(again.issues) == limit
+        assert again.issues_truncated == 840 - limit
+
+
+def test_a_hundred_thousand_bad_rows(tmp_path: Path) -> None:
+    file = written(tmp_path, '{"messages": [}\n' * 50_000 + '{"messages": []}\n' * 50_000)
+    _, report = data.validate(file, profiles={"one": ONE})
+    assert report.verdicts["one"].errors == report.rows == 100_000
+    assert len(report.issues) == 100
+
+
+def test_providers_judge_differently(tmp_path: Path) -> None:
+    strict = DataProfile(
+        minimum_training_rows=10,
+        maximum_bytes=100,
+        severities={
+            "row.consecutive_assistant": Severity.WARNING,
+            "file.bom": None,
+            "message.special_token": Severity.WARNING,
+        },
+    )
+    text = (
+        "\ufeff" + row(USER, ANSWER, ANSWER) + "\n" + row(USER, assistant('"content": "<|end|>"'))
+    )
+    report = report_of(tmp_path, text + "\n", strict=strict, one=ONE)
+    by_rule = {issue.rule: issue for issue in report.issues}
+    assert by_rule["file.bom"].providers == ("one",)
+    assert by_rule["row.consecutive_assistant"].providers == ("strict",)
+    assert by_rule["row.consecutive_assistant"].severity is Severity.WARNING
+    assert by_rule["message.special_token"].providers == ("one",)
+    assert by_rule["message.special_token"].severity is Severity.ERROR
+    assert by_rule["file.rows"].providers == by_rule["file.bytes"].providers == ("strict",)
+    assert (report.verdicts["strict"].errors, report.verdicts["strict"].warnings) == (2, 2)
+    assert (report.verdicts["one"].errors, report.verdicts["one"].warnings) == (1, 1)
+    assert not report.ok("one")
+
+
+def test_no_profile_still_lists_issues(tmp_path: Path) -> None:
+    _, report = data.validate(written(tmp_path, "{}\n"), profiles={})
+    assert report.verdicts == {}
+    assert [issue.rule for issue in report.issues] == ["row.messages"]
+
+
+def test_unreadable_files_say_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fifo = tmp_path / "pipe"
+    os.mkfifo(fifo)
+    cases: list[tuple[str | Path, str]] = [
+        (tmp_path / "none.jsonl", "does not exist"),
+        (tmp_path, "folder"),
+        (fifo, "not a regular file"),
+        ("-", "Standard input"),
+        ("a\x00b", "cannot be read"),
+        ("x" * 5000, "cannot be read"),
+    ]
+    for file, words in cases:
+        with pytest.raises(DatasetError, match=words) as caught:
+            data.validate(file, profiles={})
+        assert caught.value.hint
+    file = written(tmp_path, GOOD)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(DatasetError, match="may not be read") as caught:
+        data.validate(file, profiles={})
+    assert "chmod" in caught.value.hint
+    assert isinstance(caught.value.__cause__, PermissionError)
+
+
+def test_other_methods_have_no_rules_yet(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedFeatureError, match="dpo"):
+        data.validate(written(tmp_path, GOOD), profiles={}, method=Method.DPO)
+
+
+def test_progress_ends_at_the_whole(tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    content = f"{GOOD}\n" * 30_000
+    data.validate(
+        written(tmp_path, content), profiles={}, on_progress=lambda *step: seen.append(step)
+    )
+    assert seen[-1] == (len(content), len(content))
+    assert [done for done, _ in seen] == sorted({done for done, _ in seen})
+    assert len(seen) > 1
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
+    def peak(rows: int) -> int:
+        file = tmp_path / f"{rows}.jsonl"
+        bad = GOOD.replace("Hi", "Hi" * 500)[:-1]
+        with file.open("w") as out:
+            for index in range(rows):
+                out.write(f"{bad}}}\n" if index % 50 else f"{bad}\n")
+        tracemalloc.start()
+        data.validate(file, profiles={"one": ONE})
+        size = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return size
+
+    small, large = peak(8_000), peak(32_000)
+    assert large < small * 1.3
+    assert large < 10 * 2**20
+
+
+def test_a_row_of_fifty_megabytes(tmp_path: Path) -> None:
+    huge = "x" * 50_000_000
+    good = row(USER, assistant(f'"content": "{huge}"'))
+    bad = row(USER, assistant(f'"content": "{huge}", "weight": 2'))
+    file = written(tmp_path, f"{good}\n{bad}\n{good[:-1]}\n")
+    tracemalloc.start()
+    _, report = data.validate(file, profiles={})
+    size = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert [(i.rule, i.line, i.column) for i in report.issues] == [
+        ("message.weight", 2, bad.rindex("2") + 1),
+        ("json.syntax", 3, len(good)),
+    ]
+    assert report.statistics.longest_row_bytes == len(bad)
+    assert size < 6 * len(bad)
+
+
+def test_statistics_are_exact_on_both_paths(tmp_path: Path) -> None:
+    fast = row(
+        '{"role": "system", "content": "Sé"}',
+        '{"role": "user", "content": [{"type": "text", "text": "a€"}, '
+        '{"type": "image_url", "image_url": {"url": "https://a.example/b.png"}}]}',
+        assistant(f'"content": "ok", "tool_calls": [{CALL}]'),
+        RESULT,
+        ANSWER,
+    )
+    slow = fast[:-1] + ', "extra": 1}'
+    report = report_of(tmp_path, f"{fast}\n{slow}\n")
+    statistics = report.statistics
+    assert statistics.messages_by_role == {"assistant": 4, "system": 2, "tool": 2, "user": 2}
+    # Sé, a€, ok + look + {"q": 1}, 3, Yo
+    assert statistics.characters == 2 * (2 + 2 + 2 + 4 + 8 + 1 + 2)
+    assert statistics.assistant_characters == 2 * (2 + 4 + 8 + 2)
+    assert statistics.text_bytes == 2 * (3 + 4 + 2 + 4 + 8 + 1 + 2)
+    assert statistics.longest_row_bytes == len(slow.encode())
+    assert report.tokens.total == statistics.text_bytes // 4
+    assert not report.tokens.exact
+    assert "estimate" in report.tokens.method
+
+
+def test_long_values_are_shortened(tmp_path: Path) -> None:
+    text = row(f'{{"role": "{"r" * 10_000}", "content": "x"}}', ANSWER)
+    (issue,) = report_of(tmp_path, text + "\n").issues
+    assert issue.rule == "message.role"
+    assert len(issue.message) < 120
+
+
+def test_read_rows_yields_lines_and_rows(tmp_path: Path) -> None:
+    file = written(tmp_path, f"\ufeff{GOOD}\r\n\n{GOOD}")
+    rows = list(data.read_rows(file))
+    assert [number for number, _ in rows] == [1, 3]
+    assert rows[0][1] == json.loads(GOOD)
+
+
+def test_read_rows_stops_at_a_bad_row(tmp_path: Path) -> None:
+    file = written(tmp_path, f"{GOOD}\n{row(USER)}\n")
+    reader = data.read_rows(file)
+    assert next(reader)[0] == 1
+    with pytest.raises(DatasetError, match=r"line 2, column 14, messages: .*row\.no_assistant"):
+        next(reader)
+    lenient = DataProfile(severities={"row.no_assistant": None})
+    assert len(list(data.read_rows(file, profile=lenient))) == 2
+    with pytest.raises(DatasetError, match="does not exist"):
+        next(data.read_rows(tmp_path / "none"))
