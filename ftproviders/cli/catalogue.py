@@ -26,7 +26,7 @@ def providers(
         typer.Argument(metavar="NAME", help="Show everything about this one.", show_default=False),
     ] = None,
 ) -> int:
-    """List the providers, or what one of them has: features, settings, options."""
+    """List providers, or everything about one of them."""
     client = session.client
     found = list(client.providers()) if name is None else [client.provider(name)]
     if session.out.json_mode:

@@ -42,7 +42,7 @@ def validate(
         int, typer.Option("--max-issues", min=0, help="List at most so many issues.")
     ] = 100,
 ) -> int:
-    """Check a data file line by line and say which provider would take it.
+    """Check a data file and say which provider would take it.
 
     Without --provider every provider's verdict is shown, and the exit code is 1 only when none
     accepts the file; with --provider it is 1 when one of those named does not.

@@ -41,7 +41,10 @@ def jobs(
         typer.Option("--remote", help="Ask the providers that are set up, not the journal."),
     ] = False,
 ) -> int:
-    """List jobs, newest first: those in the journal, or with --remote those at the providers."""
+    """List jobs, newest first.
+
+    Those in the journal, or with --remote those that the providers list.
+    """
     found = _remote(session) if remote else [shapes.record(row) for row in session.client.jobs()]
     if session.out.json_mode:
         session.out.document("jobs", {"jobs": found})
@@ -188,7 +191,7 @@ def metrics(
     ref: Ref,
     csv: Annotated[bool, typer.Option("--csv", help="Write CSV with a header line.")] = False,
 ) -> int:
-    """Show the numbers of a job step by step: losses, learning rate, what the provider reports."""
+    """Show losses and other numbers, step by step."""
     if csv and session.out.json_mode:
         raise ConfigurationError("--csv and --json are two forms of the same.", hint="Leave one.")
     job = session.client.job(ref)
@@ -252,6 +255,8 @@ def model(session: Session, ref: Ref) -> int:
 @verb
 def cancel(session: Session, ref: Ref) -> int:
     """Stop a job. On a paid provider this is shown and agreed to first."""
+    from ftproviders.schema.job import JobStatus
+
     job = session.client.job(ref)
     if job.needs_consent():
         from ftproviders.cli.consent import ask
@@ -264,14 +269,15 @@ def cancel(session: Session, ref: Ref) -> int:
             verb="cancel",
             provider=job.ref.provider,
         )
-    job.cancel()
+    if job.cancel().status in (JobStatus.SUCCEEDED, JobStatus.FAILED):
+        session.out.note("The job had ended already; there was nothing to cancel.")
     _show(session, job)
     return 0
 
 
 @verb
 def adopt(session: Session, ref: Ref) -> int:
-    """Write a job that somebody else made into the journal."""
+    """Take a job that was made elsewhere into the journal."""
     _show(session, session.client.adopt(ref))
     return 0
 
@@ -290,7 +296,7 @@ def reconcile(
         ),
     ] = False,
 ) -> int:
-    """Find out what became of submissions whose answer was lost.
+    """Settle submissions whose answer was lost.
 
     Exit 4 when a submission is still unresolved, 3 when a provider could not be asked.
     """

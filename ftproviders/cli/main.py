@@ -13,12 +13,13 @@ from ftproviders.cli.output import Output
 
 __all__ = ["app", "main", "run"]
 
+_NAME = "ftproviders"
+
 # Typer's rich help costs an import that plain help does not, and says the same.
 app = typer.Typer(
-    name="ftproviders",
+    name=_NAME,
     help="Fine-tune language models on any provider with the same commands.",
     rich_markup_mode=None,
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -48,9 +49,13 @@ for _command in (
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError
+        from importlib.metadata import version as installed
 
-        print(f"ftproviders {version('ftproviders')}")
+        try:
+            print(f"ftproviders {installed('ftproviders')}")
+        except PackageNotFoundError:
+            print("ftproviders (run from its source folder, not installed)")
         raise typer.Exit
 
 
@@ -79,8 +84,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def action() -> int:
         command = typer.main.get_command(app)
-        code = command.main(args=given, prog_name="ftproviders", standalone_mode=False)
+        code = command.main(args=given or ["--help"], prog_name=_NAME, standalone_mode=False)
         sys.stdout.flush()
+        if not given:
+            return 2  # the help was shown, but no verb was named
         return code if isinstance(code, int) else 0
 
     return guarded(action, output=output, debug="--debug" in flags)

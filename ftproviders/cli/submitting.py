@@ -22,7 +22,7 @@ __all__ = ["plan", "submit"]
 @verb
 @takes_spec
 def plan(session: Session, flags: SpecFlags) -> int:
-    """Show what a submission would send, change, ignore and cost. Sends nothing."""
+    """Show what a submission would send and cost. Sends nothing."""
     made = _planned(session, flags)
     if session.out.json_mode:
         session.out.document("plan", shapes.plan(made))
@@ -41,9 +41,10 @@ def submit(
     wait: f.Wait = False,
     timeout: f.Timeout = None,
 ) -> int:
-    """Start a tuning job, exactly once: the same command again returns the same job.
+    """Start a tuning job, exactly once.
 
-    A job that costs money is shown and agreed to first; --yes agrees on the command line.
+    The same command again returns the same job; --again trains anew. A job that costs money is
+    shown and agreed to first; --yes agrees on the command line.
     """
     if timeout is not None and not wait:
         raise ConfigurationError("--timeout says how long to wait.", hint="Add --wait.")
@@ -127,6 +128,8 @@ def plan_lines(made: JobPlan) -> list[str]:
     lines.append(f"trains on   {trained} tokens")
     lines.append(f"takes       {'unknown' if length is None else 'about ' + duration(length)}")
     lines += [f"setting     {name} = {value}" for name, value in made.resolved.items()]
+    options = made.spec.options.get(made.provider, {})
+    lines += [f"option      {name} = {value}" for name, value in options.items()]
     lines += [f"sent as     {m.name} -> {m.sent_as}" for m in made.mapped]
     lines += [f"ignored     {i.name} = {i.value}: {i.reason}" for i in made.ignored]
     lines += [f"warning     {warning}" for warning in made.warnings]
