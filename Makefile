@@ -49,7 +49,7 @@ test-fast: $(STAGE)-test ## unit tests; needs neither torch nor an SDK
 lint: $(STAGE)-dev ## ruff, formatting, import rules
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-cache --no-logo
 
 format: $(STAGE)-dev ## rewrite files the way `make lint` wants them
 	@$(BIN)/ruff check --fix .
