@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from ftproviders.worker.encoding import plain_messages
-from ftproviders.worker.failures import WorkFailure
+from ftproviders.worker.failures import WorkError
 from ftproviders.worker.loading import (
     base_folder,
     choose_dtype,
@@ -57,7 +57,8 @@ class Answerer:
             max_tokens: Most tokens of the answer.
 
         Returns:
-            ``text``, ``finish_reason`` (``stop`` or ``length``), ``prompt_tokens``, ``completion_tokens``.
+            ``text``, ``finish_reason`` (``stop`` or ``length``), ``prompt_tokens``,
+            ``completion_tokens``.
         """
         try:
             prompt = self.tokenizer.apply_chat_template(
@@ -67,13 +68,16 @@ class Answerer:
                 return_tensors="pt",
             )
         # Templates are programs of the model's maker: jinja raises whatever they raise.
-        except Exception as error:  # noqa: BLE001
-            raise WorkFailure(
-                f"The model's chat template refuses this conversation: {error}. Change the messages.",
+        except Exception as error:
+            raise WorkError(
+                f"The model's chat template refuses this conversation: {error}. Change the "
+                f"messages.",
                 code="chat_template",
             ) from error
         ids = prompt["input_ids"].to(self.model.device)
-        sampling = {"do_sample": True, "temperature": temperature} if temperature > 0 else {}
+        sampling: dict[str, Any] = {"do_sample": temperature > 0}
+        # Named so that what the model's maker preset for sampling does not leak into answers.
+        sampling |= {"temperature": temperature or None, "top_p": None, "top_k": None}
         with torch.inference_mode():
             output = self.model.generate(
                 input_ids=ids,
@@ -81,10 +85,7 @@ class Answerer:
                 max_new_tokens=max_tokens,
                 eos_token_id=self.ends,
                 pad_token_id=self.tokenizer.pad_token_id,
-                **(
-                    sampling
-                    or {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
-                ),
+                **sampling,
             )
         written = output[0, ids.shape[1] :].tolist()
         ended = bool(written) and written[-1] in self.ends
@@ -96,7 +97,7 @@ class Answerer:
         }
 
     def _end_tokens(self) -> list[int]:
-        """Return the tokens that end an answer: the tokenizer's, and those the model's maker named."""
+        """Return the tokens that end an answer: the tokenizer's and those of the model."""
         named = self.model.generation_config.eos_token_id
         several = named if isinstance(named, list) else [named]
         ends = {self.tokenizer.eos_token_id, *several} - {None}

@@ -1,7 +1,7 @@
 """Which base model is meant, and whether it may be loaded. Standard library only.
 
-A base model is an alias, a folder, or a name on the Hugging Face Hub. Only safetensors weights are loaded:
-pickle files can run code.
+A base model is an alias, a folder, or a name on the Hugging Face Hub. Only safetensors weights are
+loaded: pickle files can run code.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ def locate(name: str) -> BaseModel:
     if not _HUB_NAME.fullmatch(name) or ("/" not in name and near):
         guess = f"Did you mean {ALIAS}? " if near else ""
         raise ValueError(
-            f"There is no base model {name!r}. {guess}Give {ALIAS}, the folder of a model, or a name "
+            f"There is no base model {name!r}. {guess}Give {ALIAS}, the folder of a model, or a "
+            f"name "
             "on the Hugging Face Hub such as organisation/model."
         )
     return BaseModel(name=name, kind="hub")

@@ -1,8 +1,8 @@
 """Program: answer chats with one model until standard input ends.
 
-Started as ``python -m ftproviders.worker.chat JSON``, where JSON is ``{"model", "kind", "cache"}`` and kind is
-``adapter`` or ``base``. The first line out is ``{"ready": true}`` or ``{"error": ...}``. Then each line in,
-``{"messages", "temperature", "max_tokens"}``, gets one line out.
+Started as ``python -m ftproviders.worker.chat JSON``, where JSON is ``{"model", "kind", "cache"}``
+and kind is ``adapter`` or ``base``. The first line out is ``{"ready": true}`` or ``{"error":
+...}``. Then each line in, ``{"messages", "temperature", "max_tokens"}``, gets one line out.
 """
 
 from __future__ import annotations

@@ -1,12 +1,14 @@
 """Chat rows -> token ids and labels, with loss on the assistant's words only.
 
-A row is rendered once with the chat template and tokenised once, as a whole, exactly as it is at inference.
-Which characters the assistant said comes from the template's ``{% generation %}`` marks; a template without
-marks is rendered up to each assistant message, with and without it, and the difference is what was said.
+A row is rendered once with the chat template and tokenised once, as a whole, exactly as it is at
+inference. Which characters the assistant said comes from the template's ``{% generation %}``
+marks; a template without marks is rendered up to each assistant message, with and without it, and
+the difference is what was said.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -16,7 +18,7 @@ from typing import Any
 
 from transformers.utils.chat_template_utils import render_jinja_template
 
-from ftproviders.worker.failures import WorkFailure
+from ftproviders.worker.failures import WorkError
 
 __all__ = ["IGNORED", "Encoded", "EncodedRow", "encode_file", "encode_row", "plain_messages"]
 
@@ -68,7 +70,7 @@ def encode_file(path: Path, tokenizer: Any, *, max_length: int, name: str) -> En
         name: The file's name for people.
 
     Raises:
-        WorkFailure: A row cannot be rendered, or has nothing to learn from; rows are named.
+        WorkError: A row cannot be rendered, or has nothing to learn from; rows are named.
     """
     rows, empty = [], []
     with path.open(encoding="utf-8-sig") as lines:
@@ -77,8 +79,8 @@ def encode_file(path: Path, tokenizer: Any, *, max_length: int, name: str) -> En
                 continue
             try:
                 rows.append(encode_row(json.loads(line), tokenizer, max_length=max_length))
-            except WorkFailure as failure:
-                raise WorkFailure(
+            except WorkError as failure:
+                raise WorkError(
                     f"{name}, line {number}: {failure.message}", code=failure.code, param=name
                 ) from failure
             if all(label == IGNORED for label in rows[-1].labels):
@@ -97,7 +99,7 @@ def encode_row(row: Mapping[str, Any], tokenizer: Any, *, max_length: int) -> En
         max_length: Longest row in tokens.
 
     Raises:
-        WorkFailure: The template refuses the row, or changes what it wrote before.
+        WorkError: The template refuses the row, or changes what it wrote before.
     """
     messages = plain_messages(row["messages"])
     wanted = [
@@ -118,11 +120,11 @@ def encode_row(row: Mapping[str, Any], tokenizer: Any, *, max_length: int) -> En
 def plain_messages(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return messages in the shape that chat templates expect.
 
-    Text parts become one text, and the arguments of tool calls, which the data format has as a string
-    that holds JSON, become the object itself.
+    Text parts become one text, and the arguments of tool calls, which the data format has as a
+    string that holds JSON, become the object itself.
 
     Raises:
-        WorkFailure: A message holds something other than text.
+        WorkError: A message holds something other than text.
     """
     plain = []
     for message in messages:
@@ -143,8 +145,9 @@ def _text(content: object) -> str:
         part.get("type") in ("text", "refusal") for part in content
     ):
         return "".join(part.get("text") or part.get("refusal") or "" for part in content)
-    raise WorkFailure(
-        "A message holds an image or another part that is no text; local models learn from text only. Remove the "
+    raise WorkError(
+        "A message holds an image or another part that is no text; local models learn from text "
+        "only. Remove the "
         "row.",
         code="no_text",
     )
@@ -152,10 +155,9 @@ def _text(content: object) -> str:
 
 def _tool_call(call: Mapping[str, Any]) -> dict[str, Any]:
     function = dict(call["function"])
-    try:
+    # What is no JSON is left as it is: some templates print the string.
+    with contextlib.suppress(json.JSONDecodeError, TypeError):
         function["arguments"] = json.loads(function.get("arguments") or "{}")
-    except (json.JSONDecodeError, TypeError):
-        pass  # left as it is: some templates print the string
     return {**call, "function": function}
 
 
@@ -168,8 +170,9 @@ def _spans(
         return _spans_by_difference(messages, tools, tokenizer, speakers)
     text, marked = _render(messages, tools, tokenizer, marks=True)
     if len(marked) != len(speakers):
-        raise WorkFailure(
-            f"The chat template marks {len(marked)} answers where the row has {len(speakers)}. Give a template that marks "
+        raise WorkError(
+            f"The chat template marks {len(marked)} answers where the row has {len(speakers)}. "
+            f"Give a template that marks "
             "each assistant message once (option chat_template).",
             code="chat_template",
         )
@@ -185,9 +188,11 @@ def _spans_by_difference(
         before, _ = _render(messages[:index], tools, tokenizer, prompt=True)
         until, _ = _render(messages[: index + 1], tools, tokenizer)
         if not (until.startswith(before) and text.startswith(until)):
-            raise WorkFailure(
-                "The model's chat template writes earlier messages differently when a message is added, so the "
-                "assistant's words cannot be told apart. Give a template with {% generation %} marks (option "
+            raise WorkError(
+                "The model's chat template writes earlier messages differently when a message is "
+                "added, so the "
+                "assistant's words cannot be told apart. Give a template with {% generation %} "
+                "marks (option "
                 "chat_template).",
                 code="chat_template",
             )
@@ -215,9 +220,10 @@ def _render(
             **tokenizer.special_tokens_map,
         )
     # Templates are programs of the model's maker: jinja raises whatever they raise.
-    except Exception as error:  # noqa: BLE001
-        raise WorkFailure(
-            f"The model's chat template refuses this conversation: {error}. Change the row, or give another template "
+    except Exception as error:
+        raise WorkError(
+            f"The model's chat template refuses this conversation: {error}. Change the row, or "
+            f"give another template "
             "(option chat_template).",
             code="chat_template",
         ) from error
@@ -227,8 +233,8 @@ def _render(
 def _labels(ids: Sequence[int], offsets: Sequence[Span], spans: Sequence[Span]) -> list[int]:
     """Label the tokens that lie wholly in a span.
 
-    A token that reaches over the start of an answer is not labelled: at inference the prompt ends there, so
-    the model never has to write it.
+    A token that reaches over the start of an answer is not labelled: at inference the prompt ends
+    there, so the model never has to write it.
     """
     labels = [IGNORED] * len(ids)
     for position, (start, end) in enumerate(offsets):
@@ -239,11 +245,13 @@ def _labels(ids: Sequence[int], offsets: Sequence[Span], spans: Sequence[Span]) 
     return labels
 
 
-def _nothing_to_learn(name: str, lines: Sequence[int], max_length: int) -> WorkFailure:
+def _nothing_to_learn(name: str, lines: Sequence[int], max_length: int) -> WorkError:
     shown = ", ".join(map(str, lines[:10])) + (" ..." if len(lines) > 10 else "")
-    return WorkFailure(
-        f"{name}: {len(lines)} rows have no assistant token to learn from (lines {shown}): every assistant message "
-        f"has weight 0, is empty, or lies beyond max_length_tokens={max_length}. Remove these rows, or raise "
+    return WorkError(
+        f"{name}: {len(lines)} rows have no assistant token to learn from (lines {shown}): every "
+        f"assistant message "
+        f"has weight 0, is empty, or lies beyond max_length_tokens={max_length}. Remove these "
+        f"rows, or raise "
         "max_length_tokens.",
         code="no_labels",
         param=name,

@@ -6,14 +6,14 @@ import errno
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["WorkCancelled", "WorkFailure", "explain"]
+__all__ = ["WorkCancelled", "WorkError", "explain"]
 
 
 class WorkCancelled(BaseException):
     """Somebody asked to cancel. Not an Exception, so that no library swallows it."""
 
 
-class WorkFailure(Exception):
+class WorkError(Exception):
     """The work cannot go on, for a reason that is known.
 
     Args:
@@ -29,43 +29,45 @@ class WorkFailure(Exception):
         self.param = param
 
 
-def explain(error: BaseException, settings: Mapping[str, Any]) -> WorkFailure:
+def explain(error: BaseException, settings: Mapping[str, Any]) -> WorkError:
     """Turn any exception into a failure that a person can act on.
 
     Args:
         error: What was raised.
         settings: The job's resolved settings, to name values in the advice.
     """
-    if isinstance(error, WorkFailure):
+    if isinstance(error, WorkError):
         return error
     # torch's own class is recognised by name because this module must not import torch.
     names = {kind.__name__ for kind in type(error).__mro__}
     if isinstance(error, MemoryError) or "OutOfMemoryError" in names:
-        return WorkFailure(
+        return WorkError(
             f"Out of memory with batch_size={settings.get('batch_size')} and "
             f"max_length_tokens={settings.get('max_length_tokens')}. Make batch_size or "
-            "max_length_tokens smaller, or raise gradient_accumulation_steps, which splits a batch.",
+            "max_length_tokens smaller, or raise gradient_accumulation_steps, which splits a "
+            "batch.",
             code="out_of_memory",
             param="batch_size",
         )
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return WorkFailure(
-            f"The disk is full: {error.filename or 'a file'} could not be written. Make room, or set "
+        return WorkError(
+            f"The disk is full: {error.filename or 'a file'} could not be written. Make room, or "
+            f"set "
             "FTPROVIDERS_HOME and FTPROVIDERS_CACHE to another disk.",
             code="disk_full",
         )
     if isinstance(error, PermissionError):
-        return WorkFailure(
+        return WorkError(
             f"{error.filename or 'A file'} may not be read or written by this user. Change its "
             "permissions.",
             code="permission",
         )
     if isinstance(error, ImportError):
-        return WorkFailure(
+        return WorkError(
             f"{error.name or 'A module'} cannot be imported: {error}. "
             "Run: pip install 'ftproviders[local]'",
             code="missing_dependency",
         )
-    return WorkFailure(
+    return WorkError(
         f"{type(error).__name__}: {error}. The worker's log has the whole story.", code="crashed"
     )

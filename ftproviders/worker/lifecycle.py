@@ -1,6 +1,7 @@
 """The life of a training worker: take the run over, work, leave a verdict. Standard library only.
 
-What the work is comes as a function, so that this module starts in a blink and can be tested without torch.
+What the work is comes as a function, so that this module starts in a blink and can be tested
+without torch.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 
 from ftproviders.worker import process
-from ftproviders.worker.failures import WorkCancelled, WorkFailure, explain
+from ftproviders.worker.failures import WorkCancelled, WorkError, explain
 from ftproviders.worker.rundir import RunDirectory, now
 
 __all__ = ["EXISTS", "READY", "Run", "run_worker"]
@@ -43,7 +44,8 @@ class Run:
 
     def event(self, message: str, *, level: str = "info") -> None:
         """Tell something to whoever watches."""
-        print(message, flush=True)
+        sys.stdout.write(f"{message}\n")
+        sys.stdout.flush()
         self.directory.append_event(message, level=level)
 
     def metrics(self, message: str, *, step: int, metrics: Mapping[str, float]) -> None:
@@ -52,11 +54,11 @@ class Run:
 
     def status(self, word: str) -> None:
         """Enter a phase: ``validating`` or ``running``."""
-        self.directory.write_status(status=word)
+        self.directory.write_status({"status": word})
 
     def progress(self, *, step: int, total_steps: int) -> None:
         """Say how far the training is."""
-        self.directory.write_status(durable=False, step=step, total_steps=total_steps)
+        self.directory.write_status({"step": step, "total_steps": total_steps}, durable=False)
 
     def found(self, **facts: object) -> None:
         """Add to ``job.json`` what only the worker could find out."""
@@ -93,8 +95,8 @@ class Run:
 def run_worker(work: Callable[[Run], Mapping[str, object]]) -> int:
     """Be a worker. Command line: the prepared folder, then the run's final folder.
 
-    The first act is to leave the parent, lock the prepared folder and rename it to its final name. The
-    rename decides between two workers of one submission: it fails where a run is already.
+    The first act is to leave the parent, lock the prepared folder and rename it to its final name.
+    The rename decides between two workers of one submission: it fails where a run is already.
 
     Args:
         work: Does the job; returns facts for ``status.json``.
@@ -138,14 +140,14 @@ def _take_over(prepared: RunDirectory, final: RunDirectory) -> bool:
 def _work(run: Run, work: Callable[[Run], Mapping[str, object]]) -> int:
     directory = run.directory
     try:
-        directory.write_status(status="validating", started_at=now())
-        facts = work(run)
+        directory.write_status({"status": "validating", "started_at": now()})
+        facts = dict(work(run))
         run.event("Training succeeded.")
-        directory.write_status(**facts, status="succeeded", finished_at=now())
+        directory.write_status(facts | {"status": "succeeded", "finished_at": now()})
         return 0
     except WorkCancelled:
         directory.append_event("Training was cancelled.", level="warning")
-        directory.write_status(status="cancelled", finished_at=now())
+        directory.write_status({"status": "cancelled", "finished_at": now()})
     # The verdict must be written down whatever was raised; the log keeps the traceback.
     except BaseException as error:  # noqa: BLE001
         traceback.print_exc()
@@ -153,10 +155,10 @@ def _work(run: Run, work: Callable[[Run], Mapping[str, object]]) -> int:
     return 1
 
 
-def _fail(run: Run, failure: WorkFailure) -> None:
+def _fail(run: Run, failure: WorkError) -> None:
     directory = run.directory
     error = {"message": failure.message, "code": failure.code, "param": failure.param}
     # On a full disk the event may not fit; the verdict is tried all the same.
     with contextlib.suppress(OSError):
         directory.append_event(failure.message, level="error")
-    directory.write_status(status="failed", error=error, finished_at=now())
+    directory.write_status({"status": "failed", "error": error, "finished_at": now()})

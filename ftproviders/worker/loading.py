@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from ftproviders.worker import smollm2
 from ftproviders.worker.basemodel import HUB_FILES, BaseModel, folder_problem, locate
-from ftproviders.worker.failures import WorkFailure
+from ftproviders.worker.failures import WorkError
 from ftproviders.worker.hardware import cpu_has_bf16
 from ftproviders.worker.rundir import read_json
 
@@ -47,18 +47,18 @@ def base_folder(name: str, cache: Path, report: Callable[[str], None]) -> Path:
         report: Gets a line for everything that takes a while.
 
     Raises:
-        WorkFailure: There is no such model, or it must not be loaded.
+        WorkError: There is no such model, or it must not be loaded.
     """
     try:
         model = locate(name)
     except ValueError as error:
-        raise WorkFailure(str(error), code="base_model", param="base_model") from error
+        raise WorkError(str(error), code="base_model", param="base_model") from error
     if model.kind == "alias":
         return smollm2.prepare(cache, report)
     folder = Path(model.name) if model.kind == "path" else _from_hub(model, report)
     problem = folder_problem(folder)
     if problem is not None:
-        raise WorkFailure(problem, code="base_model", param="base_model")
+        raise WorkError(problem, code="base_model", param="base_model")
     return folder
 
 
@@ -69,9 +69,10 @@ def _from_hub(model: BaseModel, report: Callable[[str], None]) -> Path:
     try:
         return Path(snapshot_download(model.name, allow_patterns=list(HUB_FILES)))
     # The Hub's client raises many kinds; each means that the model cannot be had.
-    except Exception as error:  # noqa: BLE001
-        raise WorkFailure(
-            f"{model.name} could not be fetched from the Hugging Face Hub ({type(error).__name__}). Check the name, "
+    except Exception as error:
+        raise WorkError(
+            f"{model.name} could not be fetched from the Hugging Face Hub "
+            f"({type(error).__name__}). Check the name, "
             "the network and HF_TOKEN, or give the folder of a model that is on this machine.",
             code="model_unavailable",
             param="base_model",
@@ -106,14 +107,15 @@ def load_tokenizer(folder: Path, template: str | None = None) -> Any:
         template: Chat template to use instead of the model's own.
 
     Raises:
-        WorkFailure: It cannot say where a token stands in the text.
+        WorkError: It cannot say where a token stands in the text.
     """
     tokenizer = AutoTokenizer.from_pretrained(
         folder, trust_remote_code=False, local_files_only=True
     )
     if not tokenizer.is_fast:
-        raise WorkFailure(
-            f"The tokenizer in {folder} is a slow one, which cannot say where its tokens stand in the text. Save a fast "
+        raise WorkError(
+            f"The tokenizer in {folder} is a slow one, which cannot say where its tokens stand in "
+            f"the text. Save a fast "
             "tokenizer (tokenizer.json) with the model.",
             code="tokenizer",
             param="base_model",
@@ -123,7 +125,7 @@ def load_tokenizer(folder: Path, template: str | None = None) -> Any:
     elif not tokenizer.chat_template:
         tokenizer.chat_template = default_template()
     if tokenizer.eos_token is None:
-        raise WorkFailure(
+        raise WorkError(
             f"The tokenizer in {folder} has no end-of-text token, so answers would never end. "
             "Set eos_token and save it again.",
             code="tokenizer",

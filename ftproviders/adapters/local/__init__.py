@@ -1,4 +1,4 @@
-"""Provider ``local``: LoRA training on this machine, in a process of its own. Pure data, no torch."""
+"""Provider ``local``: LoRA training on this machine. Pure data, no torch."""
 
 from __future__ import annotations
 

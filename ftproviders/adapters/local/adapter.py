@@ -121,7 +121,7 @@ class LocalTrainingAdapter(TrainingAdapter):
             return f"Base model: {model.name} from the Hugging Face Hub, or from its cache here."
         if alias_folder(self.settings.cache).is_dir():
             return f"Base model: {ALIAS}, already converted."
-        return f"Base model: {ALIAS} is downloaded (93 MB) and converted once, before the training starts."
+        return f"Base model: {ALIAS}, which is downloaded (93 MB) and converted once, at the start."
 
     # --- files -------------------------------------------------------------------------------
 
@@ -168,7 +168,8 @@ class LocalTrainingAdapter(TrainingAdapter):
         shutil.rmtree(prepared.path, ignore_errors=True)
         if word is None:
             raise ProviderTimeoutError(
-                f"The training process did not start within {self.settings.start_seconds:g} seconds.",
+                f"The training process did not start within {self.settings.start_seconds:g} "
+                f"seconds.",
                 provider="local",
                 operation="create",
                 hint="Try again when the machine is less busy, or raise start_seconds.",
@@ -213,7 +214,7 @@ class LocalTrainingAdapter(TrainingAdapter):
             for file in files:
                 self.files.give(file, prepared.data(file.purpose))
             prepared.write_job(document)
-            prepared.write_status(status="pending")
+            prepared.write_status({"status": "pending"})
         except BaseException:
             shutil.rmtree(prepared.path, ignore_errors=True)
             raise
@@ -284,7 +285,8 @@ class LocalTrainingAdapter(TrainingAdapter):
         base = BaseModelInfo(
             name=ALIAS,
             provider="local",
-            description="SmolLM2-135M-Instruct, from a Python package; any folder or Hub name works too",
+            description="SmolLM2-135M-Instruct, from a Python package; any folder or Hub name "
+            "works too",
             methods=(Method.SUPERVISED,),
             details={"converted": alias_folder(self.settings.cache).is_dir()},
         )
@@ -327,7 +329,8 @@ class LocalTrainingAdapter(TrainingAdapter):
                 f"There is no job {ref.id} on this machine ({here}).",
                 provider="local",
                 operation="retrieve",
-                hint="`ftproviders jobs --remote` lists the jobs here; FTPROVIDERS_HOME chooses the "
+                hint="`ftproviders jobs --remote` lists the jobs here; FTPROVIDERS_HOME chooses "
+                "the "
                 "folder they are in.",
                 ref=ref,
             )
@@ -348,18 +351,19 @@ class LocalTrainingAdapter(TrainingAdapter):
 
     def _signal(self, run: RunDirectory, *, kill: bool) -> None:
         worker = run.worker()
-        # Only the holder of the lock is the worker; the number of a dead one may be somebody else's.
+        # Only the holder of the lock is the worker; the number of a dead one may be somebody
+        # else's.
         if worker and process.alive(run.lock):
             process.signal_worker(worker["pid"], worker["started_at"], kill=kill)
 
     def _finish_cancelled(self, run: RunDirectory) -> JobSnapshot:
-        """Write the verdict for a worker that is gone; a later look does it when it is still going."""
+        """Write the verdict for a worker that is gone; when it still goes, a later look does it."""
         lock = process.try_hold(run.lock)
         if lock is not None:
             try:
                 if not self._terminal(run):
                     run.append_event("Training was cancelled.", level="warning")
-                    run.write_status(status="cancelled", finished_at=now())
+                    run.write_status({"status": "cancelled", "finished_at": now()})
             finally:
                 process.release(lock)
         return self._snapshot(run)

@@ -19,7 +19,7 @@ from typing_extensions import override
 
 from ftproviders.adapters.local import PROVIDER
 from ftproviders.adapters.local.options import LocalSettings
-from ftproviders.errors import ConfigurationError, DeploymentError, ProviderTimeoutError
+from ftproviders.errors import DeploymentError, ProviderTimeoutError
 from ftproviders.provider import HostingAdapter
 from ftproviders.schema.chat import ChatMessage
 from ftproviders.schema.deployment import ChatReply, DeploymentRef, Endpoint
@@ -37,9 +37,10 @@ _MAX_TOKENS = 256
 class LocalHostingAdapter(HostingAdapter):
     """Answers with a tuned model's adapter, or with an untuned base model.
 
-    A model is loaded by the first question and stays in a process of its own, which ends with `close`, with
-    this process, or when too many other models were asked. Answers are greedy unless a temperature above 0
-    is given, and have at most 256 tokens unless ``max_tokens`` says otherwise.
+    A model is loaded by the first question and stays in a process of its own, which ends with
+    `close`, with this process, or when too many other models were asked. Answers are greedy unless
+    a temperature above 0 is given, and have at most 256 tokens unless ``max_tokens`` says
+    otherwise.
     """
 
     info = PROVIDER

@@ -17,8 +17,8 @@ __all__ = ["machine_name"]
 def machine_name(folder: Path) -> str:
     """Return ``<host name>-<8 hexadecimal digits>``, made when it is asked for first.
 
-    Two processes that ask first at the same time get the same name: it is linked into place, and a link
-    never replaces a file.
+    Two processes that ask first at the same time get the same name: it is linked into place, and a
+    link never replaces a file.
 
     Args:
         folder: The provider's state folder.

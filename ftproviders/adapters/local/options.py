@@ -15,7 +15,7 @@ class LocalSettings(ProviderSettings):
     """How jobs are run on this machine."""
 
     grace_seconds: Annotated[float, Field(ge=0)] = 30.0
-    """How long a cancelled worker may take to stop by itself; the next look at it after that ends it."""
+    """How long a cancelled worker may take to stop; the next look at it after that kills it."""
     start_seconds: Annotated[float, Field(gt=0)] = 60.0
     """How long a new worker may take to say that it has taken over its job."""
     threads: Annotated[int, Field(ge=1)] | None = None

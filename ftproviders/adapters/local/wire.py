@@ -1,4 +1,4 @@
-"""Pure functions: a spec -> ``job.json``, a run's files -> our values. No disk, no clock, no torch."""
+"""Pure functions: a spec -> ``job.json``, a run's files -> our values. No disk, no clock."""
 
 from __future__ import annotations
 
@@ -200,7 +200,8 @@ def _interrupted(status: Mapping[str, Any], log: str) -> JobFailure:
     step, total = status.get("step"), status.get("total_steps")
     where = f" at step {step} of {total}" if step is not None else " before its first step"
     return JobFailure(
-        message=f"The training process ended{where} without a verdict: it was killed, ran out of memory, or the "
+        message=f"The training process ended{where} without a verdict: it was killed, ran out of "
+        f"memory, or the "
         f"machine was restarted. Its log: {log}. Cancel the job, then submit again with --again.",
         code="interrupted",
     )
