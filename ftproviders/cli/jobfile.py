@@ -109,9 +109,9 @@ def _anchored(value: object, folder: Path) -> object:
 def _yaml(file: Path, text: str) -> tuple[Any, dict[Place, int]]:
     import yaml
 
-    loader = _loader_class()(text)
     lines: dict[Place, int] = {}
     try:
+        loader = _loader_class()(text)
         node = loader.get_single_node()
         if node is None:
             return {}, lines
@@ -129,8 +129,6 @@ def _yaml(file: Path, text: str) -> tuple[Any, dict[Place, int]]:
             f"{file} is not valid YAML: it holds a character that YAML does not allow.",
             hint="Save it as plain UTF-8 text.",
         ) from error
-    finally:
-        loader.dispose()
 
 
 @cache
@@ -197,15 +195,12 @@ def _json_lines(file: Path, text: str, lines: dict[Place, int]) -> None:
     """Read the text as YAML for the lines alone; where YAML cannot, errors name no line."""
     import yaml
 
-    loader = _loader_class()(text.replace("\t", " "))
     try:
-        node = loader.get_single_node()
+        node = _loader_class()(text.replace("\t", " ")).get_single_node()
         if node is not None:
             _walk(file, node, (), lines)
     except yaml.YAMLError:
         lines.clear()
-    finally:
-        loader.dispose()
 
 
 # --- keys -----------------------------------------------------------------------------------------

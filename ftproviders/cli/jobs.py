@@ -89,9 +89,9 @@ def _remote(session: Session) -> list[dict[str, object]]:
         asked += 1
         if len(snapshots) > _REMOTE_JOBS:
             session.out.note(f"{info.name}: only the newest {_REMOTE_JOBS} jobs are shown.")
-        found += [
-            shapes.snapshot(job) | {"state": None, "note": None} for job in snapshots[:_REMOTE_JOBS]
-        ]
+        for snapshot in snapshots[:_REMOTE_JOBS]:
+            account = session.client.job(snapshot.ref).account
+            found.append(shapes.snapshot(snapshot, account=account) | {"state": None, "note": None})
     if problems and not asked:
         raise problems[0]
     return found

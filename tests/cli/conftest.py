@@ -13,9 +13,8 @@ from typing import Any
 import pytest
 
 from ftproviders.cli.main import main
-from tests.cli.program import Result, Run, Spawn, row
+from tests.cli.program import ROOT, Result, Run, Spawn, row
 
-ROOT = Path(__file__).parents[2]
 JOB = """\
 provider: memory
 base_model: memory-small
