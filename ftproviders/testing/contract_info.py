@@ -65,7 +65,7 @@ class InfoContract:
 
     def test_names(self, rig: Rig) -> None:
         """Name, summary and classes are fit to be shown and looked up."""
-        info, adapter = rig.info, rig.make_adapter()
+        info, adapter = rig.info, rig.adapter()
         require(_NAME.fullmatch(info.name), f"{info.name!r}: small letters, digits and dashes")
         require(info.summary and "\n" not in info.summary, "the summary is one line")
         require(adapter.info == info, f"the adapter's info must be {info.name}'s")
@@ -84,7 +84,7 @@ class InfoContract:
 
     def test_missing_features_say_so(self, rig: Rig) -> None:
         """A feature that is not there raises, and the error names it."""
-        for feature, call in _calls(rig.make_adapter(), rig.info.name).items():
+        for feature, call in _calls(rig.adapter(), rig.info.name).items():
             if feature in rig.info.features:
                 continue
             error = raised(UnsupportedFeatureError, call, when=f"{feature.value}, not declared,")
@@ -123,7 +123,7 @@ class InfoContract:
 
     def test_account_is_stable(self, rig: Rig) -> None:
         """Two adapters of one account agree on its name: identities depend on it."""
-        one, two = rig.make_adapter(), rig.make_adapter()
+        one, two = rig.adapter(), rig.adapter()
         require(one.account(), "account() must not be empty")
         require(one.account() == two.account() == one.account(), "account() must be stable")
         require(one.public_account() == two.public_account(), "public_account() must be stable")
@@ -132,7 +132,7 @@ class InfoContract:
         """Making an adapter, account, preflight and price class need no network."""
         rig.training_file(rig.method)
         with no_network():
-            adapter = rig.make_adapter()
+            adapter = rig.adapter()
             adapter.account()
             adapter.public_account()
             adapter.free()
@@ -142,11 +142,11 @@ class InfoContract:
 
     def test_check_names_the_account(self, rig: Rig) -> None:
         """One harmless read tells whose account this is."""
-        require(rig.make_adapter().check().account, "check() must tell the account")
+        require(rig.adapter().check().account, "check() must tell the account")
 
     def test_close_is_repeatable(self, rig: Rig) -> None:
         """Closing twice, or without any use, is fine."""
-        adapter = rig.make_adapter()
+        adapter = rig.adapter()
         adapter.close()
         adapter.close()
 
@@ -245,7 +245,7 @@ class AssessContract:
 
 
 def _assess(rig: Rig, spec: JobSpec) -> Assessment:
-    adapter = rig.make_adapter()
+    adapter = rig.adapter()
     try:
         return adapter.assess(
             spec,
@@ -257,7 +257,7 @@ def _assess(rig: Rig, spec: JobSpec) -> Assessment:
 
 
 def _overridden(rig: Rig, feature: Feature) -> bool:
-    made, base = type(rig.make_adapter()), TrainingAdapter
+    made, base = type(rig.adapter()), TrainingAdapter
     return getattr(made, feature.value) is not getattr(base, feature.value)
 
 

@@ -80,7 +80,7 @@ class JobContract:
     def test_terminal_stays_terminal(self, rig: Rig) -> None:
         """Reading a finished job again, with another adapter, tells the same."""
         finished = rig.finished
-        again = rig.make_adapter().retrieve(finished.ref)
+        again = rig.adapter().retrieve(finished.ref)
         require(again.status is finished.last.status, f"was succeeded, is {again.status.value}")
         require(again.model == finished.last.model, "the model of a finished job stays")
         require(again is not finished.last, "a refresh makes a new snapshot")
@@ -89,7 +89,7 @@ class JobContract:
         """A job that is cancelled becomes cancelled and stays so."""
         if Feature.CANCEL not in rig.info.features:
             return
-        adapter = rig.make_adapter()
+        adapter = rig.adapter()
         ref = rig.submit(adapter).ref
         told = adapter.cancel(ref)
         require(told.ref == ref, "cancel returns the job")
@@ -102,7 +102,7 @@ class JobContract:
         """Cancelling a finished job is told or refused as wrong; it stays finished."""
         if Feature.CANCEL not in rig.info.features:
             return
-        adapter = rig.make_adapter()
+        adapter = rig.adapter()
         finished = rig.finished
         with contextlib.suppress(InvalidRequestError, ConflictError):
             told = adapter.cancel(finished.ref)
@@ -117,7 +117,7 @@ class JobContract:
         """A paused job says that it can go on, and does."""
         if not {Feature.PAUSE, Feature.RESUME} <= rig.info.features:
             return
-        adapter = rig.make_adapter()
+        adapter = rig.adapter()
         ref = rig.submit(adapter).ref
         adapter.pause(ref)
         paused = adapter.retrieve(ref)
@@ -157,7 +157,7 @@ class EventContract:
         """`after` gives exactly the events behind that one."""
         if Feature.EVENTS not in rig.info.features:
             return
-        adapter = rig.make_adapter()
+        adapter = rig.adapter()
         ids = [event.id for event in _events(rig)]
         for place in sorted({0, len(ids) // 2, len(ids) - 1}):
             rest = [e.id for e in adapter.events(rig.finished.ref, after=ids[place])]
@@ -177,7 +177,7 @@ class EventContract:
         """Checkpoints go up in steps; each is a model of its own."""
         if Feature.CHECKPOINTS not in rig.info.features:
             return
-        checkpoints = rig.make_adapter().checkpoints(rig.finished.ref)
+        checkpoints = rig.adapter().checkpoints(rig.finished.ref)
         steps = [c.step for c in checkpoints if c.step is not None]
         require(checkpoints, "a finished job must have checkpoints where they are declared")
         require(steps == sorted(steps), f"checkpoints must come oldest first: {steps}")
@@ -193,7 +193,7 @@ class ListContract:
         """All pages together hold every job once."""
         if Feature.JOBS not in rig.info.features:
             return
-        adapter = rig.make_adapter()
+        adapter = rig.adapter()
         older = rig.finished.ref
         newer = rig.submit(adapter).ref
         listed = _all_jobs(rig)
@@ -219,7 +219,7 @@ class ListContract:
         """Every model is named once, and the rig's base model is among them."""
         if Feature.MODELS not in rig.info.features:
             return
-        models = rig.make_adapter().models()
+        models = rig.adapter().models()
         names = [model.name for model in models]
         require(len(set(names)) == len(names), f"a model is listed twice: {names}")
         require(rig.base_model in names, f"{rig.base_model} must be among {names}")
@@ -227,13 +227,13 @@ class ListContract:
 
 
 def _events(rig: Rig) -> Sequence[JobEvent]:
-    events = rig.make_adapter().events(rig.finished.ref)
+    events = rig.adapter().events(rig.finished.ref)
     require(len(events) > 1, f"a finished job must have events: {events}")
     return events
 
 
 def _all_jobs(rig: Rig) -> Sequence[JobSnapshot]:
-    adapter = rig.make_adapter()
+    adapter = rig.adapter()
     listed: list[JobSnapshot] = []
     cursors: set[str] = set()
     cursor: str | None = None

@@ -27,7 +27,7 @@ class ErrorContract:
 
     def test_foreign_errors_are_translated(self, rig: Rig) -> None:
         """Whatever an SDK raises becomes a FineTuneError; its text is not repeated."""
-        adapter = rig.make_adapter()
+        adapter = rig.adapter()
         foreign = (TimeoutError(), ConnectionResetError(), _ForeignError(_FOREIGN_TEXT))
         for error in foreign:
             ours = adapter.translate(error, operation="create")
@@ -40,7 +40,7 @@ class ErrorContract:
 
     def test_lost_answers_are_unclear(self, rig: Rig) -> None:
         """After a time-out or a broken connection a create may have been carried out."""
-        adapter = rig.make_adapter()
+        adapter = rig.adapter()
         for error in (TimeoutError(), ConnectionResetError()):
             ours = adapter.translate(error, operation="create")
             unclear = isinstance(ours, ProviderError) and ours.maybe_executed
@@ -49,12 +49,12 @@ class ErrorContract:
     def test_our_errors_pass_unchanged(self, rig: Rig) -> None:
         """Translating twice does not wrap twice."""
         ours = FineTuneError("as it is", hint="Leave it.")
-        again = rig.make_adapter().translate(ours, operation="create")
+        again = rig.adapter().translate(ours, operation="create")
         require(again is ours, "an error of ours must come back as it is")
 
     def test_errors_keep_their_cause(self, rig: Rig) -> None:
         """An error that was translated keeps the original as its cause, and names provider."""
-        adapter = rig.make_adapter()
+        adapter = rig.adapter()
         ref = rig.finished.ref.model_copy(update={"id": "ftnobodyhasthisid"})
         error = raised(
             NotFoundError, partial(adapter.retrieve, ref), when="retrieve of an unknown id"
@@ -82,7 +82,7 @@ class MannersContract:
     def test_adapter_only_translates_and_calls(self, rig: Rig) -> None:
         """It does not sleep, and does not print."""
         with watched() as seen:
-            adapter = rig.make_adapter()
+            adapter = rig.adapter()
             submitted = rig.submit(adapter)
             adapter.retrieve(submitted.ref)
             adapter.find(
@@ -95,7 +95,7 @@ class MannersContract:
 
     def test_values_can_be_pickled(self, rig: Rig) -> None:
         """What an adapter returns can go to another process and is equal there."""
-        adapter, finished = rig.make_adapter(), rig.finished
+        adapter, finished = rig.adapter(), rig.finished
         assessment = adapter.assess(
             rig.spec(), options=rig.info.options_type(), statistics=DatasetStatistics()
         )
@@ -111,7 +111,7 @@ class MannersContract:
 
 def _everything_told(rig: Rig) -> list[str]:
     """Return every text that an adapter's user could see or log."""
-    adapter = rig.make_adapter()
+    adapter = rig.adapter()
     finished = rig.finished
     missing = finished.ref.model_copy(update={"id": "ftnobodyhasthisid"})
     error = raised(NotFoundError, partial(adapter.retrieve, missing), when="an unknown id")

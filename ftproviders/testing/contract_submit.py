@@ -26,7 +26,7 @@ class FileContract:
         """Name with digest, size and digest of the prepared file; the source is left alone."""
         path = rig.training_file(rig.method)
         before = path.read_bytes()
-        prepared = rig.prepare(rig.make_adapter(), path)
+        prepared = rig.prepare(rig.adapter(), path)
         content = prepared.path.read_bytes()
         require(path.read_bytes() == before, "prepare must not change the source")
         require(prepared.sha256 == hashlib.sha256(content).hexdigest(), "digest of what is sent")
@@ -39,7 +39,7 @@ class FileContract:
 
     def test_upload_names_what_it_sent(self, rig: Rig) -> None:
         """Id, name, digest, size and purpose of the file at the provider."""
-        adapter = rig.make_adapter()
+        adapter = rig.adapter()
         prepared = rig.prepare(adapter, rig.training_file(rig.method))
         file = adapter.upload(prepared, purpose="training", submission_id=new_marker())
         require(file.provider == rig.info.name, "the file's provider")
@@ -50,7 +50,7 @@ class FileContract:
 
     def test_upload_hashes_what_it_really_sends(self, rig: Rig) -> None:
         """A file that changed after it was prepared is noticed by its digest."""
-        adapter = rig.make_adapter()
+        adapter = rig.adapter()
         folder = Path(mkdtemp(prefix="ftproviders-rig-"))
         copy = folder / "changing.jsonl"
         content = rig.training_file(rig.method).read_bytes()
@@ -66,7 +66,7 @@ class FileContract:
 
     def test_upload_of_a_vanished_file_is_an_error_of_ours(self, rig: Rig) -> None:
         """No bare OSError reaches the user."""
-        adapter = rig.make_adapter()
+        adapter = rig.adapter()
         prepared = rig.prepare(adapter, rig.training_file(rig.method))
         gone = prepared.model_copy(update={"path": Path(mkdtemp()) / "gone.jsonl"})
         error = raised(
@@ -80,7 +80,7 @@ class FileContract:
         """A file is found again by what is in it, and by nothing else."""
         if Feature.FIND_FILE not in rig.info.features:
             return  # test_missing_features_say_so looks at it
-        adapter = rig.make_adapter()
+        adapter = rig.adapter()
         prepared = rig.prepare(adapter, rig.training_file(rig.method))
         adapter.upload(prepared, purpose="training", submission_id=new_marker())
         found = adapter.find_file(prepared.sha256, size_bytes=prepared.bytes)
@@ -95,7 +95,7 @@ class FileContract:
         """A deleted file is not found any more, and cannot be deleted again."""
         if Feature.DELETE_FILE not in rig.info.features:
             return
-        adapter = rig.make_adapter()
+        adapter = rig.adapter()
         copy = Path(mkdtemp(prefix="ftproviders-rig-")) / "short-lived.jsonl"
         copy.write_bytes(rig.training_file(rig.method).read_bytes() * 3)
         prepared = rig.prepare(adapter, copy)
@@ -113,7 +113,7 @@ class RequestContract:
     def test_created_job_can_be_read(self, rig: Rig) -> None:
         """The ref is complete: a new adapter reads the job from its text form."""
         ref = rig.finished.ref
-        adapter = rig.make_adapter()
+        adapter = rig.adapter()
         require(ref.provider == rig.info.name, "the ref's provider")
         require(ref.account == adapter.public_account(), "the ref's account is public_account()")
         require(JobRef.parse(str(ref)) == ref, f"{ref} does not survive being written down")
@@ -149,7 +149,7 @@ class RequestContract:
         fields: dict[str, Any] = {
             name: stated[name] for name in stated if name in rig.info.job_settings
         }
-        adapter = rig.make_adapter()
+        adapter = rig.adapter()
         submitted = rig.submit(adapter, rig.spec(**fields))
         sent = rig.sent(submitted.ref)
         rig.discard(adapter, submitted.ref)
@@ -162,7 +162,7 @@ class RequestContract:
         """What one provider alone has goes through untouched."""
         known = set(rig.info.options_type.model_fields)
         require(set(rig.options) == known, f"Rig.options needs an example for each of {known}")
-        adapter = rig.make_adapter()
+        adapter = rig.adapter()
         submitted = rig.submit(adapter, options=rig.options)
         sent = rig.sent(submitted.ref)
         rig.discard(adapter, submitted.ref)
@@ -185,18 +185,18 @@ class FindContract:
     def test_find_finds_our_job(self, rig: Rig) -> None:
         """By its marker alone, without knowing the files."""
         finished = rig.finished
-        found = rig.make_adapter().find(_query(rig, finished.submitted.submission_id))
+        found = rig.adapter().find(_query(rig, finished.submitted.submission_id))
         require(isinstance(found, Found), f"our own job must be found: {found}")
         if isinstance(found, Found):
             require(found.snapshot.ref == finished.ref, f"found {found.snapshot.ref} instead")
 
     def test_find_of_nothing_is_honest(self, rig: Rig) -> None:
         """Absent is said only by a provider that reads its own writes."""
-        _require_nothing(rig, rig.make_adapter().find(_query(rig, new_marker())))
+        _require_nothing(rig, rig.adapter().find(_query(rig, new_marker())))
 
     def test_find_looks_at_every_page(self, rig: Rig) -> None:
         """The oldest job of a long list is found."""
-        adapter = rig.make_adapter()
+        adapter = rig.adapter()
         first = rig.submit(adapter)
         for _ in range(rig.crowd_size):
             rig.discard(adapter, rig.submit(adapter).ref)
@@ -221,7 +221,7 @@ class FindContract:
 
     def test_foreign_job_of_the_same_file_is_not_ours(self, rig: Rig) -> None:
         """Same file and model without our marker: reported at most, never Found."""
-        adapter = rig.make_adapter()
+        adapter = rig.adapter()
         mine = rig.finished.submitted
         foreign = rig.make_foreign_job(mine.files[0])
         answer = adapter.find(_query(rig, new_marker(), mine))
@@ -236,14 +236,14 @@ class FindContract:
         ref = rig.finished.ref.model_copy(update={"id": "ftnobodyhasthisid"})
         error = raised(
             NotFoundError,
-            partial(rig.make_adapter().retrieve, ref),
+            partial(rig.adapter().retrieve, ref),
             when="retrieve of an unknown id",
         )
         require(error.hint, "the error must say what to do next")
 
 
 def _sent(rig: Rig, method: Method, stated: object) -> Mapping[str, object]:
-    adapter = rig.make_adapter()
+    adapter = rig.adapter()
     submitted = rig.submit(adapter, rig.spec(method=method, hyperparameters=stated))
     sent = rig.sent(submitted.ref)
     rig.discard(adapter, submitted.ref)

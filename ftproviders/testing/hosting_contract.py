@@ -32,7 +32,7 @@ class HostingContract:
 
     def test_hosting_features_are_declared_and_overridden(self, rig: HostingRig) -> None:
         """All four or none, and what is declared is what is there."""
-        made, base = type(rig.make_adapter()), HostingAdapter
+        made, base = type(rig.adapter()), HostingAdapter
         there = {
             feature
             for feature in HostingFeature
@@ -44,12 +44,12 @@ class HostingContract:
     def test_host_says_what_it_takes(self, rig: HostingRig) -> None:
         """The info names the class and the sources, and the rig's model is one of them."""
         require(rig.info.hosting is not None, "a host names its adapter class")
-        require(rig.make_adapter().info == rig.info, "the adapter's info")
+        require(rig.adapter().info == rig.info, "the adapter's info")
         require(rig.model().source in rig.info.accepts, f"accepts lacks {rig.model().source}")
 
     def test_missing_deployments_say_so(self, rig: HostingRig) -> None:
         """A host without deployments raises, and the error names the feature."""
-        adapter = rig.make_adapter()
+        adapter = rig.adapter()
         ref = DeploymentRef(provider=rig.info.name, id="contract")
         calls: dict[HostingFeature, Callable[[], object]] = {
             HostingFeature.DEPLOY: partial(adapter.deploy, rig.model(), DeploymentSpec(name="x")),
@@ -66,7 +66,7 @@ class HostingContract:
 
     def test_tuned_model_answers(self, rig: HostingRig) -> None:
         """A chat with the tuned model says what it was taught."""
-        adapter = rig.make_adapter()
+        adapter = rig.adapter()
         endpoint = adapter.endpoint(rig.model())
         require(endpoint.provider == rig.info.name, "the endpoint's provider")
         reply = adapter.chat(endpoint, _ask(rig), temperature=0)
@@ -76,7 +76,7 @@ class HostingContract:
 
     def test_answer_can_be_cut(self, rig: HostingRig) -> None:
         """`max_tokens` reaches the host."""
-        adapter = rig.make_adapter()
+        adapter = rig.adapter()
         endpoint = adapter.endpoint(rig.model())
         reply = adapter.chat(endpoint, _ask(rig), temperature=0, max_tokens=1)
         require(reply.completion_tokens in (None, 0, 1), f"asked for one token: {reply}")
@@ -86,7 +86,7 @@ class HostingContract:
 
     def test_unknown_model_is_an_error_of_ours(self, rig: HostingRig) -> None:
         """A model that is not there is told with a hint."""
-        adapter = rig.make_adapter()
+        adapter = rig.adapter()
 
         def chat() -> object:
             return adapter.chat(adapter.endpoint(rig.unknown_model()), _ask(rig))
@@ -98,7 +98,7 @@ class HostingContract:
     def test_key_is_only_in_credentials(self, rig: HostingRig) -> None:
         """No endpoint, reply, repr, error or log holds the key; the headers do."""
         with watched() as seen:
-            adapter = rig.make_adapter()
+            adapter = rig.adapter()
             endpoint = adapter.endpoint(rig.model())
             reply = adapter.chat(endpoint, _ask(rig))
             translated = adapter.translate(RuntimeError(rig.secret), operation="chat")
@@ -117,7 +117,7 @@ class HostingContract:
     def test_preflight_and_close(self, rig: HostingRig) -> None:
         """A usable host says so without network, and can be closed twice."""
         with no_network():
-            adapter = rig.make_adapter()
+            adapter = rig.adapter()
             problem = adapter.preflight()
         require(problem is None, f"preflight of a usable host must be None, not {problem}")
         adapter.close()
@@ -127,7 +127,7 @@ class HostingContract:
         """Deploy, wait, chat, undeploy; then it is not found any more."""
         if HostingFeature.DEPLOY not in rig.info.hosting_features:
             return
-        adapter = rig.make_adapter()
+        adapter = rig.adapter()
         ref = adapter.deploy(rig.model(), DeploymentSpec(name=_name()))
         require(ref.provider == rig.info.name, "the deployment's provider")
         ready = _ready(rig, adapter, ref)
@@ -143,7 +143,7 @@ class HostingContract:
         """Lease tags are written with the resource, and the listing shows them."""
         if HostingFeature.DEPLOY not in rig.info.hosting_features:
             return
-        adapter = rig.make_adapter()
+        adapter = rig.adapter()
         name = _name()
         end = datetime(2031, 5, 4, 3, 2, 1, tzinfo=UTC)
         lease = Lease(id=name, owner="contract@example", expires_at=end)
@@ -159,7 +159,7 @@ class HostingContract:
         """A deployment of that name is neither adopted nor overwritten."""
         if HostingFeature.DEPLOY not in rig.info.hosting_features:
             return
-        adapter = rig.make_adapter()
+        adapter = rig.adapter()
         spec = DeploymentSpec(name=_name())
         ref = adapter.deploy(rig.model(), spec)
         error = raised(
@@ -172,7 +172,7 @@ class HostingContract:
         """All pages together hold every deployment once."""
         if HostingFeature.DEPLOY not in rig.info.hosting_features:
             return
-        adapter = rig.make_adapter()
+        adapter = rig.adapter()
         refs = [adapter.deploy(rig.model(), DeploymentSpec(name=_name())) for _ in range(5)]
         listed = [found.ref for found in _listed(adapter)]
         for ref in refs:

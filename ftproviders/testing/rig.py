@@ -138,18 +138,28 @@ class Rig(ABC):
         return None
 
     def adapter_with_lying_filter(self) -> TrainingAdapter:
-        """Return an adapter whose server answers every filtered list unfiltered."""
-        return self.make_adapter()
+        """Return an adapter (of `adapter`) whose server answers every filtered list unfiltered."""
+        return self.adapter()
 
     def before_read(self) -> None:
         """Do what makes a job go on before it is read again; default nothing."""
         return
 
     def close(self) -> None:
-        """Stop whatever the rig has started."""
-        return
+        """Close every adapter of `adapter`; override to stop the server too, and call super."""
+        for made in self._made:
+            made.close()
 
     # --- what the tests use ------------------------------------------------------------------
+
+    @cached_property
+    def _made(self) -> list[TrainingAdapter]:
+        return []
+
+    def adapter(self) -> TrainingAdapter:
+        """Return a new adapter that `close` will close."""
+        self._made.append(self.make_adapter())
+        return self._made[-1]
 
     @property
     def method(self) -> Method:
@@ -265,14 +275,13 @@ class Rig(ABC):
         Raises:
             AssertionError: It ended in another way.
         """
-        adapter = self.make_adapter()
+        adapter = self.adapter()
         submitted = self.submit(adapter)
         snapshots: list[JobSnapshot] = []
         copies: list[Mapping[str, Any]] = []
         for snapshot in self.read_to_the_end(adapter, submitted.ref):
             snapshots.append(snapshot)
             copies.append(snapshot.model_dump(mode="json"))
-        adapter.close()
         last = snapshots[-1]
         require(
             last.status is JobStatus.SUCCEEDED,
@@ -291,6 +300,15 @@ class HostingRig(ABC):
     question: str
     """Something to ask the tuned model."""
     most_reads: int = 1000
+
+    @cached_property
+    def _made(self) -> list[HostingAdapter]:
+        return []
+
+    def adapter(self) -> HostingAdapter:
+        """Return a new adapter that `close` will close."""
+        self._made.append(self.make_adapter())
+        return self._made[-1]
 
     @abstractmethod
     def make_adapter(self) -> HostingAdapter:
@@ -313,5 +331,6 @@ class HostingRig(ABC):
         return
 
     def close(self) -> None:
-        """Stop whatever the rig has started."""
-        return
+        """Close every adapter of `adapter`; override to stop the server too, and call super."""
+        for made in self._made:
+            made.close()

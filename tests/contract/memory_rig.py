@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import SecretStr
-from tests.contract.rigs import ANSWERS, write_rows
 from typing_extensions import override
 
 from ftproviders.provider import TrainingAdapter
@@ -20,6 +19,7 @@ from ftproviders.testing.memory.hosting import MemoryHosting
 from ftproviders.testing.memory.options import MemorySettings
 from ftproviders.testing.memory.server import MemoryServer
 from ftproviders.testing.rig import HostingRig, Rig
+from tests.contract.rigs import ANSWERS, write_rows
 
 KEY = "planted-key-4f1b7c"
 
@@ -28,7 +28,7 @@ class MemoryRig(Rig):
     info = PROVIDER
     target = "ftproviders.testing.memory:PROVIDER"
     base_model = "memory-small"
-    statuses = {
+    statuses: Mapping[str, JobStatus] = {
         "validating": JobStatus.VALIDATING,
         "queued": JobStatus.QUEUED,
         "running": JobStatus.RUNNING,
@@ -38,7 +38,7 @@ class MemoryRig(Rig):
         "failed": JobStatus.FAILED,
         "cancelled": JobStatus.CANCELLED,
     }
-    options = {"priority": "high", "walk": ["queued", "succeeded"]}
+    options: Mapping[str, JsonValue] = {"priority": "high", "walk": ["queued", "succeeded"]}
     secret = KEY
     crowd_size = 4
     adapter_class: type[MemoryAdapter] = MemoryAdapter
@@ -59,7 +59,7 @@ class MemoryRig(Rig):
 
     @override
     def sent(self, ref: JobRef) -> Mapping[str, JsonValue]:
-        creates = [request for request in self.server.requests("create")]
+        creates = self.server.requests("create")
         order = [job["id"] for job in self.server.jobs()]
         body = dict(creates[order.index(ref.id)].body)
         knobs = body.pop("hyperparameters", {})
@@ -84,7 +84,7 @@ class MemoryRig(Rig):
             Fault("find", kind=FaultKind.LYING_FILTER, times=None),
             Fault("jobs", kind=FaultKind.LYING_FILTER, times=None),
         )
-        return self.make_adapter()
+        return self.adapter()
 
 
 class MemoryHostingRig(HostingRig):

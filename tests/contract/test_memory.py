@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from tests.contract.memory_rig import KEY, MemoryHostingRig, MemoryRig
 
 from ftproviders.testing import AdapterContract, HostingContract, MemoryServer
+from tests.contract.memory_rig import KEY, MemoryHostingRig, MemoryRig
 
 
 class TestMemory(AdapterContract):
