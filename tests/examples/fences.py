@@ -29,6 +29,12 @@ class Block:
         found = re.match(r"norun:?\s*(.*)", self.info)
         return found.group(1) if found else None
 
+    @property
+    def excerpt_of(self) -> str | None:
+        """Return the file, relative to the root, of which the block is a part."""
+        found = re.fullmatch(r"from (\S+)", self.info)
+        return found.group(1) if found else None
+
 
 def blocks(page: Path) -> Iterator[Block]:
     """Yield the page's blocks; an ``output`` block belongs to the one before it."""

@@ -23,7 +23,8 @@ SHOWN_ONLY = {"", "text", "json", "yaml", "toml", "mermaid"}
 
 def runnable(page: Path) -> list[Block]:
     """Return the page's blocks that are run."""
-    return [b for b in blocks(page) if b.language in RUN and b.reason_not_to_run is None]
+    shown = [b for b in blocks(page) if b.language in RUN and b.excerpt_of is None]
+    return [b for b in shown if b.reason_not_to_run is None]
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -69,8 +70,20 @@ def test_block_that_is_not_run_says_why(page: Path) -> None:
         assert reason is None or len(reason.split()) >= 3, f"{where}: norun without a reason"
 
 
+def test_excerpts_stand_in_their_files() -> None:
+    excerpts = [b for page in PAGES for b in blocks(page) if b.excerpt_of is not None]
+
+    assert excerpts
+    for block in excerpts:
+        source = (ROOT / str(block.excerpt_of)).read_text(encoding="utf-8")
+        where = f"{block.page.name}:{block.line}"
+        assert block.code in source, f"{where} is not in {block.excerpt_of} any more"
+
+
 def test_every_page_is_looked_at_and_most_blocks_run() -> None:
-    everything = [b for page in PAGES for b in blocks(page) if b.language in RUN]
+    everything = [
+        b for page in PAGES for b in blocks(page) if b.language in RUN and b.excerpt_of is None
+    ]
     run = [b for page in PAGES for b in runnable(page)]
 
     assert len(PAGES) >= 9
