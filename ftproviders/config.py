@@ -26,7 +26,9 @@ _APP = "ftproviders"
 class Config(BaseModel):
     """Everything that is not part of a job: folders, waiting times, providers' settings."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True
+    )
 
     home: Path
     """Journal and runs. ``FTPROVIDERS_HOME``, else the user's data folder."""
@@ -46,8 +48,8 @@ class Config(BaseModel):
     """Seconds between two looks at a job; None = by the job's age and the provider."""
     attempts: Annotated[int, Field(ge=1, le=20)] = 5
     """How often a harmless request is tried when the provider has a passing fault."""
-    providers: Mapping[str, Mapping[str, Any]] = {}
-    """Provider name -> settings from the profile."""
+    providers: Mapping[str, Mapping[str, Any]] = Field(default={}, repr=False)
+    """Provider name -> settings from the profile; never shown, some may be keys."""
 
     @classmethod
     def load(

@@ -11,7 +11,7 @@ import importlib
 import os
 from collections.abc import Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -38,6 +38,8 @@ __all__ = [
     "options",
     "training_adapter",
 ]
+
+_Adapter = TypeVar("_Adapter", TrainingAdapter, HostingAdapter)
 
 ENTRY_POINT_GROUP = "ftproviders.providers"
 
@@ -106,10 +108,8 @@ def training_adapter(
             provider=found.name,
             hint="Name a provider that trains; `ftproviders providers` lists them.",
         )
-    made = _make(found, found.training, config, environ, settings)
-    if not isinstance(made, TrainingAdapter):
-        raise _not_an_adapter(found, found.training, TrainingAdapter)
-    return made
+    kind = _adapter_class(found, found.training, TrainingAdapter)
+    return kind(_settings(found, config, environ, settings))
 
 
 def hosting_adapter(
@@ -128,10 +128,8 @@ def hosting_adapter(
             provider=found.name,
             hint="Name a provider that hosts; `ftproviders providers` lists them.",
         )
-    made = _make(found, found.hosting, config, environ, settings)
-    if not isinstance(made, HostingAdapter):
-        raise _not_an_adapter(found, found.hosting, HostingAdapter)
-    return made
+    kind = _adapter_class(found, found.hosting, HostingAdapter)
+    return kind(_settings(found, config, environ, settings))
 
 
 def options(found: ProviderInfo, given: Mapping[str, Any]) -> ProviderOptions:
@@ -200,29 +198,26 @@ def _load(target: str, *, provider: str) -> object:
     return loaded
 
 
-def _make(
-    found: ProviderInfo,
-    target: str,
-    config: Config,
-    environ: Mapping[str, str] | None,
-    given: Mapping[str, Any],
-) -> object:
+def _adapter_class(found: ProviderInfo, target: str, kind: type[_Adapter]) -> type[_Adapter]:
     problem = missing_modules(found)
     if problem is not None:
         raise problem
-    adapter_class = _load(target, provider=found.name)
-    if not isinstance(adapter_class, type):
-        raise _not_an_adapter(found, target, TrainingAdapter)
-    settings: ProviderSettings = found.settings_type.load(
-        found.name, config, environ=os.environ if environ is None else environ, **given
-    )
-    made: object = adapter_class(settings)
-    return made
-
-
-def _not_an_adapter(found: ProviderInfo, target: str, kind: type) -> ConfigurationError:
-    return ConfigurationError(
+    loaded = _load(target, provider=found.name)
+    if isinstance(loaded, type) and issubclass(loaded, kind):
+        return loaded
+    raise ConfigurationError(
         f"Provider {found.name}: {target} is no {kind.__name__}.",
         provider=found.name,
         hint="Report it to the package that provides it.",
+    )
+
+
+def _settings(
+    found: ProviderInfo,
+    config: Config,
+    environ: Mapping[str, str] | None,
+    given: Mapping[str, Any],
+) -> ProviderSettings:
+    return found.settings_type.load(
+        found.name, config, environ=os.environ if environ is None else environ, **given
     )

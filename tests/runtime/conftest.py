@@ -48,7 +48,13 @@ class World:
         )
         self.training_file.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
-    def client(self, *, home: str = "home", clock: FakeClock | None = None) -> FineTuneClient:
+    def client(
+        self,
+        *,
+        home: str = "home",
+        clock: FakeClock | None = None,
+        poll_seconds: float | None = None,
+    ) -> FineTuneClient:
         """Make a client as a new process would; another `home` is another machine."""
         root = self.folder / home
         config = Config(
@@ -56,6 +62,7 @@ class World:
             cache=root / "cache",
             config_file=root / "none.toml",
             settle_seconds=SETTLE_SECONDS,
+            poll_seconds=poll_seconds,
         )
         settings = MemorySettings(home=root, cache=root / "cache", **self.settings())
         session = Session(

@@ -1,0 +1,208 @@
+"""Waiting: through faults, to every end, without hammering and without lying."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from ftproviders.errors import (
+    ConfigurationError,
+    JobCancelledError,
+    JobError,
+    JobFailedError,
+    JobPausedError,
+    NotFoundError,
+    ProviderUnavailableError,
+    StalledError,
+    WaitTimeoutError,
+)
+from ftproviders.schema.job import JobEvent, JobSnapshot, JobStatus
+from tests.runtime.conftest import World
+
+
+def test_wait_returns_on_success_and_tells_each_change(world: World) -> None:
+    job = world.client().submit(world.spec())
+    seen: list[tuple[JobStatus, int]] = []
+    told: list[str] = []
+
+    def update(snapshot: JobSnapshot, events: Sequence[JobEvent]) -> None:
+        seen.append((snapshot.status, len(events)))
+        told.extend(event.id for event in events)
+
+    done = job.wait(on_update=update)
+    assert done.status is JobStatus.SUCCEEDED
+    assert [status for status, _ in seen] == sorted({s for s, _ in seen}, key=list(JobStatus).index)
+    assert told == [event.id for event in job.events()], "each event once, in order"
+    assert job.status is JobStatus.SUCCEEDED
+    assert job.model is not None
+
+
+@pytest.mark.parametrize(
+    ("word", "error"),
+    [("failed", JobFailedError), ("cancelled", JobCancelledError), ("paused", JobPausedError)],
+)
+def test_wait_raises_for_every_other_end(world: World, word: str, error: type[JobError]) -> None:
+    job = world.client().submit(world.spec())
+    world.server.set_walk(job.ref.id, "running", word)
+    with pytest.raises(error) as caught:
+        job.wait()
+    assert caught.value.ref == job.ref
+    assert caught.value.snapshot.raw_status == word
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("kind", ["unavailable", "reset", "timeout", "malformed", "rate_limit"])
+@pytest.mark.parametrize("operation", ["retrieve", "events"])
+def test_wait_survives_a_long_outage(world: World, kind: str, operation: str) -> None:
+    job = world.client().submit(world.spec())
+    world.inject(operation, kind, nth=2, times=25)
+    assert job.wait().status is JobStatus.SUCCEEDED
+    assert len(world.server.firings()) == 25
+
+
+def test_wait_gives_up_after_half_an_hour_without_an_answer(world: World) -> None:
+    job = world.client(poll_seconds=30).submit(world.spec())
+    world.inject("retrieve", "unavailable", times=None)
+    with pytest.raises(ProviderUnavailableError):
+        job.wait()
+    assert 1800 < world.clock.monotonic() < 2400
+
+
+def test_wait_does_not_retry_what_cannot_pass(world: World) -> None:
+    job = world.client().submit(world.spec())
+    world.inject("retrieve", "not_found", times=None)
+    with pytest.raises(NotFoundError):
+        job.wait()
+    assert len(world.server.firings()) == 1
+
+
+def test_wait_times_out_and_leaves_the_job_alone(world: World) -> None:
+    job = world.client().submit(world.spec())
+    world.server.set_walk(job.ref.id, *["running"] * 1000, "succeeded")
+    with pytest.raises(WaitTimeoutError, match="goes on") as caught:
+        job.wait(timeout_seconds=30)
+    assert f"ftproviders watch {job.ref}" in caught.value.hint
+    assert world.tried("cancel") == 0
+    assert world.clock.monotonic() == pytest.approx(30, abs=1)
+
+
+def test_unknown_words_are_waited_through(world: World) -> None:
+    job = world.client().submit(world.spec())
+    world.server.set_walk(job.ref.id, "reticulating", "splines", "succeeded")
+    assert job.wait().status is JobStatus.SUCCEEDED
+
+
+def test_running_without_change_is_a_stall(world: World) -> None:
+    job = world.client(poll_seconds=30).submit(world.spec())
+    world.server.set_walk(job.ref.id, *["running"] * 200)
+    with pytest.raises(StalledError, match="has not changed"):
+        job.wait()
+    assert world.clock.monotonic() > 1800
+
+
+def test_queued_never_stalls(world: World) -> None:
+    job = world.client(poll_seconds=30).submit(world.spec())
+    world.server.set_walk(job.ref.id, *["queued"] * 500)
+    with pytest.raises(WaitTimeoutError):
+        job.wait(timeout_seconds=4000)
+
+
+def test_polls_slow_down_with_time(world: World) -> None:
+    job = world.client().submit(world.spec())
+    world.server.set_walk(job.ref.id, *["queued"] * 500)
+    before = len(world.clock.slept)
+    with pytest.raises(WaitTimeoutError):
+        job.wait(timeout_seconds=20)
+    pauses = world.clock.slept[before:]
+    assert pauses[0] < pauses[len(pauses) // 2]
+    # memory's shortest pause is 0.01 s; 24 times that, with jitter, is the longest.
+    assert max(pauses) <= 0.01 * 24 * 1.1
+
+
+def test_follow_yields_every_event_once(world: World) -> None:
+    job = world.client().submit(world.spec())
+    ids = [event.id for event in job.follow()]
+    assert ids == [event.id for event in job.events()]
+    assert len(ids) == len(set(ids)) > 3
+    assert [event.id for event in job.metrics()] == [e.id for e in job.events() if e.metrics]
+
+
+def test_chat_before_the_model_is_ready_says_so(world: World) -> None:
+    job = world.client().submit(world.spec())
+    with pytest.raises(JobError, match="has no model yet"):
+        job.chat("hello")
+
+
+def test_chat_answers_like_the_training_file(world: World) -> None:
+    job = world.client().submit(world.spec())
+    job.wait()
+    assert job.chat("my kettle leaks again").text == "answer to my kettle leaks"
+    with pytest.raises(ConfigurationError, match="Not a chat message"):
+        job.chat([{"role": "narrator", "content": "x"}])
+
+
+def test_cancel_whose_answer_is_lost_is_looked_at(world: World) -> None:
+    job = world.client().submit(world.spec())
+    world.inject("cancel", "reset", when="after")
+    assert job.cancel().status in (JobStatus.CANCELLED, JobStatus.CANCELLING)
+
+
+def test_cancel_of_an_ended_job_changes_nothing(world: World) -> None:
+    job = world.client().submit(world.spec())
+    job.wait()
+    assert job.cancel().status is JobStatus.SUCCEEDED
+    assert world.tried("cancel") == 0
+
+
+def test_job_is_taken_up_by_its_text_alone(world: World) -> None:
+    ref = str(world.client().submit(world.spec()).ref)
+    other = world.client(home="elsewhere").job(ref)
+    assert other.snapshot.status is not JobStatus.UNKNOWN
+    assert repr(other).startswith(f"<FineTuneJob {ref}")
+
+
+def test_short_forms_are_taken_where_the_journal_makes_them_unique(world: World) -> None:
+    client = world.client()
+    one, two = client.submit(world.spec()), client.submit(world.spec(seed=1))
+    assert client.job(one.ref.id).ref == one.ref
+    assert client.job(str(two.submission_id)).ref == two.ref
+    with pytest.raises(ConfigurationError, match="more than one job"):
+        client.job("job-")
+    with pytest.raises(ConfigurationError, match="No job 'nothing'"):
+        client.job("nothing")
+    with pytest.raises(ConfigurationError, match="not a job ref"):
+        client.job("memory:")
+    with pytest.raises(ConfigurationError, match="no provider 'memroy'"):
+        client.job("memroy:job-1")
+
+
+def test_ref_of_another_account_names_both(world: World) -> None:
+    client = world.client()
+    with pytest.raises(ConfigurationError, match="belongs to other-machine"):
+        client.job("memory:other-machine/job-1").refresh()
+
+
+def test_remote_jobs_walk_over_every_page(world: World) -> None:
+    client = world.client()
+    refs = [client.submit(world.spec(seed=n)).ref for n in range(7)]
+    assert [job.ref for job in client.remote_jobs("memory")] == refs[::-1]
+
+
+def test_models_of_all_providers_and_of_one(world: World) -> None:
+    client = world.client()
+    job = client.submit(world.spec())
+    job.wait()
+    names = {model.name for model in client.models("memory")}
+    assert {"memory-small", "memory-large", str(job.model)} <= names
+    assert names <= {model.name for model in client.models()}
+
+
+def test_doctor_looks_at_everything(world: World) -> None:
+    results = {result.name: result for result in world.client().doctor()}
+    assert {"python", "configuration", "journal", "disk", "provider memory"} <= set(results)
+    assert results["provider memory"].ok
+    world.inject("models", "unauthorized", times=None)
+    broken = {result.name: result for result in world.client().doctor()}
+    assert not broken["provider memory"].ok
+    assert broken["provider memory"].hint
