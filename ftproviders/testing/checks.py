@@ -19,9 +19,12 @@ from unittest import mock
 
 from typing_extensions import override
 
-__all__ = ["Watched", "no_network", "raised", "require", "watched"]
+from ftproviders.provider import HostingAdapter, TrainingAdapter
+
+__all__ = ["Watched", "as_runtime", "no_network", "raised", "require", "watched"]
 
 E = TypeVar("E", bound=BaseException)
+T = TypeVar("T")
 
 
 def require(condition: object, sentence: str) -> None:
@@ -34,12 +37,29 @@ def require(condition: object, sentence: str) -> None:
         raise AssertionError(sentence)
 
 
+def as_runtime(
+    adapter: TrainingAdapter | HostingAdapter, operation: str, call: Callable[[], T]
+) -> T:
+    """Call as the runtime does: what an adapter lets through is translated by it.
+
+    Raises:
+        FineTuneError: Whatever was raised, translated.
+    """
+    try:
+        return call()
+    except Exception as error:
+        translated = adapter.translate(error, operation=operation)
+        if translated is error:
+            raise
+        raise translated from error
+
+
 def raised(kind: type[E], call: Callable[[], object], *, when: str) -> E:
     """Return the exception of `kind` that `call` raises.
 
     Args:
         kind: Expected class.
-        call: What to call.
+        call: What to call; for calls that reach the provider, see `as_runtime`.
         when: What is being done, for the sentence: ``retrieve of an unknown id``.
 
     Raises:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from functools import partial
 
 from pydantic import ValidationError
 
 from ftproviders.errors import ConflictError, InvalidRequestError
 from ftproviders.provider import Feature
 from ftproviders.schema.job import JobEvent, JobSnapshot, JobStatus
-from ftproviders.testing.checks import raised, require
+from ftproviders.testing.checks import as_runtime, raised, require
 from ftproviders.testing.rig import Rig
 
 __all__ = ["EventContract", "JobContract", "ListContract"]
@@ -105,7 +106,7 @@ class JobContract:
         adapter = rig.adapter()
         finished = rig.finished
         with contextlib.suppress(InvalidRequestError, ConflictError):
-            told = adapter.cancel(finished.ref)
+            told = as_runtime(adapter, "cancel", partial(adapter.cancel, finished.ref))
             require(told.status is finished.last.status, f"cancel told {told.status.value}")
         again = adapter.retrieve(finished.ref)
         require(
@@ -222,7 +223,7 @@ class ListContract:
         models = rig.adapter().models()
         names = [model.name for model in models]
         require(len(set(names)) == len(names), f"a model is listed twice: {names}")
-        require(rig.base_model in names, f"{rig.base_model} must be among {names}")
+        require(rig.listed_model in names, f"{rig.listed_model} must be among {names}")
         require({m.provider for m in models} == {rig.info.name}, "the models' provider")
 
 

@@ -10,7 +10,7 @@ from ftproviders.errors import FineTuneError, NotFoundError, ProviderError
 from ftproviders.provider import Feature
 from ftproviders.schema.dataset import DatasetStatistics
 from ftproviders.schema.job import SubmissionQuery
-from ftproviders.testing.checks import raised, require, watched
+from ftproviders.testing.checks import as_runtime, raised, require, watched
 from ftproviders.testing.rig import Rig
 
 __all__ = ["ErrorContract", "MannersContract"]
@@ -56,9 +56,8 @@ class ErrorContract:
         """An error that was translated keeps the original as its cause, and names provider."""
         adapter = rig.adapter()
         ref = rig.finished.ref.model_copy(update={"id": "ftnobodyhasthisid"})
-        error = raised(
-            NotFoundError, partial(adapter.retrieve, ref), when="retrieve of an unknown id"
-        )
+        retrieve = partial(as_runtime, adapter, "retrieve", partial(adapter.retrieve, ref))
+        error = raised(NotFoundError, retrieve, when="retrieve of an unknown id")
         require(error.provider == rig.info.name, "the error must name the provider")
         require(error.maybe_executed is False, "not found is a definite answer")
         known = error.__cause__ is not None or error.status_code is None
@@ -114,7 +113,8 @@ def _everything_told(rig: Rig) -> list[str]:
     adapter = rig.adapter()
     finished = rig.finished
     missing = finished.ref.model_copy(update={"id": "ftnobodyhasthisid"})
-    error = raised(NotFoundError, partial(adapter.retrieve, missing), when="an unknown id")
+    retrieve = partial(as_runtime, adapter, "retrieve", partial(adapter.retrieve, missing))
+    error = raised(NotFoundError, retrieve, when="an unknown id")
     told: Sequence[object] = (
         adapter,
         adapter.settings,

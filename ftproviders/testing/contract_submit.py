@@ -13,7 +13,7 @@ from ftproviders.errors import FineTuneError, NotFoundError
 from ftproviders.provider import Feature
 from ftproviders.schema.hyperparameters import Method
 from ftproviders.schema.job import Absent, FindResult, Found, JobRef, NotSeen, SubmissionQuery
-from ftproviders.testing.checks import raised, require
+from ftproviders.testing.checks import as_runtime, raised, require
 from ftproviders.testing.rig import Rig, Submitted, new_marker
 
 __all__ = ["FileContract", "FindContract", "RequestContract"]
@@ -69,9 +69,10 @@ class FileContract:
         adapter = rig.adapter()
         prepared = rig.prepare(adapter, rig.training_file(rig.method))
         gone = prepared.model_copy(update={"path": Path(mkdtemp()) / "gone.jsonl"})
+        upload = partial(adapter.upload, gone, purpose="training", submission_id=new_marker())
         error = raised(
             FineTuneError,
-            partial(adapter.upload, gone, purpose="training", submission_id=new_marker()),
+            partial(as_runtime, adapter, "upload", upload),
             when="upload of a file that is gone",
         )
         require(error.hint, "the error must say what to do next")
@@ -101,10 +102,11 @@ class FileContract:
         prepared = rig.prepare(adapter, copy)
         file = adapter.upload(prepared, purpose="training", submission_id=new_marker())
         adapter.delete_file(file)
-        raised(NotFoundError, partial(adapter.delete_file, file), when="delete of a deleted file")
+        again = partial(as_runtime, adapter, "delete_file", partial(adapter.delete_file, file))
+        raised(NotFoundError, again, when="delete of a deleted file")
         if Feature.FIND_FILE in rig.info.features:
-            again = adapter.find_file(prepared.sha256, size_bytes=prepared.bytes)
-            require(again is None, "a deleted file must not be found")
+            found = adapter.find_file(prepared.sha256, size_bytes=prepared.bytes)
+            require(found is None, "a deleted file must not be found")
 
 
 class RequestContract:
@@ -166,7 +168,7 @@ class RequestContract:
         submitted = rig.submit(adapter, options=rig.options)
         sent = rig.sent(submitted.ref)
         rig.discard(adapter, submitted.ref)
-        for name, value in rig.options.items():
+        for name, value in {**rig.options, **rig.options_sent}.items():
             require(sent.get(name) == value, f"option {name}={value!r} must be sent: {sent}")
 
 
@@ -233,10 +235,11 @@ class FindContract:
 
     def test_unknown_id_is_not_found(self, rig: Rig) -> None:
         """Reading a job that is not there raises NotFoundError with a hint."""
+        adapter = rig.adapter()
         ref = rig.finished.ref.model_copy(update={"id": "ftnobodyhasthisid"})
         error = raised(
             NotFoundError,
-            partial(rig.adapter().retrieve, ref),
+            partial(as_runtime, adapter, "retrieve", partial(adapter.retrieve, ref)),
             when="retrieve of an unknown id",
         )
         require(error.hint, "the error must say what to do next")

@@ -21,7 +21,7 @@ from ftproviders.schema.deployment import (
     DeploymentStatus,
     Lease,
 )
-from ftproviders.testing.checks import no_network, raised, require, watched
+from ftproviders.testing.checks import as_runtime, no_network, raised, require, watched
 from ftproviders.testing.rig import HostingRig, new_marker
 
 __all__ = ["HostingContract"]
@@ -91,7 +91,8 @@ class HostingContract:
         def chat() -> object:
             return adapter.chat(adapter.endpoint(rig.unknown_model()), _ask(rig))
 
-        error = raised(FineTuneError, chat, when="a chat with an unknown model")
+        call = partial(as_runtime, adapter, "chat", chat)
+        error = raised(FineTuneError, call, when="a chat with an unknown model")
         require(error.hint, "the error must say what to do next")
         adapter.close()
 
@@ -136,8 +137,10 @@ class HostingContract:
         reply = adapter.chat(adapter.endpoint(ref), _ask(rig), temperature=0)
         require(rig.expected(reply.text), f"{rig.question!r} was answered {reply.text!r}")
         adapter.undeploy(ref)
-        raised(NotFoundError, partial(adapter.deployment, ref), when="reading what was deleted")
-        raised(NotFoundError, partial(adapter.undeploy, ref), when="deleting it again")
+        read = partial(as_runtime, adapter, "deployment", partial(adapter.deployment, ref))
+        delete = partial(as_runtime, adapter, "undeploy", partial(adapter.undeploy, ref))
+        raised(NotFoundError, read, when="reading what was deleted")
+        raised(NotFoundError, delete, when="deleting it again")
 
     def test_lease_comes_back(self, rig: HostingRig) -> None:
         """Lease tags are written with the resource, and the listing shows them."""
@@ -162,9 +165,8 @@ class HostingContract:
         adapter = rig.adapter()
         spec = DeploymentSpec(name=_name())
         ref = adapter.deploy(rig.model(), spec)
-        error = raised(
-            ConflictError, partial(adapter.deploy, rig.model(), spec), when="a name that is taken"
-        )
+        deploy = partial(as_runtime, adapter, "deploy", partial(adapter.deploy, rig.model(), spec))
+        error = raised(ConflictError, deploy, when="a name that is taken")
         require(error.hint, "the error must say what to do next")
         adapter.undeploy(ref)
 

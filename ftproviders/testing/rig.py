@@ -96,6 +96,8 @@ class Rig(ABC):
     """A status word that the provider does not have today."""
     options: Mapping[str, JsonValue] = {}
     """An example for each of the provider's job options; they are looked for in `sent`."""
+    options_sent: Mapping[str, JsonValue] = {}
+    """What becomes of those examples on the way, where that is more than the same value."""
     values: Mapping[str, Number] = {}
     """Values for hyperparameters where the suite's own do not fit."""
     secret: str | None = None
@@ -160,6 +162,11 @@ class Rig(ABC):
         """Return a new adapter that `close` will close."""
         self._made.append(self.make_adapter())
         return self._made[-1]
+
+    @property
+    def listed_model(self) -> str:
+        """A base model that `models` lists; default: the rig's own."""
+        return self.base_model
 
     @property
     def method(self) -> Method:
