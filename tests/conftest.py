@@ -10,6 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# A slow machine is no fault of the code; and what CI finds must be found again here.
+settings.register_profile("project", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("project")
 
 FOREIGN = ("OPENAI_", "AZURE_", "HF_", "HUGGING_FACE_", "FTPROVIDERS_")
 KEPT = {"FTPROVIDERS_TEST_CACHE"}
