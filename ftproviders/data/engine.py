@@ -67,12 +67,13 @@ class TwoPathEngine(ExactEngine):
 
     @override
     def check(self, block: Block, ledger: Ledger) -> None:
-        accept, tally = self._fast.accept, ledger.tally
+        accept = self._fast.accept
         for line_number, line in enumerate(block.lines, block.first_line):
-            if not block.too_long and accept(line, tally):
+            if not block.too_long and accept(line):
                 continue
             if line.strip(_JSON_SPACE):
                 self.check_line(line, line_number, ledger, too_long=block.too_long)
+        self._fast.drain(ledger.tally)
 
 
 _TOO_LONG = Finding(

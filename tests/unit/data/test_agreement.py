@@ -17,7 +17,6 @@ from ftproviders.data.engine import ExactEngine, TwoPathEngine
 from ftproviders.data.fast import FastPath
 from ftproviders.data.ledger import Ledger, judgements
 from ftproviders.data.positions import find_syntax_fault, walk
-from ftproviders.data.statistics import Tally
 from ftproviders.data.stream import Block
 from ftproviders.provider import DataProfile
 from ftproviders.schema.dataset import Severity
@@ -81,7 +80,7 @@ def test_paths_agree_on_mutated_rows() -> None:
     for _ in range(4_000):
         line = mutate(chance.choice(SEEDS), chance)
         hits.update(assert_agreement(line, engine).counts)
-        accepted += fast.accept(line, Tally())
+        accepted += fast.accept(line)
     assert accepted > 100
     assert set(hits) >= {rule for rule in ROW_CASES if not rule.startswith("json.depth")}
 
@@ -115,9 +114,7 @@ def test_paths_agree_as_hypothesis_sees_it(line: bytes, chance: random.Random) -
 
 def test_good_rows_take_the_fast_path() -> None:
     fast = FastPath()
-    slow = {
-        rule for rule, case in ROW_CASES.items() if not fast.accept(case.inside.encode(), Tally())
-    }
+    slow = {rule for rule, case in ROW_CASES.items() if not fast.accept(case.inside.encode())}
     # Control tokens that are none, and a key of the old style, are left to the judge.
     assert slow <= {"message.special_token", "message.unknown_key"}
 
