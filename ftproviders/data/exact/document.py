@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -42,12 +43,27 @@ class Document:
         return self
 
 
-class _Hooks:
-    """What the decoder met on its way."""
+class _Reader(threading.local):
+    """A decoder, one for each thread, that notes what it met on its way."""
 
     def __init__(self) -> None:
         self.duplicates = False
         self.constant = ""
+        self._decoder = json.JSONDecoder(
+            object_pairs_hook=self.pairs,
+            parse_constant=self.note_constant,
+            parse_int=_to_number,
+        )
+
+    def read(self, text: str) -> Any:
+        """Read JSON text.
+
+        Raises:
+            ValueError: It is not JSON.
+        """
+        self.duplicates = False
+        self.constant = ""
+        return self._decoder.decode(text)
 
     def pairs(self, items: list[tuple[str, Any]]) -> dict[str, Any]:
         """Build an object and notice keys that stand twice."""
@@ -65,6 +81,9 @@ class _Hooks:
 def _to_number(digits: str) -> int | float:
     """Read an integer; absurdly long ones lose precision instead of raising."""
     return int(digits) if len(digits) < _LONG_INTEGER else float("inf")
+
+
+_READER = _Reader()
 
 
 def read_document(
@@ -87,26 +106,18 @@ def read_document(
         deep = _too_deep(text, max_depth)
         if deep is not None:
             return document.refuse(deep)
-    hooks = _Hooks()
-    decoder = json.JSONDecoder(
-        object_pairs_hook=hooks.pairs,
-        parse_constant=hooks.note_constant,
-        parse_int=_to_number,
-    )
     try:
-        document.value = decoder.decode(text)
+        document.value = _READER.read(text)
     except (ValueError, RecursionError):
         return document.refuse(_syntax_finding(text, wants=wants("json.syntax")))
-    document.findings.extend(_let_through(document, hooks, wants))
+    document.findings.extend(_let_through(document, wants))
     return document
 
 
-def _let_through(
-    document: Document, hooks: _Hooks, wants: Callable[[str], bool]
-) -> Iterator[Finding]:
+def _let_through(document: Document, wants: Callable[[str], bool]) -> Iterator[Finding]:
     """Find what the decoder accepts and we do not; each kind once a row."""
     text = document.text
-    if hooks.duplicates:
+    if _READER.duplicates:
         entry = find_duplicate_key(text) if wants("json.duplicate_key") else None
         path = entry.path if entry else ()
         yield Finding(
@@ -116,8 +127,8 @@ def _let_through(
             message=f"the key {path[-1] if path else ''!r} stands twice in the same object",
             fix="Keep one of the two; readers silently use the last one.",
         )
-    if hooks.constant:
-        yield _constant_finding(text, hooks.constant)
+    if _READER.constant:
+        yield _constant_finding(text, _READER.constant)
     if _SURROGATE_ESCAPE.search(text):
         yield from _character_finding(document, _SURROGATE, "json.surrogate")
     if "\\u0000" in text:
