@@ -11,7 +11,7 @@ import importlib
 import os
 from collections.abc import Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -38,8 +38,6 @@ __all__ = [
     "options",
     "training_adapter",
 ]
-
-_Adapter = TypeVar("_Adapter", TrainingAdapter, HostingAdapter)
 
 ENTRY_POINT_GROUP = "ftproviders.providers"
 
@@ -108,7 +106,7 @@ def training_adapter(
             provider=found.name,
             hint="Name a provider that trains; `ftproviders providers` lists them.",
         )
-    kind = _adapter_class(found, found.training, TrainingAdapter)
+    kind: type[TrainingAdapter] = _subclass(found, found.training, TrainingAdapter)
     return kind(_settings(found, config, environ, settings))
 
 
@@ -128,7 +126,7 @@ def hosting_adapter(
             provider=found.name,
             hint="Name a provider that hosts; `ftproviders providers` lists them.",
         )
-    kind = _adapter_class(found, found.hosting, HostingAdapter)
+    kind: type[HostingAdapter] = _subclass(found, found.hosting, HostingAdapter)
     return kind(_settings(found, config, environ, settings))
 
 
@@ -198,7 +196,7 @@ def _load(target: str, *, provider: str) -> object:
     return loaded
 
 
-def _adapter_class(found: ProviderInfo, target: str, kind: type[_Adapter]) -> type[_Adapter]:
+def _subclass(found: ProviderInfo, target: str, kind: type) -> Any:
     problem = missing_modules(found)
     if problem is not None:
         raise problem

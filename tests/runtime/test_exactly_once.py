@@ -315,6 +315,28 @@ def test_deleted_journal_finds_the_newest_attempt(world: World) -> None:
     assert (found.ref, found.attempt) == (second.ref, 2)
 
 
+def test_deleted_journal_finds_the_newest_attempt_after_a_success_too(world: World) -> None:
+    client = world.client()
+    client.submit(world.spec()).wait()
+    second = client.submit(world.spec(), again=True)
+    found = world.client(home="empty").submit(world.spec())
+    assert (found.ref, found.attempt) == (second.ref, 2)
+
+
+def test_unknown_attempt_stays_unknown_until_it_is_really_sent_once_more(world: World) -> None:
+    world.inject("create", "list_lag", seconds=SETTLE_SECONDS * 10)
+    world.inject("create", "reset", when="after")
+    with pytest.raises(OutcomeUnknownError) as caught:
+        world.client().submit(world.spec())
+    world.inject("files", "crash")
+    with pytest.raises(InjectedCrash):
+        world.client().submit(world.spec())
+    row = world.journal().submission(caught.value.submission_id)
+    assert row is not None
+    assert row.state is SubmissionState.UNKNOWN, "the first request may still have made a job"
+    assert [r.submission_id for r in world.journal().unresolved()] == [row.submission_id]
+
+
 @pytest.mark.parametrize(
     "pragma", ["PRAGMA query_only=ON", "PRAGMA max_page_count=1"], ids=["read-only", "disk full"]
 )
@@ -526,6 +548,15 @@ def test_reconcile_refuses_a_job_that_fits_no_submission(world: World) -> None:
     job = world.client().submit(world.spec())
     with pytest.raises(ConfigurationError, match="fits no unresolved submission"):
         world.client().reconcile(adopt=str(job.ref))
+
+
+def test_reconcile_does_not_give_one_submissions_job_to_another(world: World) -> None:
+    other = world.client().submit(world.spec(seed=5))
+    world.inject("create", "reset", when="before")
+    with pytest.raises(OutcomeUnknownError):
+        world.client().submit(world.spec())
+    with pytest.raises(ConfigurationError, match="fits no unresolved submission"):
+        world.client().reconcile(adopt=str(other.ref))
 
 
 def test_cancelled_job_is_terminal_for_the_same_submission(world: World) -> None:
