@@ -35,6 +35,7 @@ class World:
         self.training_file = folder / "train.jsonl"
         self.write_rows(["hello", "my kettle leaks"])
         self._clients: list[FineTuneClient] = []
+        self._journals: list[Journal] = []
 
     def write_rows(self, prompts: Sequence[str]) -> None:
         rows = (
@@ -100,11 +101,14 @@ class World:
         return len(self.server.requests(operation))
 
     def journal(self, home: str = "home") -> Journal:
-        return Journal(self.folder / home / "journal.db")
+        """Open a machine's journal as it stands on the disk."""
+        opened = Journal(self.folder / home / "journal.db")
+        self._journals.append(opened)
+        return opened
 
     def close(self) -> None:
-        for client in self._clients:
-            client.close()
+        for opened in (*self._clients, *self._journals):
+            opened.close()
 
 
 @pytest.fixture
