@@ -283,9 +283,10 @@ def _knobs(rig: Rig, method: Method) -> Mapping[str, HyperparameterInfo]:
 
 def _outside(knob: HyperparameterInfo) -> list[float]:
     """Return values beyond the bounds that our own field still lets through."""
-    candidates = [] if knob.minimum is None else [knob.minimum - 1, knob.minimum / 2]
-    candidates += [] if knob.maximum is None else [knob.maximum + 1, knob.maximum * 1.01]
-    return [value for value in candidates if _acceptable(knob.name, value)]
+    low = [] if knob.minimum is None else [knob.minimum - 1, knob.minimum / 2]
+    high = [] if knob.maximum is None else [knob.maximum + 1, knob.maximum * 1.01]
+    outside = [value for value in low if knob.minimum is not None and value < knob.minimum]
+    return [value for value in [*outside, *high] if _acceptable(knob.name, value)]
 
 
 def _may_be_auto(name: str) -> bool:

@@ -66,27 +66,25 @@ class HostingContract:
 
     def test_tuned_model_answers(self, rig: HostingRig) -> None:
         """A chat with the tuned model says what it was taught."""
-        adapter = rig.adapter()
+        adapter = rig.shared
         endpoint = adapter.endpoint(rig.model())
         require(endpoint.provider == rig.info.name, "the endpoint's provider")
         reply = adapter.chat(endpoint, _ask(rig), temperature=0)
         require(rig.expected(reply.text), f"{rig.question!r} was answered {reply.text!r}")
         require(reply.model, "the reply names its model")
-        adapter.close()
 
     def test_answer_can_be_cut(self, rig: HostingRig) -> None:
         """`max_tokens` reaches the host."""
-        adapter = rig.adapter()
+        adapter = rig.shared
         endpoint = adapter.endpoint(rig.model())
         reply = adapter.chat(endpoint, _ask(rig), temperature=0, max_tokens=1)
         require(reply.completion_tokens in (None, 0, 1), f"asked for one token: {reply}")
         whole = adapter.chat(endpoint, _ask(rig), temperature=0)
         require(len(reply.text) <= len(whole.text), f"{reply.text!r} is no part of an answer")
-        adapter.close()
 
     def test_unknown_model_is_an_error_of_ours(self, rig: HostingRig) -> None:
         """A model that is not there is told with a hint."""
-        adapter = rig.adapter()
+        adapter = rig.shared
 
         def chat() -> object:
             return adapter.chat(adapter.endpoint(rig.unknown_model()), _ask(rig))
@@ -94,17 +92,15 @@ class HostingContract:
         call = partial(as_runtime, adapter, "chat", chat)
         error = raised(FineTuneError, call, when="a chat with an unknown model")
         require(error.hint, "the error must say what to do next")
-        adapter.close()
 
     def test_key_is_only_in_credentials(self, rig: HostingRig) -> None:
         """No endpoint, reply, repr, error or log holds the key; the headers do."""
         with watched() as seen:
-            adapter = rig.adapter()
+            adapter = rig.shared
             endpoint = adapter.endpoint(rig.model())
             reply = adapter.chat(endpoint, _ask(rig))
             translated = adapter.translate(RuntimeError(rig.secret), operation="chat")
             headers = adapter.credentials(endpoint)
-            adapter.close()
         require(not seen.printed, f"an adapter never prints: {seen.printed!r}")
         if rig.secret is None:
             require(endpoint.auth == "none", f"no key, and auth is {endpoint.auth}")

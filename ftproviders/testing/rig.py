@@ -317,6 +317,11 @@ class HostingRig(ABC):
         self._made.append(self.make_adapter())
         return self._made[-1]
 
+    @cached_property
+    def shared(self) -> HostingAdapter:
+        """The adapter that the chats go through: some hosts load a model for each adapter."""
+        return self.adapter()
+
     @abstractmethod
     def make_adapter(self) -> HostingAdapter:
         """Return a new adapter for the same account at the same server."""

@@ -66,7 +66,12 @@ class LocalHostingAdapter(HostingAdapter):
         try:
             return Endpoint(provider="local", url=_BASE, model=locate(target.name).name)
         except ValueError as error:
-            raise DeploymentError(str(error), provider="local", operation="chat") from error
+            raise DeploymentError(
+                str(error),
+                provider="local",
+                operation="chat",
+                hint="`ftproviders models --provider local` lists the models here.",
+            ) from error
 
     @override
     def credentials(self, endpoint: Endpoint) -> Mapping[str, str]:
