@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -44,6 +46,7 @@ def demo(
                 client,
                 epochs=epochs,
                 on_progress=session.out.note,
+                on_count=session.out.live if session.out.live_possible else _silent,
                 on_job=begun.append,
                 on_update=Progress(session.out).update,
             )
@@ -51,11 +54,20 @@ def demo(
         raise Interrupted(
             "The demo was stopped." + (f" Job {begun[0].ref} goes on." if begun else ""),
             ref=begun[0].ref if begun else None,
-            hint=f"Come back with: FTPROVIDERS_HOME={home} ftproviders watch {begun[0].ref}"
+            hint=f"Come back with: {_here(home)} watch {begun[0].ref}"
             if begun
             else "Run it again: it starts afresh.",
         ) from error
     return finish(session.out, result)
+
+
+def _here(home: Path) -> str:
+    """Write the start of a command that sees the demo's state folder."""
+    return f"FTPROVIDERS_HOME={shlex.quote(str(home))} ftproviders"
+
+
+def _silent(_text: str) -> None:
+    """Leave out what only makes sense where a line can be rewritten."""
 
 
 def finish(out: Output, result: DemoResult) -> int:
@@ -112,7 +124,7 @@ def _show(out: Output, result: DemoResult) -> None:
         f"metrics {result.ref}",
         "jobs",
     ):
-        out.line(f"  FTPROVIDERS_HOME={result.home} ftproviders {command}")
+        out.line(f"  {_here(result.home)} {command}")
     out.line()
     total = len(result.answers)
     out.line(f"score: {result.before}/{total} before, {result.after}/{total} after")

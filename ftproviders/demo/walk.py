@@ -98,6 +98,7 @@ def run_demo(
     base_model: str = BASE_MODEL,
     epochs: int = EPOCHS,
     on_progress: Callable[[str], None],
+    on_count: Callable[[str], None],
     on_job: Callable[[FineTuneJob], None],
     on_update: Callable[[JobSnapshot, Sequence[JobEvent]], None],
 ) -> DemoResult:
@@ -109,6 +110,7 @@ def run_demo(
         base_model: What to tune.
         epochs: Passes over the 200 rows; 0 leaves the model as it is.
         on_progress: Gets a sentence at each part.
+        on_count: Gets a few words at each question, to be shown in place.
         on_job: Gets the job as soon as it is known.
         on_update: Gets each new state of the job with its new events.
 
@@ -117,8 +119,17 @@ def run_demo(
     """
     asked = questions()
     clock = _Clock()
-    on_progress(f"Asking {base_model} {len(asked)} questions, untuned ...")
-    before = [_reply(client, provider, base_model, question) for question in asked]
+    on_progress(
+        f"Asking {base_model} {len(asked)} questions, untuned; "
+        "the first time it has to be fetched and converted ..."
+    )
+
+    def untuned(prompt: str) -> str:
+        return client.chat(
+            provider, base_model, prompt, temperature=0.0, max_tokens=MAX_ANSWER_TOKENS
+        ).text
+
+    before = _ask(asked, untuned, on_count)
     clock.lap("ask the untuned model")
     job = client.submit(
         JobSpec(
@@ -133,10 +144,11 @@ def run_demo(
     job.wait(on_update=on_update)
     clock.lap("tune")
     on_progress("Asking the tuned model the same questions ...")
-    after = [
-        job.chat(question.prompt, temperature=0.0, max_tokens=MAX_ANSWER_TOKENS).text.strip()
-        for question in asked
-    ]
+
+    def tuned(prompt: str) -> str:
+        return job.chat(prompt, temperature=0.0, max_tokens=MAX_ANSWER_TOKENS).text
+
+    after = _ask(asked, tuned, on_count)
     clock.lap("ask the tuned model")
     return DemoResult(
         ref=job.ref,
@@ -151,11 +163,14 @@ def run_demo(
     )
 
 
-def _reply(client: FineTuneClient, provider: str, model: str, question: Question) -> str:
-    reply = client.chat(
-        provider, model, question.prompt, temperature=0.0, max_tokens=MAX_ANSWER_TOKENS
-    )
-    return reply.text.strip()
+def _ask(
+    asked: Sequence[Question], reply: Callable[[str], str], on_count: Callable[[str], None]
+) -> list[str]:
+    replies = []
+    for number, question in enumerate(asked, start=1):
+        on_count(f"question {number} of {len(asked)}")
+        replies.append(reply(question.prompt).strip())
+    return replies
 
 
 def _losses(job: FineTuneJob) -> Sequence[tuple[int | None, float]]:

@@ -29,7 +29,7 @@ def client(tmp_path: Path) -> Iterator[FineTuneClient]:
 
 @pytest.fixture
 def seen() -> dict[str, list[Any]]:
-    return {"progress": [], "jobs": [], "updates": []}
+    return {"progress": [], "counts": [], "jobs": [], "updates": []}
 
 
 @pytest.fixture
@@ -40,6 +40,7 @@ def result(client: FineTuneClient, seen: dict[str, list[Any]]) -> DemoResult:
         base_model="memory-small",
         epochs=2,
         on_progress=seen["progress"].append,
+        on_count=seen["counts"].append,
         on_job=seen["jobs"].append,
         on_update=lambda snapshot, events: seen["updates"].append(snapshot),
     )
@@ -56,6 +57,7 @@ def test_the_walk_asks_tunes_and_asks_again(
     assert result.after == sum(
         answer.after.startswith(f"[{answer.question.intent.upper()}/") for answer in result.answers
     )
+    assert len(seen["counts"]) == 20
     assert [job.ref for job in seen["jobs"]] == [result.ref]
     assert seen["updates"][-1].status is JobStatus.SUCCEEDED
     assert result.model == str(client.job(result.ref).model)
