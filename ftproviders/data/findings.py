@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeAlias
 
-__all__ = ["Finding", "JsonPath", "format_path", "show"]
+__all__ = ["Finding", "JsonPath", "format_path", "show", "show_file"]
 
 JsonPath: TypeAlias = tuple[str | int, ...]
 """Keys and indexes from the row down to a value."""
 
-_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _SHOWN_CHARACTERS = 40
 
 
@@ -58,6 +59,11 @@ def show(value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 128:
         return "a very large number"
     return json.dumps(value)
+
+
+def show_file(path: Path | str) -> str:
+    """Write a path so that it can be printed and serialised, whatever bytes the name has."""
+    return str(path).encode(errors="replace").decode()
 
 
 def _quoted(text: str) -> str:

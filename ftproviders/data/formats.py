@@ -10,6 +10,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from ftproviders.data.findings import show_file
 from ftproviders.data.stream import BOM
 
 __all__ = ["Foreign", "recognise"]
@@ -63,10 +64,10 @@ def recognise(prefix: bytes, *, whole: bool, path: Path) -> Foreign | None:
     """
     fill = {
         "options": "orient='records', lines=True",
-        "file": shlex.quote(str(path)),
+        "file": shlex.quote(show_file(path)),
         "quoted": repr(str(path)),
         "out": repr(str(path.with_suffix(".jsonl").name)),
-        "new": shlex.quote(path.stem + ".new.jsonl"),
+        "new": shlex.quote(show_file(path.stem) + ".new.jsonl"),
     }
     for magic, name, fix in _MAGIC:
         if prefix.startswith(magic):
@@ -145,9 +146,9 @@ def _delimiter(text: bytes) -> str:
     """Return the name of the delimiter of a table, empty when this is no table."""
     first, _, rest = text.partition(b"\n")
     second = rest.partition(b"\n")[0]
-    if first[:1] in {b"{", b"["} or _is_json(first) or b"{" in first:
+    if b"{" in first or second.lstrip(_SPACE)[:1] in {b"{", b"["} or _is_json(first):
         return ""
     for mark, name in ((b"\t", "tabs"), (b",", "commas"), (b";", "semicolons")):
-        if mark in first and (mark in second or not second.strip(_SPACE)):
+        if mark in first and mark in second:
             return name
     return ""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ftproviders.data.exact import check_row, read_document
-from ftproviders.data.findings import Finding, format_path
+from ftproviders.data.findings import Finding, format_path, show_file
 from ftproviders.data.positions import locate
 from ftproviders.data.rules import RULES
 from ftproviders.data.stream import LineStream, open_data_file
@@ -60,7 +60,7 @@ def _read_row(line: bytes, number: int, path: Path, profile: DataProfile) -> dic
 
 
 def _bad_row(finding: Finding, text: str, number: int, path: Path) -> DatasetError:
-    place = f"{path}, line {number}, column {locate(text, finding)}"
+    place = f"{show_file(path)}, line {number}, column {locate(text, finding)}"
     if finding.path:
         place += f", {format_path(finding.path)}"
     return DatasetError(f"{place}: {finding.message} ({finding.rule}).", hint=finding.fix)

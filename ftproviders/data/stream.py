@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from ftproviders.data.findings import show_file
 from ftproviders.data.rules import MAX_ROW_BYTES
 from ftproviders.errors import DatasetError
 
@@ -71,12 +72,12 @@ def open_data_file(path: Path) -> BinaryIO:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
             raise DatasetError(
-                f"{path} is a folder, not a data file.",
+                f"{show_file(path)} is a folder, not a data file.",
                 hint="Give the path of one .jsonl file in it.",
             )
         if not stat.S_ISREG(mode):
             raise DatasetError(
-                f"{path} is not a regular file.",
+                f"{show_file(path)} is not a regular file.",
                 hint="Write the data to a file first and give the file's name.",
             )
         return path.open("rb")
@@ -87,19 +88,19 @@ def open_data_file(path: Path) -> BinaryIO:
 def _unreadable(path: Path, error: Exception) -> DatasetError:
     if isinstance(error, FileNotFoundError):
         return DatasetError(
-            f"The data file {path} does not exist.",
+            f"The data file {show_file(path)} does not exist.",
             hint=f"Check the path; it was looked for in {Path.cwd()}."
             if not path.is_absolute()
             else "Check the path.",
         )
     if isinstance(error, PermissionError):
         return DatasetError(
-            f"The data file {path} may not be read.",
-            hint=f"Give yourself permission: chmod u+r {path}",
+            f"The data file {show_file(path)} may not be read.",
+            hint=f"Give yourself permission: chmod u+r {show_file(path)}",
         )
     reason = getattr(error, "strerror", None) or str(error)
     return DatasetError(
-        f"The data file {str(path)!r} cannot be read: {reason}.", hint="Check path and disk."
+        f"The data file {show_file(path)!r} cannot be read: {reason}.", hint="Check path and disk."
     )
 
 

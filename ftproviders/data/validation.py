@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from ftproviders.data.engine import Engine, TwoPathEngine
+from ftproviders.data.findings import show_file
 from ftproviders.data.formats import recognise
 from ftproviders.data.ledger import Ledger, judgements
 from ftproviders.data.statistics import estimate_tokens
@@ -186,7 +187,7 @@ def _result(
     issues, truncated = ledger.issues()
     dataset = Dataset(path=path, sha256=stream.sha256, bytes=stream.bytes, rows=ledger.tally.rows)
     report = ValidationReport(
-        file=str(file),
+        file=show_file(file),
         sha256=dataset.sha256,
         bytes=dataset.bytes,
         rows=dataset.rows,

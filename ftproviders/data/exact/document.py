@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ftproviders.data.findings import Finding, JsonPath
+from ftproviders.data.findings import Finding, JsonPath, show
 from ftproviders.data.positions import find_duplicate_key, find_syntax_fault, walk
 from ftproviders.data.rules import MAX_DEPTH
 
@@ -124,7 +124,7 @@ def _let_through(document: Document, wants: Callable[[str], bool]) -> Iterator[F
             rule="json.duplicate_key",
             path=path,
             offset=entry.key if entry else None,
-            message=f"the key {path[-1] if path else ''!r} stands twice in the same object",
+            message=f"the key {show(path[-1] if path else '')} stands twice in the same object",
             fix="Keep one of the two; readers silently use the last one.",
         )
     if _READER.constant:

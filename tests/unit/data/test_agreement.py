@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +22,17 @@ from ftproviders.data.positions import find_syntax_fault, walk
 from ftproviders.data.stream import Block
 from ftproviders.provider import DataProfile
 from ftproviders.schema.dataset import Severity
-from tests.unit.data.data_cases import ROW_CASES
+from tests.unit.data.data_cases import (
+    ANSWER,
+    CALL,
+    GOOD,
+    RESULT,
+    ROW_CASES,
+    TOOLS,
+    USER,
+    assistant,
+    row,
+)
 
 EVERYTHING = {
     "all": DataProfile(severities={"row.consecutive_assistant": Severity.WARNING}),
@@ -77,11 +89,11 @@ def test_paths_agree_on_mutated_rows() -> None:
     engine = TwoPathEngine()
     fast, hits = FastPath(), Counter[str]()
     accepted = 0
-    for _ in range(4_000):
+    for _ in range(3_000):
         line = mutate(chance.choice(SEEDS), chance)
         hits.update(assert_agreement(line, engine).counts)
         accepted += fast.accept(line)
-    assert accepted > 100
+    assert accepted > 60
     assert set(hits) >= {rule for rule in ROW_CASES if not rule.startswith("json.depth")}
 
 
@@ -89,7 +101,7 @@ def test_paths_agree_on_mutated_values() -> None:
     chance = random.Random(4)
     engine = TwoPathEngine()
     odd: list[Any] = [None, 0, 1, True, "", " ", "x", "a b", [], {}, ["x"], 1.5, "<|end|>", -1]
-    for _ in range(4_000):
+    for _ in range(3_000):
         value = json.loads(chance.choice([case.inside for case in ROW_CASES.values()]))
         holder: Any = value
         while True:
@@ -110,6 +122,36 @@ def test_paths_agree_on_mutated_values() -> None:
 @settings(max_examples=300, deadline=None)
 def test_paths_agree_as_hypothesis_sees_it(line: bytes, chance: random.Random) -> None:
     assert_agreement(mutate(line, chance), TwoPathEngine())
+
+
+_TALK = row(USER, assistant(f'"tool_calls": [{CALL}]'), RESULT, ANSWER, extra=f', "tools": {TOOLS}')
+_SHOWN = row(
+    '{"role": "user", "content": [{"type": "image_url", "image_url": '
+    '{"url": "https://a.example/b.png", "detail": "low"}}, {"type": "text", "text": "?"}]}',
+    assistant('"content": "Yo", "refusal": "no", "weight": 1, "name": "n"'),
+)
+
+
+@pytest.mark.parametrize("text", [_TALK, _SHOWN, GOOD], ids=["tools", "image", "plain"])
+def test_any_key_that_stands_twice_is_seen_by_both(text: str) -> None:
+    engine = TwoPathEngine()
+    for key in re.findall(r'"\w+": ', text):
+        for at in (m.start() for m in re.finditer(re.escape(key), text)):
+            for value in ("1", "null", '"x"', "[]", '"\\\\"'):
+                line = f"{text[:at]}{key}{value}, {text[at:]}"
+                assert assert_agreement(line.encode(), engine).counts["json.duplicate_key"] == 1
+                escaped = line.replace("Hi", "Hi \\\\").replace("Yo", '\\" Yo \\\\\\\\')
+                assert_agreement(escaped.encode(), engine)
+
+
+@pytest.mark.parametrize("text", [_TALK, _SHOWN, GOOD], ids=["tools", "image", "plain"])
+def test_nul_in_any_string_is_seen_by_both(text: str) -> None:
+    engine = TwoPathEngine()
+    for found in re.finditer(r'"[\w:/. ]*"', text):
+        line = f"{text[: found.end() - 1]}\\u0000{text[found.end() - 1 :]}"
+        assert assert_agreement(line.encode(), engine).counts["json.nul"] == 1
+    answered = _TALK.replace('"c1"', '"c1\\u0000"')
+    assert assert_agreement(answered.encode(), engine).counts == {"json.nul": 1}
 
 
 def test_good_rows_take_the_fast_path() -> None:

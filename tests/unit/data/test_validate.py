@@ -209,6 +209,14 @@ def test_rows_of_another_shape_are_named(line: str, shape: str, tmp_path: Path) 
     assert shape in issue.message
 
 
+@pytest.mark.parametrize(
+    "content", [f"hello, world\n{GOOD}\n", "a, b\n", f"{GOOD[:20]}\n{GOOD}\n", f"x\n{GOOD}\n"]
+)
+def test_a_broken_first_line_is_no_other_format(content: str, tmp_path: Path) -> None:
+    report = report_of(tmp_path, content)
+    assert [(issue.rule, issue.line) for issue in report.issues] == [("json.syntax", 1)]
+
+
 def test_a_misspelt_key_is_recognised(tmp_path: Path) -> None:
     (issue,) = report_of(tmp_path, GOOD.replace("messages", "mesages") + "\n").issues
     assert issue.fix == 'Rename "mesages" to messages.'
@@ -293,6 +301,7 @@ def test_unreadable_files_say_what_to_do(tmp_path: Path, monkeypatch: pytest.Mon
         ("-", "Standard input"),
         ("a\x00b", "cannot be read"),
         ("x" * 5000, "cannot be read"),
+        ("\ud800", "cannot be read"),
     ]
     for file, words in cases:
         with pytest.raises(DatasetError, match=words) as caught:
@@ -308,6 +317,15 @@ def test_unreadable_files_say_what_to_do(tmp_path: Path, monkeypatch: pytest.Mon
         data.validate(file, profiles={})
     assert "chmod" in caught.value.hint
     assert isinstance(caught.value.__cause__, PermissionError)
+
+
+def test_strange_names_are_fine(tmp_path: Path) -> None:
+    file = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff \n'.jsonl"))
+    file.write_text(f"[{GOOD}]\n")
+    dataset, report = data.validate(file, profiles={})
+    assert dataset.path == file
+    assert [issue.rule for issue in report.issues] == ["file.format"]
+    assert json.loads(report.model_dump_json())["rows"] == 0
 
 
 def test_other_methods_have_no_rules_yet(tmp_path: Path) -> None:
@@ -382,6 +400,14 @@ def test_statistics_are_exact_on_both_paths(tmp_path: Path) -> None:
     assert report.tokens.total == statistics.text_bytes // 4
     assert not report.tokens.exact
     assert "estimate" in report.tokens.method
+
+
+def test_long_keys_are_shortened(tmp_path: Path) -> None:
+    key = f'"{"k" * 10_000}": 1'
+    text = f"{GOOD[:-1]}, {key}, {key}}}"
+    for issue in report_of(tmp_path, text + "\n").issues:
+        assert len(issue.message) < 150
+        assert len(issue.path) < 80
 
 
 def test_long_values_are_shortened(tmp_path: Path) -> None:
