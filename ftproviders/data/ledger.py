@@ -14,6 +14,7 @@ from ftproviders.data.findings import Finding, format_path
 from ftproviders.data.positions import locate
 from ftproviders.data.rules import RULES
 from ftproviders.data.statistics import Tally
+from ftproviders.errors import ConfigurationError
 from ftproviders.provider.info import DataProfile
 from ftproviders.schema.dataset import Issue, Severity, Verdict
 
@@ -35,7 +36,18 @@ class Judgement:
 
 
 def judgements(profiles: Mapping[str, DataProfile]) -> Mapping[str, Judgement]:
-    """Work out for every rule of the table how bad it is for the providers of `profiles`."""
+    """Work out for every rule of the table how bad it is for the providers of `profiles`.
+
+    Raises:
+        ConfigurationError: A profile names a rule that is not in the table.
+    """
+    for name, profile in profiles.items():
+        for rule_id in profile.severities.keys() - RULES.keys():
+            raise ConfigurationError(
+                f"The data profile of {name} names the rule {rule_id!r}, which does not exist.",
+                provider=name,
+                hint="Use an id of ftproviders.data.RULES.",
+            )
     return {rule_id: _judge(rule_id, profiles) for rule_id in RULES}
 
 

@@ -51,6 +51,7 @@ def validate(
 
     Raises:
         DatasetError: The file cannot be read at all.
+        ConfigurationError: A profile names a rule that does not exist.
         UnsupportedFeatureError: There are no rules for rows of `method` yet.
     """
     if method is not Method.SUPERVISED:

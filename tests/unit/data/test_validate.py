@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ftproviders import data
-from ftproviders.errors import DatasetError, UnsupportedFeatureError
+from ftproviders.errors import ConfigurationError, DatasetError, UnsupportedFeatureError
 from ftproviders.provider import DataProfile
 from ftproviders.schema.dataset import Severity, ValidationReport
 from ftproviders.schema.hyperparameters import Method
@@ -283,6 +283,12 @@ def test_providers_judge_differently(tmp_path: Path) -> None:
     assert (report.verdicts["strict"].errors, report.verdicts["strict"].warnings) == (2, 2)
     assert (report.verdicts["one"].errors, report.verdicts["one"].warnings) == (1, 1)
     assert not report.ok("one")
+
+
+def test_a_profile_with_an_unknown_rule_is_noticed(tmp_path: Path) -> None:
+    wrong = DataProfile(severities={"row.mesages": None})
+    with pytest.raises(ConfigurationError, match=r"of mine names the rule 'row\.mesages'"):
+        data.validate(written(tmp_path, GOOD), profiles={"mine": wrong})
 
 
 def test_no_profile_still_lists_issues(tmp_path: Path) -> None:
