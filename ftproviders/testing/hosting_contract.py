@@ -152,7 +152,7 @@ class HostingContract:
         require(ref in listed, f"{ref} must be listed")
         require(listed[ref].lease == lease, "the listing shows the lease")
         adapter.undeploy(ref)
-        require(ref not in {found.ref for found in _listed(adapter)}, "gone from the listing")
+        require(ref not in [found.ref for found in _listed(adapter)], "gone from the listing")
 
     def test_taken_name_is_a_conflict(self, rig: HostingRig) -> None:
         """A deployment of that name is neither adopted nor overwritten."""

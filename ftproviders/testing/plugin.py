@@ -1,4 +1,7 @@
-"""Pytest fixtures of ours. Nothing here acts unless a test or a conftest asks for it."""
+"""Pytest fixtures of ours: ``pytest_plugins = ["ftproviders.testing.plugin"]`` in a conftest.
+
+Nothing here acts unless a test or a conftest asks for it.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,17 @@ from ftproviders.testing.memory.server import MemoryServer
 
 __all__ = ["fake_clock", "ftproviders_home", "mark_differences", "memory_server"]
 
-_DIFFERENCES = ("notimpl", "notyet", "never")
+_DIFFERENCES = {
+    "notimpl": "our fault, to be written; the reason says when",
+    "notyet": "the provider cannot do it yet; the reason names the source",
+    "never": "makes no sense for this provider; the reason says why",
+}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the markers of `mark_differences` known."""
+    for name, meaning in _DIFFERENCES.items():
+        config.addinivalue_line("markers", f"{name}(reason): {meaning}")
 
 
 @pytest.fixture

@@ -262,13 +262,15 @@ class Rig(ABC):
         Raises:
             AssertionError: It does not end in `most_reads` reads.
         """
-        for _ in range(self.most_reads):
+        words: list[str] = []
+        while len(words) < self.most_reads:
             snapshot = adapter.retrieve(ref)
+            words.append(snapshot.raw_status)
             yield snapshot
             if snapshot.status.terminal:
                 return
             self.before_read()
-        raise AssertionError(f"{ref} has not ended after {self.most_reads} reads: {snapshot}")
+        raise AssertionError(f"{ref} has not ended after {len(words)} reads: {words[-3:]}")
 
     def last(self, adapter: TrainingAdapter, ref: JobRef) -> JobSnapshot:
         """Read a job until it is terminal and return how it ended."""
