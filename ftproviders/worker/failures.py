@@ -68,6 +68,4 @@ def explain(error: BaseException, settings: Mapping[str, Any]) -> WorkError:
             "Run: pip install 'ftproviders[local]'",
             code="missing_dependency",
         )
-    return WorkError(
-        f"{type(error).__name__}: {error}. The worker's log has the whole story.", code="crashed"
-    )
+    return WorkError(f"{type(error).__name__}: {error}", code="crashed")

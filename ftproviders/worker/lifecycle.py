@@ -157,8 +157,11 @@ def _work(run: Run, work: Callable[[Run], Mapping[str, object]]) -> int:
 
 def _fail(run: Run, failure: WorkError) -> None:
     directory = run.directory
-    error = {"message": failure.message, "code": failure.code, "param": failure.param}
+    message = failure.message
+    if failure.code == "crashed":
+        message += f". The whole story is in {directory.log}."
+    error = {"message": message, "code": failure.code, "param": failure.param}
     # On a full disk the event may not fit; the verdict is tried all the same.
     with contextlib.suppress(OSError):
-        directory.append_event(failure.message, level="error")
+        directory.append_event(message, level="error")
     directory.write_status({"status": "failed", "error": error, "finished_at": now()})

@@ -177,9 +177,9 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers ships no 
         trainer: The trainer, for its token count.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, trainer: ChatTrainer) -> None:
         self.run = run
-        self.trainer: ChatTrainer | None = None
+        self.trainer = trainer
         self._since = time.monotonic()
         self._tokens = 0
 
@@ -223,7 +223,6 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers ships no 
         )
 
     def _speed(self) -> float:
-        assert self.trainer is not None  # noqa: S101 - set by whoever makes both
         moment, tokens = time.monotonic(), self.trainer.trained_tokens
         speed = (tokens - self._tokens) / max(moment - self._since, 1e-6)
         self._since, self._tokens = moment, tokens

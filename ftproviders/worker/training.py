@@ -166,16 +166,16 @@ def _tell(run: Run, model: Any, tokenizer: Any, *, dtype: torch.dtype, data: _Da
 def _fit(run: Run, model: Any, tokenizer: Any, data: _Data, saver: _Saver) -> int:
     settings = run.job["settings"]
     rows = data.training.rows
-    reporter = Reporter(run)
     trainer = ChatTrainer(
         pad_id=tokenizer.pad_token_id,
         model=model,
         args=_arguments(run, settings, len(rows)),
         train_dataset=rows,
-        callbacks=[reporter, _EpochEnd(run, data, tokenizer.pad_token_id, saver)],
     )
-    reporter.trainer = trainer
+    trainer.add_callback(Reporter(run, trainer))
+    trainer.add_callback(_EpochEnd(run, data, tokenizer.pad_token_id, saver))
     trainer.train()
+    shutil.rmtree(run.directory.path / "trainer", ignore_errors=True)
     return trainer.trained_tokens
 
 
@@ -187,7 +187,7 @@ def _arguments(run: Run, settings: Mapping[str, Any], rows: int) -> Any:
     return TrainingArguments(
         output_dir=str(run.directory.path / "trainer"),
         num_train_epochs=settings["n_epochs"],
-        max_steps=settings["max_steps"] or -1,
+        max_steps=steps,
         per_device_train_batch_size=micro,
         gradient_accumulation_steps=pieces,
         learning_rate=settings["learning_rate"],

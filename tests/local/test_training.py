@@ -124,6 +124,10 @@ def test_max_steps_and_checkpoints(bench: Bench) -> None:
     assert weights(Path(kept[0].model.name)) != weights(run.directory.adapter)
 
 
+def test_more_steps_than_the_epochs_have_change_nothing(bench: Bench) -> None:
+    assert len(losses(bench.train(n_epochs=1, batch_size=2, max_steps=50))) == 2
+
+
 def test_settings_reach_the_adapter(bench: Bench) -> None:
     options = {"target_modules": "q_proj,v_proj"}
     run = bench.train(n_epochs=1, lora_r=3, lora_alpha=6, dtype="bf16", options=options)

@@ -7,18 +7,30 @@ import shutil
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 from typing_extensions import override
 
 from ftproviders.adapters.local import PROVIDER
 from ftproviders.adapters.local.files import FileStore
-from ftproviders.adapters.local.machine import machine_name
+from ftproviders.adapters.local.inputs import (
+    about_dtype,
+    about_model,
+    base_model,
+    installed,
+    template,
+)
+from ftproviders.adapters.local.machine import machine_name, unsupported
 from ftproviders.adapters.local.options import LocalOptions, LocalSettings
-from ftproviders.adapters.local.wire import job_document, resolve, to_event, to_snapshot
+from ftproviders.adapters.local.wire import (
+    job_document,
+    resolve,
+    to_checkpoint,
+    to_event,
+    to_snapshot,
+)
 from ftproviders.errors import (
     ConfigurationError,
+    FineTuneError,
     NotFoundError,
     ProviderTimeoutError,
     ProviderUnavailableError,
@@ -40,13 +52,12 @@ from ftproviders.schema.job import (
     JobSnapshot,
     JobSpec,
     JobStatus,
-    ModelSource,
     SubmissionQuery,
-    TunedModel,
 )
 from ftproviders.schema.plan import Assessment
 from ftproviders.worker import hardware, process
-from ftproviders.worker.basemodel import ALIAS, BaseModel, alias_folder, locate
+from ftproviders.worker.basemodel import ALIAS, alias_folder
+from ftproviders.worker.failures import explain
 from ftproviders.worker.rundir import RunDirectory, now, private_folder, read_json
 
 __all__ = ["LocalTrainingAdapter"]
@@ -70,7 +81,7 @@ class LocalTrainingAdapter(TrainingAdapter):
     def __init__(self, settings: LocalSettings, *, program: Sequence[str] | None = None) -> None:
         super().__init__(settings)
         self.program = list(program or process.python_command("ftproviders.worker.train"))
-        self.folder = settings.home / "local"
+        self.folder = settings.home.absolute() / "local"
         self.runs = self.folder / "runs"
         self.files = FileStore(self.folder / "files")
 
@@ -82,13 +93,19 @@ class LocalTrainingAdapter(TrainingAdapter):
 
     @override
     def preflight(self) -> ConfigurationError | None:
-        if not process.supported():
-            return ConfigurationError(
-                "Provider local needs the file locks and sessions of Linux or macOS.",
-                provider="local",
-                hint="Use another provider on this system, for instance Linux in a container.",
-            )
-        return super().preflight()
+        return unsupported() or super().preflight()
+
+    @override
+    def translate(self, error: Exception, *, operation: str) -> FineTuneError:
+        if not isinstance(error, OSError):
+            return super().translate(error, operation=operation)
+        # Raised before a worker was started, or while reading: there is nothing in doubt.
+        return ConfigurationError(
+            f"local: {operation} failed. {explain(error, {}).message}",
+            provider="local",
+            operation=operation,
+            hint=f"The state of local jobs is in {self.folder} (FTPROVIDERS_HOME).",
+        )
 
     @override
     def check(self) -> AccountInfo:
@@ -107,21 +124,12 @@ class LocalTrainingAdapter(TrainingAdapter):
         answer = super().assess(spec, options=options, statistics=statistics)
         chosen = _local(options)
         settings = resolve(spec, chosen)
-        model = _base_model(spec)
-        _template(chosen)
+        model = base_model(spec)
+        template(chosen)
         optional = {name: value for name, value in settings.items() if value is not None}
         resolved = {**answer.resolved, **optional}
-        notes = (*answer.notes, self._about_model(model), _about_dtype(chosen.dtype))
+        notes = (*answer.notes, about_model(model, self.settings.cache), about_dtype(chosen.dtype))
         return answer.model_copy(update={"resolved": resolved, "notes": notes})
-
-    def _about_model(self, model: BaseModel) -> str:
-        if model.kind == "path":
-            return f"Base model: the folder {model.name}."
-        if model.kind == "hub":
-            return f"Base model: {model.name} from the Hugging Face Hub, or from its cache here."
-        if alias_folder(self.settings.cache).is_dir():
-            return f"Base model: {ALIAS}, already converted."
-        return f"Base model: {ALIAS}, which is downloaded (93 MB) and converted once, at the start."
 
     # --- files -------------------------------------------------------------------------------
 
@@ -164,12 +172,19 @@ class LocalTrainingAdapter(TrainingAdapter):
         )
         if word:  # it is ready, or found the run of another process
             return ref
-        said = final.last_words() or prepared.last_words() or "nothing"
-        shutil.rmtree(prepared.path, ignore_errors=True)
+        try:
+            return self._not_taken_over(ref, word, prepared, final)
+        finally:
+            shutil.rmtree(prepared.path, ignore_errors=True)
+
+    def _not_taken_over(
+        self, ref: JobRef, word: str | None, prepared: RunDirectory, final: RunDirectory
+    ) -> JobRef:
+        """Find out what became of a worker that did not say its word."""
         if word is None:
+            seconds = self.settings.start_seconds
             raise ProviderTimeoutError(
-                f"The training process did not start within {self.settings.start_seconds:g} "
-                f"seconds.",
+                f"The training process did not start within {seconds:g} seconds.",
                 provider="local",
                 operation="create",
                 hint="Try again when the machine is less busy, or raise start_seconds.",
@@ -177,6 +192,7 @@ class LocalTrainingAdapter(TrainingAdapter):
             )
         if final.exists():
             return ref
+        said = prepared.last_words() or "nothing"
         raise ProviderUnavailableError(
             f"The training process ended before it took over its job. It said: {said}",
             provider="local",
@@ -190,9 +206,9 @@ class LocalTrainingAdapter(TrainingAdapter):
     ) -> dict[str, object]:
         document = job_document(
             spec,
-            base_model=_base_model(spec).name,
+            base_model=base_model(spec).name,
             settings=resolve(spec, options),
-            chat_template=_template(options),
+            chat_template=template(options),
             files=files,
             submission_id=submission_id,
         )
@@ -200,7 +216,7 @@ class LocalTrainingAdapter(TrainingAdapter):
             "created_at": now(),
             "machine": self.account(),
             "cache": str(self.settings.cache.resolve()),
-            "versions": {name: _version(name) for name in ("ftproviders", *self.info.modules)},
+            "versions": {name: installed(name) for name in ("ftproviders", *self.info.modules)},
         }
 
     def _prepare(
@@ -265,10 +281,9 @@ class LocalTrainingAdapter(TrainingAdapter):
     @override
     def checkpoints(self, ref: JobRef) -> Sequence[Checkpoint]:
         run = self._existing(ref)
-        base_model = self._snapshot(run).base_model
-        return [
-            _checkpoint(folder, base_model) for folder in sorted(run.checkpoints.glob("step-*"))
-        ]
+        written = self._snapshot(run).base_model
+        folders = sorted(run.checkpoints.glob("step-*"))
+        return [to_checkpoint(str(f), read_json(f / "ftproviders.json"), written) for f in folders]
 
     @override
     def jobs(self, *, cursor: str | None = None) -> JobPage:
@@ -374,59 +389,3 @@ class LocalTrainingAdapter(TrainingAdapter):
 
 def _local(options: ProviderOptions) -> LocalOptions:
     return options if isinstance(options, LocalOptions) else LocalOptions()
-
-
-def _base_model(spec: JobSpec) -> BaseModel:
-    try:
-        return locate(str(spec.base_model))
-    except ValueError as error:
-        raise ConfigurationError(str(error), provider="local", operation="plan") from error
-
-
-def _template(options: LocalOptions) -> str | None:
-    """Read the user's chat template; the job keeps the text, so the file may change later."""
-    if options.chat_template is None:
-        return None
-    try:
-        return Path(options.chat_template).expanduser().read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"The chat template {options.chat_template} cannot be read: {error}.",
-            provider="local",
-            operation="plan",
-            hint="Give the path of a Jinja file in option chat_template.",
-        ) from error
-
-
-def _about_dtype(wanted: str) -> str:
-    if wanted != "auto":
-        return f"Data type: {wanted}, as stated."
-    if hardware.has_nvidia_device():
-        return "Data type: bf16 if the NVIDIA device computes in it, otherwise fp32."
-    if hardware.cpu_has_bf16():
-        return "Data type: bf16; this processor multiplies it natively."
-    return "Data type: fp32; this processor has no bf16 instructions."
-
-
-def _checkpoint(folder: Path, base_model: str | None) -> Checkpoint:
-    card = read_json(folder / "ftproviders.json")
-    moment = card.get("created_at")
-    return Checkpoint(
-        id=folder.name,
-        created_at=datetime.fromisoformat(moment) if isinstance(moment, str) else None,
-        step=card.get("step"),
-        model=TunedModel(
-            source=ModelSource.LOCAL_PATH,
-            name=str(folder),
-            provider="local",
-            base_model=base_model,
-        ),
-        metrics=card.get("metrics") or {},
-    )
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None

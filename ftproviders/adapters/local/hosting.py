@@ -18,8 +18,9 @@ from typing import Any
 from typing_extensions import override
 
 from ftproviders.adapters.local import PROVIDER
+from ftproviders.adapters.local.machine import unsupported
 from ftproviders.adapters.local.options import LocalSettings
-from ftproviders.errors import DeploymentError, ProviderTimeoutError
+from ftproviders.errors import ConfigurationError, DeploymentError, ProviderTimeoutError
 from ftproviders.provider import HostingAdapter
 from ftproviders.schema.chat import ChatMessage
 from ftproviders.schema.deployment import ChatReply, DeploymentRef, Endpoint
@@ -72,6 +73,10 @@ class LocalHostingAdapter(HostingAdapter):
                 operation="chat",
                 hint="`ftproviders models --provider local` lists the models here.",
             ) from error
+
+    @override
+    def preflight(self) -> ConfigurationError | None:
+        return unsupported() or super().preflight()
 
     @override
     def credentials(self, endpoint: Endpoint) -> Mapping[str, str]:

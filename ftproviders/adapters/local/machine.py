@@ -9,9 +9,22 @@ import secrets
 import socket
 from pathlib import Path
 
+from ftproviders.errors import ConfigurationError
+from ftproviders.worker import process
 from ftproviders.worker.rundir import private_folder
 
-__all__ = ["machine_name"]
+__all__ = ["machine_name", "unsupported"]
+
+
+def unsupported() -> ConfigurationError | None:
+    """Say why jobs and chats cannot run on this operating system, or None."""
+    if process.supported():
+        return None
+    return ConfigurationError(
+        "Provider local needs the file locks and sessions of Linux or macOS.",
+        provider="local",
+        hint="Run it on such a system, for instance in a Linux container.",
+    )
 
 
 def machine_name(folder: Path) -> str:

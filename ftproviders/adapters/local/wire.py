@@ -9,6 +9,7 @@ from typing import Any
 from ftproviders.adapters.local.options import LocalOptions
 from ftproviders.errors import ConfigurationError
 from ftproviders.schema.job import (
+    Checkpoint,
     EventLevel,
     FileRef,
     JobEvent,
@@ -21,7 +22,7 @@ from ftproviders.schema.job import (
     TunedModel,
 )
 
-__all__ = ["SCHEMA", "job_document", "resolve", "to_event", "to_snapshot"]
+__all__ = ["SCHEMA", "job_document", "resolve", "to_checkpoint", "to_event", "to_snapshot"]
 
 SCHEMA = "ftproviders.local-run/1"
 
@@ -183,6 +184,25 @@ def to_event(line: Mapping[str, Any]) -> JobEvent:
         kind=line.get("kind", "message"),
         step=line.get("step"),
         metrics=line.get("metrics") or {},
+    )
+
+
+def to_checkpoint(folder: str, card: Mapping[str, Any], base_model: str | None) -> Checkpoint:
+    """Return a checkpoint.
+
+    Args:
+        folder: Its adapter's folder.
+        card: ``ftproviders.json`` in that folder.
+        base_model: As the user wrote it.
+    """
+    return Checkpoint(
+        id=folder.rpartition("/")[2],
+        created_at=_moment(card.get("created_at")),
+        step=card.get("step"),
+        model=TunedModel(
+            source=ModelSource.LOCAL_PATH, name=folder, provider="local", base_model=base_model
+        ),
+        metrics=card.get("metrics") or {},
     )
 
 

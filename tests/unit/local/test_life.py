@@ -46,6 +46,7 @@ def test_other_exceptions_become_sentences(rig: Rig, mode: str, code: str, words
     assert snapshot.error is not None
     assert snapshot.error.code == code
     assert words in snapshot.error.message
+    assert (str(rig.run() / "worker.log") in snapshot.error.message) == (mode == "crash")
     assert "Traceback" in (rig.run() / "worker.log").read_text()
 
 

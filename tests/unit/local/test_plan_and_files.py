@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from pathlib import Path
 
@@ -187,6 +188,23 @@ def test_a_deleted_file_is_gone_but_jobs_keep_theirs(rig: Rig) -> None:
     assert (rig.run(ref.id) / "training.jsonl").read_bytes() == rig.data.read_bytes()
     with pytest.raises(NotFoundError, match="There is no file"):
         rig.adapter().delete_file(file)
+
+
+def test_a_state_folder_that_cannot_be_is_a_sentence(rig: Rig) -> None:
+    (rig.folder / "home").write_text("a file where a folder should be")
+    with pytest.raises(FileExistsError) as caught:
+        rig.uploaded()
+    told = rig.adapter().translate(caught.value, operation="upload")
+    assert isinstance(told, ConfigurationError)
+    assert "FTPROVIDERS_HOME" in str(told)
+    full = rig.adapter().translate(OSError(errno.ENOSPC, "x", "f"), operation="upload")
+    assert "disk is full" in str(full)
+
+
+def test_a_relative_home_is_made_absolute(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(rig.folder)
+    rig.settings = rig.settings.model_copy(update={"home": Path("home")})
+    assert rig.ended(rig.create()).status.value == "succeeded"
 
 
 # --- processes --------------------------------------------------------------------------------

@@ -1,0 +1,75 @@
+"""What a job needs from this machine's disk before it can be planned: model, template, versions."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from ftproviders.adapters.local.options import LocalOptions
+from ftproviders.errors import ConfigurationError
+from ftproviders.schema.job import JobSpec
+from ftproviders.worker import hardware
+from ftproviders.worker.basemodel import ALIAS, BaseModel, alias_folder, locate
+
+__all__ = ["about_dtype", "about_model", "base_model", "installed", "template"]
+
+
+def base_model(spec: JobSpec) -> BaseModel:
+    """Return the base model that a spec names.
+
+    Raises:
+        ConfigurationError: There is none, or it must not be loaded.
+    """
+    try:
+        return locate(str(spec.base_model))
+    except ValueError as error:
+        raise ConfigurationError(str(error), provider="local", operation="plan") from error
+
+
+def about_model(model: BaseModel, cache: Path) -> str:
+    """Return one line for a plan: where the base model comes from."""
+    if model.kind == "path":
+        return f"Base model: the folder {model.name}."
+    if model.kind == "hub":
+        return f"Base model: {model.name} from the Hugging Face Hub, or from its cache here."
+    if alias_folder(cache).is_dir():
+        return f"Base model: {ALIAS}, already converted."
+    return f"Base model: {ALIAS}, which is downloaded (93 MB) and converted once, at the start."
+
+
+def about_dtype(wanted: str) -> str:
+    """Return one line for a plan: the data type, and why."""
+    if wanted != "auto":
+        return f"Data type: {wanted}, as stated."
+    if hardware.has_nvidia_device():
+        return "Data type: bf16 if the NVIDIA device computes in it, otherwise fp32."
+    if hardware.cpu_has_bf16():
+        return "Data type: bf16; this processor multiplies it natively."
+    return "Data type: fp32; this processor has no bf16 instructions."
+
+
+def template(options: LocalOptions) -> str | None:
+    """Read the user's chat template; the job keeps the text, so the file may change later.
+
+    Raises:
+        ConfigurationError: It cannot be read.
+    """
+    if options.chat_template is None:
+        return None
+    try:
+        return Path(options.chat_template).expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"The chat template {options.chat_template} cannot be read: {error}.",
+            provider="local",
+            operation="plan",
+            hint="Give the path of a Jinja file in option chat_template.",
+        ) from error
+
+
+def installed(name: str) -> str | None:
+    """Return the installed version of a distribution, or None."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
