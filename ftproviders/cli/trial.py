@@ -35,21 +35,20 @@ def demo(
     from ftproviders.cli.watching import Progress
     from ftproviders.client import FineTuneClient
     from ftproviders.config import Config
-    from ftproviders.demo import fresh_home, run_demo
+    from ftproviders.demo import Listener, fresh_home, run_demo
 
     config = Config.load(profile=session.profile)
     home = fresh_home(config.cache)
     begun: list[FineTuneJob] = []
+    listener = Listener(
+        on_progress=session.out.note,
+        on_count=session.out.live if session.out.live_possible else _silent,
+        on_job=begun.append,
+        on_update=Progress(session.out).update,
+    )
     try:
         with FineTuneClient(config.model_copy(update={"home": home})) as client:
-            result = run_demo(
-                client,
-                epochs=epochs,
-                on_progress=session.out.note,
-                on_count=session.out.live if session.out.live_possible else _silent,
-                on_job=begun.append,
-                on_update=Progress(session.out).update,
-            )
+            result = run_demo(client, epochs=epochs, listener=listener)
     except KeyboardInterrupt as error:
         raise Interrupted(
             "The demo was stopped." + (f" Job {begun[0].ref} goes on." if begun else ""),

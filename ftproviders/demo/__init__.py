@@ -4,6 +4,14 @@ What lives here: the demo's data, its questions and its score. What does not: ho
 (``cli``), and how a model is tuned or asked (the client).
 """
 
-from ftproviders.demo.walk import Answer, DemoResult, Question, fresh_home, questions, run_demo
+from ftproviders.demo.walk import (
+    Answer,
+    DemoResult,
+    Listener,
+    Question,
+    fresh_home,
+    questions,
+    run_demo,
+)
 
-__all__ = ["Answer", "DemoResult", "Question", "fresh_home", "questions", "run_demo"]
+__all__ = ["Answer", "DemoResult", "Listener", "Question", "fresh_home", "questions", "run_demo"]

@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +16,10 @@ from ftproviders.schema.job import JobSpec
 
 if TYPE_CHECKING:
     from ftproviders.client import FineTuneClient, FineTuneJob
+    from ftproviders.schema.deployment import ChatReply
     from ftproviders.schema.job import JobEvent, JobRef, JobSnapshot
 
-__all__ = ["Answer", "DemoResult", "Question", "fresh_home", "questions", "run_demo"]
+__all__ = ["Answer", "DemoResult", "Listener", "Question", "fresh_home", "questions", "run_demo"]
 
 DATA = Path(__file__).parent / "data"
 PROVIDER = "local"
@@ -91,64 +93,50 @@ def fresh_home(cache: Path) -> Path:
     return Path(tempfile.mkdtemp(prefix="home-", dir=parent))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Listener:
+    """Who is told how the walk goes."""
+
+    on_progress: Callable[[str], None]
+    """Gets a sentence at each part."""
+    on_count: Callable[[str], None]
+    """Gets a few words at each question, to be shown in place."""
+    on_job: Callable[[FineTuneJob], None]
+    """Gets the job as soon as it is known."""
+    on_update: Callable[[JobSnapshot, Sequence[JobEvent]], None]
+    """Gets each new state of the job with its new events."""
+
+
 def run_demo(
     client: FineTuneClient,
     *,
+    listener: Listener,
     provider: str = PROVIDER,
     base_model: str = BASE_MODEL,
     epochs: int = EPOCHS,
-    on_progress: Callable[[str], None],
-    on_count: Callable[[str], None],
-    on_job: Callable[[FineTuneJob], None],
-    on_update: Callable[[JobSnapshot, Sequence[JobEvent]], None],
 ) -> DemoResult:
     """Ask, tune, ask again.
 
     Args:
         client: A client whose state folder is fresh.
+        listener: Who is told how it goes.
         provider: Where to tune.
         base_model: What to tune.
         epochs: Passes over the 200 rows; 0 leaves the model as it is.
-        on_progress: Gets a sentence at each part.
-        on_count: Gets a few words at each question, to be shown in place.
-        on_job: Gets the job as soon as it is known.
-        on_update: Gets each new state of the job with its new events.
 
     Raises:
         FineTuneError: Whatever stops the walk.
     """
-    asked = questions()
     clock = _Clock()
-    on_progress(
-        f"Asking {base_model} {len(asked)} questions, untuned; "
-        "the first time it has to be fetched and converted ..."
+    listener.on_progress(
+        f"Asking {base_model}, untuned; the first time it has to be fetched and converted ..."
     )
-
-    def untuned(prompt: str) -> str:
-        return client.chat(
-            provider, base_model, prompt, temperature=0.0, max_tokens=MAX_ANSWER_TOKENS
-        ).text
-
-    before = _ask(asked, untuned, on_count)
+    before = _ask(partial(client.chat, provider, base_model), listener)
     clock.lap("ask the untuned model")
-    job = client.submit(
-        JobSpec(
-            provider=provider,
-            base_model=base_model,
-            training_file=str(DATA / "train.jsonl"),
-            hyperparameters=Hyperparameters(n_epochs=epochs),
-        ),
-        on_progress=on_progress,
-    )
-    on_job(job)
-    job.wait(on_update=on_update)
+    job = _tune(client, _spec(provider, base_model, epochs), listener)
     clock.lap("tune")
-    on_progress("Asking the tuned model the same questions ...")
-
-    def tuned(prompt: str) -> str:
-        return job.chat(prompt, temperature=0.0, max_tokens=MAX_ANSWER_TOKENS).text
-
-    after = _ask(asked, tuned, on_count)
+    listener.on_progress("Asking the tuned model the same questions ...")
+    after = _ask(job.chat, listener)
     clock.lap("ask the tuned model")
     return DemoResult(
         ref=job.ref,
@@ -156,20 +144,36 @@ def run_demo(
         home=client.config.home,
         answers=[
             Answer(question=question, before=first, after=then)
-            for question, first, then in zip(asked, before, after, strict=True)
+            for question, first, then in zip(questions(), before, after, strict=True)
         ],
         losses=_losses(job),
         seconds=clock.seconds,
     )
 
 
-def _ask(
-    asked: Sequence[Question], reply: Callable[[str], str], on_count: Callable[[str], None]
-) -> list[str]:
+def _spec(provider: str, base_model: str, epochs: int) -> JobSpec:
+    return JobSpec(
+        provider=provider,
+        base_model=base_model,
+        training_file=str(DATA / "train.jsonl"),
+        hyperparameters=Hyperparameters(n_epochs=epochs),
+    )
+
+
+def _tune(client: FineTuneClient, spec: JobSpec, listener: Listener) -> FineTuneJob:
+    job = client.submit(spec, on_progress=listener.on_progress)
+    listener.on_job(job)
+    job.wait(on_update=listener.on_update)
+    return job
+
+
+def _ask(chat: Callable[..., ChatReply], listener: Listener) -> list[str]:
+    asked = questions()
     replies = []
     for number, question in enumerate(asked, start=1):
-        on_count(f"question {number} of {len(asked)}")
-        replies.append(reply(question.prompt).strip())
+        listener.on_count(f"question {number} of {len(asked)}")
+        reply = chat(question.prompt, temperature=0.0, max_tokens=MAX_ANSWER_TOKENS)
+        replies.append(reply.text.strip())
     return replies
 
 

@@ -14,7 +14,7 @@ from ftproviders.cli.output import Output
 from ftproviders.cli.trial import finish
 from ftproviders.client import FineTuneClient
 from ftproviders.config import Config
-from ftproviders.demo import Answer, DemoResult, Question, fresh_home, questions, run_demo
+from ftproviders.demo import Answer, DemoResult, Listener, Question, fresh_home, questions, run_demo
 from ftproviders.schema.job import JobStatus
 from tests.cli.program import ROOT, Run
 
@@ -39,10 +39,12 @@ def result(client: FineTuneClient, seen: dict[str, list[Any]]) -> DemoResult:
         provider="memory",
         base_model="memory-small",
         epochs=2,
-        on_progress=seen["progress"].append,
-        on_count=seen["counts"].append,
-        on_job=seen["jobs"].append,
-        on_update=lambda snapshot, events: seen["updates"].append(snapshot),
+        listener=Listener(
+            on_progress=seen["progress"].append,
+            on_count=seen["counts"].append,
+            on_job=seen["jobs"].append,
+            on_update=lambda snapshot, events: seen["updates"].append(snapshot),
+        ),
     )
 
 
