@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pickle
+import sys
 from collections.abc import Sequence
 from functools import partial
+from types import ModuleType
 
 from ftproviders.errors import FineTuneError, NotFoundError, ProviderError
 from ftproviders.provider import Feature
@@ -15,6 +17,7 @@ from ftproviders.testing.rig import Rig
 
 __all__ = ["ErrorContract", "MannersContract"]
 
+_OTHER_ROOMS = ("journal", "planning", "registry")
 _FOREIGN_TEXT = "sk-hidden-in-a-foreign-message"
 
 
@@ -92,6 +95,20 @@ class MannersContract:
         require(not seen.sleepers, f"an adapter never sleeps; these did: {seen.sleepers}")
         require(not seen.printed, f"an adapter never prints; it printed {seen.printed!r}")
 
+    def test_adapter_knows_only_its_own_part(self, rig: Rig) -> None:
+        """No module of its package holds anything of the journal, planning or the registry."""
+        rig.adapter()
+        package = str(rig.info.training).partition(":")[0].rpartition(".")[0]
+        modules = [m for name, m in sys.modules.items() if name.startswith(f"{package}.")]
+        found = sorted(
+            f"{module.__name__}.{name}"
+            for module in modules
+            for name, value in vars(module).items()
+            if _room(value) in _OTHER_ROOMS
+        )
+        require(modules, f"the modules of {package} must be loaded by now")
+        require(not found, f"an adapter must not use {' or '.join(_OTHER_ROOMS)}: {found}")
+
     def test_values_can_be_pickled(self, rig: Rig) -> None:
         """What an adapter returns can go to another process and is equal there."""
         adapter, finished = rig.adapter(), rig.finished
@@ -106,6 +123,13 @@ class MannersContract:
         for value in values:
             copy = pickle.loads(pickle.dumps(value))  # noqa: S301 - our own bytes
             require(copy == value, f"{type(value).__name__} is another after pickling: {copy}")
+
+
+def _room(value: object) -> str:
+    """Return the room of ours that a module, class or function belongs to; empty for others."""
+    home = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
+    parts = home.split(".") if isinstance(home, str) else []
+    return parts[1] if parts[:1] == ["ftproviders"] and len(parts) > 1 else ""
 
 
 def _everything_told(rig: Rig) -> list[str]:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
+from ftproviders import registry
 from ftproviders.errors import NotFoundError
 from ftproviders.provider import Feature, HyperparameterInfo, ProviderOptions, TrainingAdapter
 from ftproviders.schema.dataset import DatasetStatistics, PreparedFile
@@ -34,6 +35,7 @@ from ftproviders.schema.job import (
 from ftproviders.schema.plan import Assessment
 from ftproviders.testing import AdapterContract, MemoryServer, Rig
 from ftproviders.testing.memory import PROVIDER, wire
+from ftproviders.testing.memory import adapter as memory_module
 from ftproviders.testing.memory.adapter import MemoryAdapter
 from ftproviders.testing.memory.options import MARKER, MemoryOptions, MemorySettings
 from tests.contract.memory_rig import KEY, MemoryRig
@@ -339,6 +341,14 @@ def test_adapter_prints(caught: Callable[..., str]) -> None:
 
 def test_options_do_not_reach_the_request(caught: Callable[..., str]) -> None:
     caught(suite.test_options_are_sent, ForgetsOptions, "must be sent")
+
+
+def test_adapter_knows_the_registry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    suite.test_adapter_knows_only_its_own_part(rig_of(MemoryAdapter, tmp_path))
+    for borrowed in (registry, registry.info):
+        monkeypatch.setattr(memory_module, "borrowed", borrowed, raising=False)
+        with pytest.raises(AssertionError, match=r"memory\.adapter\.borrowed"):
+            suite.test_adapter_knows_only_its_own_part(rig_of(MemoryAdapter, tmp_path))
 
 
 # --- the whole suite, as a user runs it ---------------------------------------------------------
