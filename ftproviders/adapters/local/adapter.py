@@ -97,9 +97,9 @@ class LocalTrainingAdapter(TrainingAdapter):
 
     @override
     def translate(self, error: Exception, *, operation: str) -> FineTuneError:
-        if not isinstance(error, OSError):
+        if not isinstance(error, OSError) or isinstance(error, (TimeoutError, ConnectionError)):
             return super().translate(error, operation=operation)
-        # Raised before a worker was started, or while reading: there is nothing in doubt.
+        # A file that cannot be read or written: no worker was started, nothing is in doubt.
         return ConfigurationError(
             f"local: {operation} failed. {explain(error, {}).message}",
             provider="local",
