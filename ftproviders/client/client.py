@@ -1,46 +1,40 @@
-"""The public, synchronous face: FineTuneClient and FineTuneJob.
-
-A `FineTuneJob` is a view on a `JobRef`: it can be made again tomorrow, in another process, from the
-text of the ref alone.
-"""
+"""FineTuneClient: validate, plan, submit, find again, reconcile."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from typing_extensions import override
-
 from ftproviders import data, registry
+from ftproviders.client.job import FineTuneJob
 from ftproviders.config import Config
-from ftproviders.errors import ConfigurationError, JobError, ProviderError
+from ftproviders.errors import ConfigurationError
 from ftproviders.provider import Feature, ProviderInfo
-from ftproviders.runtime import Clock, Session, planner, poll
+from ftproviders.runtime import Clock, Session, planner
 from ftproviders.runtime import chat as chat_with
 from ftproviders.runtime import doctor as checkup
 from ftproviders.runtime import reconcile as books
 from ftproviders.runtime import submit as submission
-from ftproviders.runtime.poll import OnUpdate
 from ftproviders.schema.chat import ChatMessage
 from ftproviders.schema.dataset import ValidationReport
 from ftproviders.schema.deployment import ChatReply
 from ftproviders.schema.hyperparameters import Method
 from ftproviders.schema.job import (
     BaseModelInfo,
-    Checkpoint,
-    JobEvent,
     JobRef,
     JobSnapshot,
     JobSpec,
-    JobStatus,
     TunedModel,
 )
 from ftproviders.schema.plan import JobPlan
 from ftproviders.schema.submission import CheckResult, JobRecord, ReconcileReport
 
-__all__ = ["FineTuneClient", "FineTuneJob"]
+__all__ = ["FineTuneClient"]
+
+_log = logging.getLogger("ftproviders")
 
 
 class FineTuneClient:
@@ -194,8 +188,18 @@ class FineTuneClient:
         return books.reconcile(self._session, adopt_ref=ref, assume_absent=assume_absent)
 
     def providers(self) -> Sequence[ProviderInfo]:
-        """Return what every provider known here says of itself."""
-        return [registry.info(name) for name in registry.names()]
+        """Return what every provider known here says of itself.
+
+        A third party's package that cannot be loaded is left out with a logged warning; `doctor`
+        and `provider` say what is wrong with it.
+        """
+        found: list[ProviderInfo] = []
+        for name in registry.names():
+            try:
+                found.append(registry.info(name))
+            except ConfigurationError as error:
+                _log.warning("%s", error)
+        return found
 
     def provider(self, name: str) -> ProviderInfo:
         """Return what one provider says of itself.
@@ -282,219 +286,3 @@ class FineTuneClient:
         if isinstance(ref, JobRef):
             return ref
         return books.resolve_ref(self._session, ref)
-
-
-class FineTuneJob:
-    """One fine-tuning job, wherever it runs. Made by `FineTuneClient.submit` and `.job`."""
-
-    def __init__(
-        self,
-        session: Session,
-        ref: JobRef,
-        *,
-        snapshot: JobSnapshot | None = None,
-        submission_id: str | None = None,
-        attempt: int | None = None,
-        reused: bool = True,
-    ) -> None:
-        self._session = session
-        self._snapshot = snapshot
-        self._submission_id = submission_id
-        self._attempt = attempt
-        self.ref = ref
-        """The job's name; keep its text to come back."""
-        self.reused = reused
-        """True when the job was there before this call."""
-
-    @override
-    def __repr__(self) -> str:
-        status = self._snapshot.status.value if self._snapshot else "not read yet"
-        return f"<FineTuneJob {self.ref} {status}>"
-
-    @property
-    def snapshot(self) -> JobSnapshot:
-        """The job as it was last seen; read once on first use."""
-        return self._snapshot if self._snapshot is not None else self.refresh()
-
-    @property
-    def status(self) -> JobStatus:
-        """Status as it was last seen."""
-        return self.snapshot.status
-
-    @property
-    def model(self) -> TunedModel | None:
-        """The tuned model, or None as long as it is not ready. Ready is not deployed."""
-        if self.snapshot.model is None and not self.snapshot.status.terminal:
-            self.refresh()
-        return self.snapshot.model
-
-    @property
-    def submission_id(self) -> str | None:
-        """Id of our submission, or None for a job that was made otherwise."""
-        self._recall()
-        return self._submission_id
-
-    @property
-    def attempt(self) -> int | None:
-        """Which attempt of the submission this is, from 1."""
-        self._recall()
-        return self._attempt
-
-    @property
-    def account(self) -> str:
-        """The full account string."""
-        return self._session.adapter_for(self.ref).account()
-
-    def refresh(self) -> JobSnapshot:
-        """Read the job now.
-
-        Raises:
-            NotFoundError: There is no such job in this account.
-            ProviderError: It cannot be read.
-        """
-        self._snapshot = self._session.retrieve(self.ref)
-        return self._snapshot
-
-    def wait(
-        self, *, timeout_seconds: float | None = None, on_update: OnUpdate | None = None
-    ) -> JobSnapshot:
-        """Wait for the job's end; return its snapshot when it succeeded.
-
-        Args:
-            timeout_seconds: Give up waiting after this time; the job goes on.
-            on_update: Given each changed snapshot and the events that are new.
-
-        Raises:
-            JobFailedError, JobCancelledError, JobPausedError: It ended so.
-            StalledError: It has not changed for far too long.
-            WaitTimeoutError: The time is over.
-        """
-
-        def keep(snapshot: JobSnapshot, events: Sequence[JobEvent]) -> None:
-            self._snapshot = snapshot
-            if on_update is not None:
-                on_update(snapshot, events)
-
-        return poll.wait(self._session, self.ref, timeout_seconds=timeout_seconds, on_update=keep)
-
-    def events(self, *, after: str | None = None) -> Sequence[JobEvent]:
-        """Return the job's events, oldest first.
-
-        Args:
-            after: Id of an event; only later ones are returned.
-
-        Raises:
-            UnsupportedFeatureError: The provider has no events.
-        """
-        adapter = self._session.adapter_for(self.ref)
-        return self._session.call(adapter, "events", lambda: adapter.events(self.ref, after=after))
-
-    def follow(self) -> Iterator[JobEvent]:
-        """Yield events as they come, oldest first, until the job has ended or is paused."""
-        cursor: str | None = None
-        started = self._session.clock.monotonic()
-        while True:
-            snapshot = self.refresh()
-            for event in self.events(after=cursor):
-                cursor = event.id
-                yield event
-            if snapshot.status.terminal or snapshot.status is JobStatus.PAUSED:
-                return
-            elapsed = self._session.clock.monotonic() - started
-            adapter = self._session.adapter_for(self.ref)
-            self._session.clock.sleep(poll.pause_seconds(self._session, adapter, elapsed))
-
-    def metrics(self) -> Sequence[JobEvent]:
-        """Return the events that carry numbers, oldest first."""
-        return [event for event in self.events() if event.kind == "metrics"]
-
-    def checkpoints(self) -> Sequence[Checkpoint]:
-        """Return the checkpoints, oldest first."""
-        adapter = self._session.adapter_for(self.ref)
-        return self._session.call(adapter, "checkpoints", lambda: adapter.checkpoints(self.ref))
-
-    def cancel(self) -> JobSnapshot:
-        """Ask the provider to cancel; a job that has ended stays as it is."""
-        return self._change("cancel")
-
-    def pause(self) -> JobSnapshot:
-        """Ask the provider to pause."""
-        return self._change("pause")
-
-    def resume(self) -> JobSnapshot:
-        """Continue a paused job."""
-        return self._change("resume")
-
-    def chat(
-        self,
-        messages: str | Sequence[ChatMessage | Mapping[str, Any]],
-        *,
-        system: str | None = None,
-        temperature: float | None = None,
-        max_tokens: int | None = None,
-    ) -> ChatReply:
-        """Ask the tuned model.
-
-        Args:
-            messages: The prompt, or a whole conversation.
-            system: System message to put in front; use the one of the training rows.
-            temperature: Sampling temperature; None = the provider's default.
-            max_tokens: Most tokens of the answer; None = the provider's default.
-
-        Raises:
-            JobError: The model is not ready yet.
-        """
-        model = self.model
-        if model is None:
-            raise JobError(
-                f"{self.ref} has no model yet: it is {self.status.value}.",
-                snapshot=self.snapshot,
-                operation="chat",
-                hint=f"Wait for it: ftproviders watch {self.ref}",
-            )
-        return chat_with.chat(
-            self._session,
-            self.ref.provider,
-            model,
-            chat_with.conversation(messages, system=system),
-            temperature=temperature,
-            max_tokens=max_tokens,
-        )
-
-    def needs_consent(self) -> bool:
-        """Say whether changing this job may cost money."""
-        return not self._session.adapter_for(self.ref).free()
-
-    def acknowledge(self) -> None:
-        """Write down that the user has seen the ref; `submit --again` builds on it."""
-        if self.submission_id is not None:
-            self._session.journal.shown(self.submission_id, at=self._session.clock.now())
-
-    def _change(self, operation: str) -> JobSnapshot:
-        adapter = self._session.adapter_for(self.ref)
-        act: Callable[[JobRef], JobSnapshot] = getattr(adapter, operation)
-        current = self.refresh()
-        if operation == "cancel" and current.status.terminal:
-            return current
-        try:
-            self._snapshot = self._session.call(adapter, operation, lambda: act(self.ref))
-        except ProviderError:
-            # An answer may have been lost although the request was carried out: look.
-            after = self.refresh()
-            if operation == "cancel" and after.status in (
-                JobStatus.CANCELLED,
-                JobStatus.CANCELLING,
-            ):
-                return after
-            raise
-        self._session.remember(adapter, self._snapshot)
-        return self._snapshot
-
-    def _recall(self) -> None:
-        if self._submission_id is not None:
-            return
-        record = self._session.journal.job(self.ref)
-        if record is not None and record.submission_id is not None:
-            self._submission_id, self._attempt = record.submission_id, record.attempt
-        elif self._snapshot is not None:
-            self._submission_id = self._snapshot.submission_id
