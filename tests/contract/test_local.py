@@ -178,11 +178,6 @@ class TestLocal(AdapterContract):
         yield rig
         rig.close()
 
-    @pytest.mark.never(reason="there is no wire on which an answer could be lost")
-    @override
-    def test_lost_answers_are_unclear(self, rig: Rig) -> None:
-        super().test_lost_answers_are_unclear(rig)
-
 
 class TestLocalHosting(HostingContract):
     @pytest.fixture(scope="class")
