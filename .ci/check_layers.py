@@ -18,9 +18,10 @@ LAYERS = {
     # folder of tests/ -> what must be found in the names of tests that ran there
     "architecture": ("test_rules_hold", "test_planted_fault_is_caught"),
     "cli": (),
-    "contract": ("memory", "local", "third_party"),
-    "examples": (),
-    "runtime": (),
+    "contract": ("test_memory", "test_local", "test_third_party", "test_planted_lies"),
+    "examples": ("README.md", "quickstart.md"),
+    "local": ("test_training", "test_whole_way"),
+    "runtime": ("test_exactly_once", "test_journal_processes"),
     "unit": (),
 }
 ALLOWED_SKIPS: tuple[re.Pattern[str], ...] = (
