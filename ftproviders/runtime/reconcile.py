@@ -100,7 +100,7 @@ def reconcile(
     for row in session.journal.unresolved():
         try:
             with submission_lock(session.config, row.series_id, on_progress=lambda _text: None):
-                open_row = _resolve(session, row, assume_absent=assume_absent)
+                open_row = _resolve(session, row.submission_id, assume_absent=assume_absent)
         except FineTuneError as error:
             record = _record(session, row.submission_id)
             unresolved.append(Unresolved(record=record, detail=str(error)))
@@ -118,8 +118,11 @@ def reconcile(
     )
 
 
-def _resolve(session: Session, row: SubmissionRow, *, assume_absent: bool) -> Unresolved | None:
+def _resolve(session: Session, submission_id: str, *, assume_absent: bool) -> Unresolved | None:
     """Look once; None when the outcome is known now."""
+    row = session.journal.submission(submission_id)
+    if row is None or not row.maybe_sent:
+        return None  # a submit has settled it while we waited for its lock
     adapter = session.training(row.provider)
     _same_account(adapter, row)
     query = SubmissionQuery(
@@ -174,7 +177,9 @@ def _adopt_for_submission(session: Session, ref: JobRef) -> JobRecord:
     row = marked[0]
     _same_account(adapter, row)
     with submission_lock(session.config, row.series_id, on_progress=lambda _text: None):
-        session.journal.created(row, snapshot, at=session.clock.now())
+        present = session.journal.submission(row.submission_id)
+        if present is not None and present.maybe_sent:
+            session.journal.created(row, snapshot, at=session.clock.now())
     return _record(session, row.submission_id)
 
 

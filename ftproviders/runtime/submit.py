@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from ftproviders import registry
 from ftproviders.errors import (
+    ConfigurationError,
     FineTuneError,
     JobCancelledError,
     JobFailedError,
@@ -138,11 +139,19 @@ class _Run:
     ) -> tuple[JobSnapshot | None, tuple[str, ...]]:
         """Return the job of an attempt if there is one, and the refs of its look-alikes."""
         if row is not None and row.state is SubmissionState.CREATED and row.ref is not None:
-            return self.session.verify(row.ref), ()
+            return self._verified(row.submission_id, row.ref), ()
         if row is not None and row.maybe_sent:
             return self._settle(row), row.similar
         result = find(self.session, self.adapter, self._query(number))
         return self._adopt(number, result), _similar_refs(result)
+
+    def _verified(self, attempt_id: str, ref: JobRef) -> JobSnapshot:
+        try:
+            return self.session.verify(ref)
+        except ConfigurationError:
+            # The user is told the ref here, so that --again is not held up by it any more.
+            self.journal.shown(attempt_id, at=self.session.clock.now())
+            raise
 
     def _settle(self, row: SubmissionRow) -> JobSnapshot | None:
         """Resolve an attempt whose create request may have been carried out.

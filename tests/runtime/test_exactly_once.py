@@ -393,6 +393,14 @@ def test_journaled_job_that_is_not_shown_to_these_credentials_is_not_made_again(
     assert world.tried("create") == 1
 
 
+def test_journaled_job_that_was_deleted_there_can_be_made_again_by_will(world: World) -> None:
+    world.client().submit(world.spec(), acknowledge=False)
+    world.inject("retrieve", "not_found", times=1)
+    with pytest.raises(ConfigurationError, match="does not show it"):
+        world.client().submit(world.spec(), again=True)
+    assert world.client().submit(world.spec(), again=True).attempt == 2
+
+
 # --- clocks --------------------------------------------------------------------------------------
 
 
@@ -548,6 +556,24 @@ def test_reconcile_refuses_a_job_that_fits_no_submission(world: World) -> None:
     job = world.client().submit(world.spec())
     with pytest.raises(ConfigurationError, match="fits no unresolved submission"):
         world.client().reconcile(adopt=str(job.ref))
+
+
+def test_reconcile_does_not_undo_what_a_submit_settles_meanwhile(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.inject("create", "crash", when="after")
+    with pytest.raises(InjectedCrash):
+        world.client().submit(world.spec())
+    world.clock.advance(SETTLE_SECONDS)
+    reconciling = world.client()
+    stale = reconciling._session.journal.unresolved()
+    job = world.client().submit(world.spec())
+    # The list was read before the submit; the provider does not list the job to this reader.
+    monkeypatch.setattr(reconciling._session.journal, "unresolved", lambda: stale)
+    world.server.lag_seconds = 10_000
+    report = reconciling.reconcile(assume_absent=True)
+    assert [str(r.ref) for r in report.resolved] == [str(job.ref)]
+    assert report.resolved[0].state is SubmissionState.CREATED
 
 
 def test_reconcile_does_not_give_one_submissions_job_to_another(world: World) -> None:
