@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
@@ -19,7 +20,7 @@ def convert_gguf(file: Path, folder: Path) -> None:
     """
     tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
     # Dequantized on loading: a model whose weights stay packed cannot be saved.
-    model = AutoModelForCausalLM.from_pretrained(
+    model: Any = AutoModelForCausalLM.from_pretrained(
         file.parent,
         gguf_file=file.name,
         dtype=torch.float32,

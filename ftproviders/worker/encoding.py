@@ -204,14 +204,14 @@ def _spans_by_difference(
 
 def _render(
     messages: list[dict[str, Any]],
-    tools: object,
+    tools: Any,
     tokenizer: Any,
     *,
     marks: bool = False,
     prompt: bool = False,
 ) -> tuple[str, list[Span]]:
     try:
-        texts, spans = render_jinja_template(
+        rendered: Any = render_jinja_template(
             conversations=[messages],
             tools=tools or None,
             chat_template=tokenizer.chat_template,
@@ -227,6 +227,7 @@ def _render(
             "(option chat_template).",
             code="chat_template",
         ) from error
+    texts, spans = rendered
     return texts[0], [(start, end) for start, end in spans[0]] if marks else []
 
 

@@ -144,7 +144,7 @@ def load_model(folder: Path, *, dtype: torch.dtype, attention: str) -> Any:
         dtype: Data type of the weights.
         attention: ``sdpa`` or ``eager``.
     """
-    model = AutoModelForCausalLM.from_pretrained(
+    model: Any = AutoModelForCausalLM.from_pretrained(
         folder,
         dtype=dtype,
         attn_implementation=attention,

@@ -156,12 +156,11 @@ class RunDirectory:
     ) -> None:
         """Add an event. Only whoever holds the run's lock may write."""
         path = self.path / "events.jsonl"
-        number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        with os.fdopen(number, "r+b") as file:
-            if self._next_event is None:
-                self._next_event = max((e["id"] for e in self.events()), default=0) + 1
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "r+b") as file:
+            number = self._next_event or max((e["id"] for e in self.events()), default=0) + 1
             line = {
-                "id": self._next_event,
+                "id": number,
                 "at": now(),
                 "level": level,
                 "kind": kind,
@@ -170,7 +169,7 @@ class RunDirectory:
                 "metrics": dict(metrics or {}),
             }
             file.write(_start_of_line(file) + json.dumps(line, ensure_ascii=False).encode() + b"\n")
-        self._next_event += 1
+        self._next_event = number + 1
 
     def events(self, *, after: int = 0) -> Sequence[dict[str, Any]]:
         """Return the events whose ``id`` is greater than `after`, oldest first."""

@@ -135,8 +135,11 @@ class ChatTrainer(Trainer):  # type: ignore[misc]  # transformers ships no types
 
     loss_is_scaled_for_ga = True
 
-    def __init__(self, *, pad_id: int, **arguments: Any) -> None:
-        super().__init__(data_collator=lambda rows: collate(rows, pad_id), **arguments)
+    def __init__(self, *, rows: Any, pad_id: int, **arguments: Any) -> None:
+        self.rows: Sequence[EncodedRow] = rows
+        super().__init__(
+            train_dataset=rows, data_collator=lambda rows: collate(rows, pad_id), **arguments
+        )
         # The loss is divided by the labelled tokens of the whole optimizer step, whatever the
         # model's own
         # forward takes; this makes the Trainer count them.
@@ -146,11 +149,10 @@ class ChatTrainer(Trainer):  # type: ignore[misc]  # transformers ships no types
     @override
     def get_train_dataloader(self) -> Any:
         size = self._train_batch_size
-        lengths = [len(row.input_ids) for row in self.train_dataset]
+        lengths = [len(row.input_ids) for row in self.rows]
         order = LengthBuckets(lengths, batch_size=size, seed=self.args.seed)
-        loader = DataLoader(
-            self.train_dataset, batch_size=size, sampler=order, collate_fn=self.data_collator
-        )
+        data: Any = self.rows
+        loader = DataLoader(data, batch_size=size, sampler=order, collate_fn=self.data_collator)
         return self.accelerator.prepare(loader)
 
     @override

@@ -170,7 +170,7 @@ def _fit(run: Run, model: Any, tokenizer: Any, data: _Data, saver: _Saver) -> in
         pad_id=tokenizer.pad_token_id,
         model=model,
         args=_arguments(run, settings, len(rows)),
-        train_dataset=rows,
+        rows=rows,
     )
     trainer.add_callback(Reporter(run, trainer))
     trainer.add_callback(_EpochEnd(run, data, tokenizer.pad_token_id, saver))
