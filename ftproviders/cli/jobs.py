@@ -91,7 +91,9 @@ def _remote(session: Session) -> list[dict[str, object]]:
             session.out.note(f"{info.name}: only the newest {_REMOTE_JOBS} jobs are shown.")
         for snapshot in snapshots[:_REMOTE_JOBS]:
             account = session.client.job(snapshot.ref).account
-            found.append(shapes.snapshot(snapshot, account=account) | {"state": None, "note": None})
+            found.append(
+                {**shapes.snapshot(snapshot, account=account), "state": None, "note": None}
+            )
     if problems and not asked:
         raise problems[0]
     return found
