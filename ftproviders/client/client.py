@@ -176,16 +176,31 @@ class FineTuneClient:
         return self._view(found, snapshot=snapshot)
 
     def reconcile(
-        self, *, adopt: str | JobRef | None = None, assume_absent: bool = False
+        self,
+        *,
+        adopt: str | JobRef | None = None,
+        assume_absent: bool = False,
+        submission: str | None = None,
     ) -> ReconcileReport:
         """Settle unknown outcomes and bring marked jobs back into the journal.
 
         Args:
             adopt: The job that an unresolved submission really has.
             assume_absent: Declare that unresolved submissions have no job.
+            submission: Id of the one submission to settle; default all.
+
+        Raises:
+            ConfigurationError: `adopt` fits none of the unresolved submissions, or several.
         """
         ref = None if adopt is None else self._ref(adopt)
-        return books.reconcile(self._session, adopt_ref=ref, assume_absent=assume_absent)
+        report = books.reconcile(
+            self._session, adopt_ref=ref, assume_absent=assume_absent, submission=submission
+        )
+        for record in report.resolved:
+            if record.submission_id is not None and record.ref is not None:
+                # The report is how the user is given the ref.
+                self._session.journal.shown(record.submission_id, at=self._session.clock.now())
+        return report
 
     def providers(self) -> Sequence[ProviderInfo]:
         """Return what every provider known here says of itself.

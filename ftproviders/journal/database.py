@@ -108,7 +108,7 @@ class Database:
 
 
 def _hint(error: Exception) -> str:
-    if isinstance(error, sqlite3.DatabaseError) and "not a database" in str(error):
+    if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
         return (
             "Move that file away; a new journal is started, and `ftproviders reconcile` brings "
             "the jobs of each provider back into it."

@@ -7,11 +7,14 @@ written, nothing is sent.
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
+from ftproviders.errors import JournalError
 from ftproviders.journal.database import Database
 from ftproviders.journal.rows import SubmissionRow
 from ftproviders.journal.schema import MIGRATIONS
@@ -19,6 +22,9 @@ from ftproviders.schema.job import FileRef, JobRef, JobSnapshot
 from ftproviders.schema.submission import JobRecord, SubmissionState
 
 __all__ = ["Journal"]
+
+_Made = TypeVar("_Made")
+_log = logging.getLogger("ftproviders")
 
 
 class Journal:
@@ -135,14 +141,14 @@ class Journal:
     def submission(self, submission_id: str) -> SubmissionRow | None:
         """Return one attempt, or None."""
         rows = self._db.read("SELECT * FROM submissions WHERE submission_id = ?", (submission_id,))
-        return _submission(rows[0]) if rows else None
+        return self._sound(_submission, rows[0]) if rows else None
 
     def attempts(self, series_id: str) -> Sequence[SubmissionRow]:
         """Return all attempts of one submission, oldest first."""
         rows = self._db.read(
             "SELECT * FROM submissions WHERE series_id = ? ORDER BY attempt", (series_id,)
         )
-        return [_submission(row) for row in rows]
+        return [self._sound(_submission, row) for row in rows]
 
     def unresolved(self) -> Sequence[SubmissionRow]:
         """Return the attempts whose create request may have been carried out, oldest first."""
@@ -150,7 +156,15 @@ class Journal:
             "SELECT * FROM submissions WHERE state = 'unknown' "
             "OR (state = 'intent' AND sent_at IS NOT NULL) ORDER BY created_at"
         )
-        return [_submission(row) for row in rows]
+        return [self._sound(_submission, row) for row in rows]
+
+    def owner(self, ref: JobRef) -> str | None:
+        """Return the id of the submission whose job this is, or None."""
+        rows = self._db.read(
+            "SELECT submission_id FROM submissions WHERE state = 'created' AND ref = ?",
+            (ref.model_dump_json(),),
+        )
+        return str(rows[0]["submission_id"]) if rows else None
 
     # --- operations --------------------------------------------------------------------------
 
@@ -188,12 +202,30 @@ class Journal:
     def job(self, ref: JobRef) -> JobRecord | None:
         """Return the record of one job, or None."""
         rows = self._db.read(f"{_RECORDS} WHERE ref = ?", (str(ref),))
-        return _record(rows[0]) if rows else None
+        return self._sound(_record, rows[0]) if rows else None
 
     def records(self) -> Sequence[JobRecord]:
         """Return every submission and every adopted job, newest first."""
         rows = self._db.read(f"{_RECORDS} ORDER BY began DESC, attempt DESC")
-        return [_record(row) for row in rows]
+        found: list[JobRecord] = []
+        for row in rows:
+            try:
+                found.append(self._sound(_record, row))
+            except JournalError as error:
+                _log.warning("%s", error)  # one damaged row must not hide the others
+        return found
+
+    def _sound(self, make: Callable[[sqlite3.Row], _Made], row: sqlite3.Row) -> _Made:
+        try:
+            return make(row)
+        except ValueError as error:
+            name = row["submission_id"] or row["ref"]
+            raise JournalError(
+                f"The row of {name} in the journal {self.path} is damaged.",
+                operation="journal",
+                hint="Nothing was sent. Move that file away; a new journal is started, and "
+                "`ftproviders reconcile` brings the jobs of each provider back into it.",
+            ) from error
 
     def matching(self, text: str) -> Sequence[JobRef]:
         """Return the refs whose job id or submission id is `text` or begins with it."""

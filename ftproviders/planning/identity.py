@@ -31,6 +31,7 @@ def identity(
     options: ProviderOptions,
     training: Dataset,
     validation: Dataset | None,
+    further: Mapping[str, JsonValue] | None = None,
 ) -> Mapping[str, JsonValue]:
     """Return everything that identifies a submission, but for the attempt number.
 
@@ -41,9 +42,10 @@ def identity(
         options: The provider's own options; only those stated count.
         training: Training file as it was read.
         validation: Validation file as it was read.
+        further: What the adapter adds, for instance the digest of a template.
     """
     stated = options.model_dump(mode="json", exclude_unset=True)
-    return {
+    content: dict[str, JsonValue] = {
         "version": IDENTITY_VERSION,
         "provider": spec.provider,
         "account": account,
@@ -56,6 +58,7 @@ def identity(
         "training_file": training.sha256,
         "validation_file": validation.sha256 if validation else None,
     }
+    return content | ({"further": dict(further)} if further else {})
 
 
 def submission_id(content: Mapping[str, JsonValue], *, attempt: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -12,6 +13,7 @@ from ftproviders.provider import ProviderOptions
 from ftproviders.schema.dataset import Dataset, ValidationReport
 from ftproviders.schema.job import JobSpec
 from ftproviders.schema.plan import Assessment, CostEstimate, JobPlan
+from ftproviders.schema.value import JsonValue
 
 __all__ = ["PlanInput", "base_model_for", "make_plan"]
 
@@ -28,6 +30,7 @@ class PlanInput:
     report: ValidationReport
     assessment: Assessment
     today: date
+    further_identity: Mapping[str, JsonValue] | None = None
     validation: Dataset | None = None
     validation_report: ValidationReport | None = None
 
@@ -71,6 +74,7 @@ def make_plan(given: PlanInput) -> JobPlan:
         options=given.options,
         training=given.training,
         validation=given.validation,
+        further=given.further_identity,
     )
     return JobPlan(
         spec=spec,

@@ -18,7 +18,9 @@ __all__ = ["ProviderOptions", "ProviderSettings"]
 class ProviderOptions(BaseModel):
     """What one provider alone has for a job (``-o key=value``). Subclass and add fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True
+    )
 
 
 def _own_folder(name: str) -> Path:

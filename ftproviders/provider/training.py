@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -41,6 +41,7 @@ from ftproviders.schema.job import (
     SubmissionQuery,
 )
 from ftproviders.schema.plan import Assessment
+from ftproviders.schema.value import JsonValue
 
 __all__ = ["TrainingAdapter", "missing_modules"]
 
@@ -179,6 +180,15 @@ class TrainingAdapter(ABC):
         """
         del options, statistics
         return assess_from_info(self.info, spec)
+
+    def identity(self, spec: JobSpec, *, options: ProviderOptions) -> Mapping[str, JsonValue]:
+        """Return what further tells two submissions apart; part of their identity. No network.
+
+        Override where a setting is a name for something that may change behind it, such as the
+        path of a template: return its digest. What is returned must never depend on defaults.
+        """
+        del spec, options
+        return {}
 
     def prepare(self, dataset: Dataset, *, purpose: str, folder: Path) -> PreparedFile:
         """Turn our rows into the provider's. Pure; `folder` is for files that have to be written.

@@ -50,6 +50,7 @@ def plan(session: Session, spec: JobSpec) -> JobPlan:
             validation=validation,
             validation_report=validation_report,
             assessment=assessment,
+            further_identity=adapter.identity(own, options=options),
             today=session.clock.now().date(),
         )
     )

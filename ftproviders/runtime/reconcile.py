@@ -79,7 +79,11 @@ def adopt(session: Session, ref: JobRef) -> JobSnapshot:
 
 
 def reconcile(
-    session: Session, *, adopt_ref: JobRef | None = None, assume_absent: bool = False
+    session: Session,
+    *,
+    adopt_ref: JobRef | None = None,
+    assume_absent: bool = False,
+    submission: str | None = None,
 ) -> ReconcileReport:
     """Settle what is unknown, and bring jobs with our mark back into the journal.
 
@@ -88,6 +92,7 @@ def reconcile(
         adopt_ref: The job that an unresolved submission really has.
         assume_absent: Declare that the unresolved submissions have no job; each may then be sent
             again. Only after the settle window, and never against what the provider shows.
+        submission: Id of the one submission to settle; default all.
 
     Raises:
         ConfigurationError: `adopt_ref` fits none, or more than one, of the unresolved submissions.
@@ -96,8 +101,10 @@ def reconcile(
     unresolved: list[Unresolved] = []
     problems: list[str] = []
     if adopt_ref is not None:
-        resolved.append(_adopt_for_submission(session, adopt_ref))
+        resolved.append(_adopt_for_submission(session, adopt_ref, submission))
     for row in session.journal.unresolved():
+        if submission not in (None, row.submission_id):
+            continue
         try:
             with submission_lock(session.config, row.series_id, on_progress=lambda _text: None):
                 open_row = _resolve(session, row.submission_id, assume_absent=assume_absent)
@@ -125,13 +132,7 @@ def _resolve(session: Session, submission_id: str, *, assume_absent: bool) -> Un
         return None  # a submit has settled it while we waited for its lock
     adapter = session.training(row.provider)
     _same_account(adapter, row)
-    query = SubmissionQuery(
-        submission_id=row.submission_id,
-        base_model=row.base_model,
-        file_ids=row.files,
-        file_digests=(str(json.loads(row.identity)["training_file"])[:16],),
-    )
-    result = find(session, adapter, query)
+    result = find(session, adapter, _query(row))
     if isinstance(result, Found):
         session.journal.created(row, result.snapshot, at=session.clock.now())
         return None
@@ -158,29 +159,69 @@ def _resolve(session: Session, submission_id: str, *, assume_absent: bool) -> Un
     return Unresolved(record=_record(session, row.submission_id), similar=similar, detail=detail)
 
 
-def _adopt_for_submission(session: Session, ref: JobRef) -> JobRecord:
+def _adopt_for_submission(session: Session, ref: JobRef, submission: str | None) -> JobRecord:
+    """Settle an unresolved submission with a job that the user names."""
     adapter = session.adapter_for(ref)
     snapshot = session.call(adapter, "retrieve", lambda: adapter.retrieve(ref))
-    rows = [r for r in session.journal.unresolved() if r.provider == ref.provider]
-    marked = [r for r in rows if r.submission_id == snapshot.submission_id]
-    if not marked and snapshot.submission_id is None:
-        marked = [r for r in rows if snapshot.base_model in (None, r.base_model)]
-    if len(marked) != 1:
-        how_many = "more than one" if marked else "no"
+    owner = session.journal.owner(ref)
+    if owner is not None:
+        raise _fits_none(
+            ref, f"{ref} is the job of submission {owner}; it fits no unresolved submission."
+        )
+    rows = [
+        row
+        for row in session.journal.unresolved()
+        if row.provider == ref.provider and submission in (None, row.submission_id)
+    ]
+    fitting = [row for row in rows if _may_be(row, snapshot)]
+    if not fitting:
+        raise _fits_none(ref, f"{ref} fits no unresolved submission.")
+    if len(fitting) > 1:
+        listed = ", ".join(row.submission_id for row in fitting)
         raise ConfigurationError(
-            f"{ref} fits {how_many} unresolved submission.",
+            f"{ref} fits more than one unresolved submission: {listed}.",
             provider=ref.provider,
             operation="reconcile",
-            hint=f"To follow it without a submission: ftproviders adopt {ref}",
+            hint=f"Say which: ftproviders reconcile {fitting[0].submission_id} --adopt {ref}",
             ref=ref,
         )
-    row = marked[0]
+    row = fitting[0]
     _same_account(adapter, row)
     with submission_lock(session.config, row.series_id, on_progress=lambda _text: None):
         present = session.journal.submission(row.submission_id)
         if present is not None and present.maybe_sent:
             session.journal.created(row, snapshot, at=session.clock.now())
     return _record(session, row.submission_id)
+
+
+def _may_be(row: SubmissionRow, snapshot: JobSnapshot) -> bool:
+    """Say whether a job may be a submission's: by its mark, else by model and files."""
+    if snapshot.submission_id is not None:
+        return snapshot.submission_id == row.submission_id
+    if snapshot.base_model not in (None, row.base_model):
+        return False
+    query = _query(row)
+    files = snapshot.training_files
+    return not files or any(query.names_file(name) for name in files)
+
+
+def _query(row: SubmissionRow) -> SubmissionQuery:
+    return SubmissionQuery(
+        submission_id=row.submission_id,
+        base_model=row.base_model,
+        file_ids=row.files,
+        file_digests=(str(json.loads(row.identity)["training_file"])[:16],),
+    )
+
+
+def _fits_none(ref: JobRef, message: str) -> ConfigurationError:
+    return ConfigurationError(
+        message,
+        provider=ref.provider,
+        operation="reconcile",
+        hint=f"To follow it without a submission: ftproviders adopt {ref}",
+        ref=ref,
+    )
 
 
 def _import(session: Session, problems: list[str]) -> tuple[JobRecord, ...]:

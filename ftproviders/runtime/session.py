@@ -230,6 +230,6 @@ def _pause(state: tenacity.RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
     asked = error.retry_after if isinstance(error, ProviderError) else None
     if asked is not None:
-        return min(asked, _LONGEST_PAUSE_SECONDS)
+        return min(max(asked, 0.0), _LONGEST_PAUSE_SECONDS)
     backoff = min(0.5 * 2.0 ** (state.attempt_number - 1), 8.0)
     return backoff * random.uniform(0.75, 1.25)  # noqa: S311 - jitter is no secret

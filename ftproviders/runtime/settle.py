@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ftproviders.errors import OutcomeUnknownError, ProviderError
+from ftproviders.errors import JournalError, OutcomeUnknownError, ProviderError
 from ftproviders.journal import SubmissionRow
 from ftproviders.provider import TrainingAdapter
 from ftproviders.runtime.session import Session, passing
@@ -55,13 +55,16 @@ def seconds_left(session: Session, row: SubmissionRow) -> float:
 def new_similar(
     session: Session, row: SubmissionRow, result: FindResult
 ) -> tuple[JobSnapshot, ...]:
-    """Return look-alikes that were not there before the request and that nobody has claimed."""
+    """Return look-alikes that were not there before the request and are no other submission's.
+
+    A look-alike that was only adopted stays one: following a job settles no submission.
+    """
     if not isinstance(result, NotSeen):
         return ()
     return tuple(
         job
         for job in result.similar
-        if str(job.ref) not in row.similar and session.journal.job(job.ref) is None
+        if str(job.ref) not in row.similar and session.journal.owner(job.ref) is None
     )
 
 
@@ -70,7 +73,12 @@ def outcome_unknown(
 ) -> OutcomeUnknownError:
     """Write down that the user is being told, and return what to tell."""
     window = session.config.settle_seconds
-    session.journal.unknown(row.submission_id, reason="the answer to create was lost")
+    unwritten = ""
+    try:
+        session.journal.unknown(row.submission_id, reason="the answer to create was lost")
+    except JournalError as error:
+        # The intent is written; without this the user is told once more, which does no harm.
+        unwritten = f" ({error.message})"
     if similar:
         listed = ", ".join(str(job.ref) for job in similar)
         hint = (
@@ -86,7 +94,7 @@ def outcome_unknown(
     return OutcomeUnknownError(
         f"The request to create submission {row.submission_id} was sent to {row.provider}, its "
         f"answer was lost, and no job of it was listed within {window:g} seconds. It was not sent "
-        "again, because it may have been carried out.",
+        f"again, because it may have been carried out.{unwritten}",
         submission_id=row.submission_id,
         similar=similar,
         provider=row.provider,

@@ -109,8 +109,10 @@ class _Run:
         self.on_progress = on_progress
         self.adapter: TrainingAdapter = session.training(plan.provider)
         self.journal = session.journal
+        self._earlier_unknown = False
 
     def go(self) -> Submitted:
+        self._same_account()
         newest = self._newest_row()
         number = newest.attempt if newest else 1
         shown = newest is not None and newest.shown_at is not None
@@ -123,6 +125,17 @@ class _Run:
             # A lost journal, or another machine, may have left later attempts at the provider.
             number, snapshot = self._latest(number, snapshot)
         return self._give(number, snapshot)
+
+    def _same_account(self) -> None:
+        present = self.adapter.account()
+        if present != self.plan.account:
+            raise ConfigurationError(
+                f"The plan was made for {self.plan.account}; {self.plan.provider} is now "
+                f"{present}.",
+                provider=self.plan.provider,
+                operation="submit",
+                hint="Make the plan again with the account that shall pay for it.",
+            )
 
     def _newest_row(self) -> SubmissionRow | None:
         rows = list(self.journal.attempts(self.plan.submission_id))
@@ -210,7 +223,8 @@ class _Run:
 
     def _send(self, number: int, row: SubmissionRow | None, similar: tuple[str, ...]) -> Submitted:
         attempt_id = self._id(number)
-        if row is None or row.state is not SubmissionState.UNKNOWN:
+        self._earlier_unknown = row is not None and row.state is SubmissionState.UNKNOWN
+        if not self._earlier_unknown:
             # An unknown attempt keeps its row as it is until its request goes out once more.
             self.journal.begin(replace(self._row(number), similar=similar))
         files = send_files(
@@ -221,9 +235,6 @@ class _Run:
             on_progress=self.on_progress,
         )
         self.on_progress(f"creating the job at {self.plan.provider}")
-        self.journal.sending(
-            attempt_id, at=self.session.clock.now(), files=[file.id for file in files]
-        )
         ref = self._create(number, files)
         return self._written(number, ref)
 
@@ -231,13 +242,18 @@ class _Run:
         info = self.adapter.info
         spec = self.plan.spec.model_copy(update={"base_model": self.plan.base_model})
         options = registry.options(info, spec.options.get(info.name, {}))
+        attempt_id, file_ids = self._id(number), [file.id for file in files]
+
+        def create() -> JobRef:
+            # Before every try, so that the settle window counts from the one that went out last.
+            self.journal.sending(attempt_id, at=self.session.clock.now(), files=file_ids)
+            return self.adapter.create(spec, options=options, files=files, submission_id=attempt_id)
+
         try:
             return self.session.call(
                 self.adapter,
                 "create",
-                lambda: self.adapter.create(
-                    spec, options=options, files=files, submission_id=self._id(number)
-                ),
+                create,
                 # Only what the provider surely did not carry out is ever sent again.
                 retry=lambda error: (
                     isinstance(error, ProviderError)
@@ -248,7 +264,13 @@ class _Run:
         except FineTuneError as error:
             if isinstance(error, ProviderError) and error.maybe_executed:
                 return self._after_lost_answer(number, error)
-            self.journal.refused(self._id(number), reason=error.message)
+            if isinstance(error, JournalError):
+                raise  # nothing was sent
+            if self._earlier_unknown:
+                # The refusal closes this request only; an earlier one may still have made a job.
+                self.journal.unknown(attempt_id, reason=error.message)
+            else:
+                self.journal.refused(attempt_id, reason=error.message)
             raise
 
     def _after_lost_answer(self, number: int, error: ProviderError) -> JobRef:
@@ -279,7 +301,9 @@ class _Run:
             raise JournalError(
                 f"{ref} was created, but that could not be written down: {error.message}",
                 operation="submit",
-                hint=f"Write the ref down, free the disk, then run: ftproviders adopt {ref}",
+                hint="Write the ref down, free the disk, then run: "
+                f"ftproviders reconcile --adopt {ref}",
+                ref=ref,
             ) from error
         try:
             snapshot = self.session.retrieve(ref)

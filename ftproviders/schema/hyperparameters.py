@@ -39,7 +39,7 @@ class Method(StrEnum):
 class Hyperparameters(Value):
     """Tuning knobs. Only those that are stated take part in a submission's identity."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
+    model_config = ConfigDict(use_attribute_docstrings=True, allow_inf_nan=False)
 
     n_epochs: Annotated[int, Field(ge=0)] | Auto | None = None
     """Passes over the training file."""

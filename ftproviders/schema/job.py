@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from typing_extensions import override
 
 from ftproviders.schema.hyperparameters import Hyperparameters, Method
@@ -59,6 +59,8 @@ class JobStatus(StrEnum):
 class JobSpec(Value):
     """What the user asks for. One file can serve several providers."""
 
+    model_config = ConfigDict(allow_inf_nan=False)
+
     provider: str
     """Provider name; underscores are accepted for dashes."""
     base_model: str | Mapping[str, str]
@@ -94,6 +96,17 @@ class JobSpec(Value):
             if isinstance(fixed.get(key), Mapping):
                 fixed[key] = {str(k).replace("_", "-"): v for k, v in fixed[key].items()}
         return fixed
+
+    @model_validator(mode="after")
+    def _writable(self) -> Self:
+        """Refuse text that no JSON can carry, before anything depends on it."""
+        try:
+            self.model_dump_json()
+        except ValueError as error:
+            raise ValueError(
+                "it holds text that is not valid Unicode, or a number that is not finite"
+            ) from error
+        return self
 
 
 class JobRef(Value):

@@ -369,7 +369,8 @@ def test_outcome_that_cannot_be_written_names_the_job(
     with pytest.raises(JournalError) as caught:
         client.submit(world.spec())
     job_id = only_job(world)["id"]
-    assert f"ftproviders adopt memory:{job_id}" in caught.value.hint
+    assert str(caught.value.ref) == f"memory:{job_id}"
+    assert f"ftproviders reconcile --adopt memory:{job_id}" in caught.value.hint
     monkeypatch.undo()
     journal._db._connection.execute("PRAGMA query_only=OFF")
     assert world.client().submit(world.spec()).ref.id == job_id

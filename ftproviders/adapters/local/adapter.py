@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from typing_extensions import override
@@ -16,6 +16,7 @@ from ftproviders.adapters.local.inputs import (
     about_dtype,
     about_model,
     base_model,
+    further_identity,
     installed,
     template,
 )
@@ -52,9 +53,11 @@ from ftproviders.schema.job import (
     JobSnapshot,
     JobSpec,
     JobStatus,
+    NotSeen,
     SubmissionQuery,
 )
 from ftproviders.schema.plan import Assessment
+from ftproviders.schema.value import JsonValue
 from ftproviders.worker import hardware, process
 from ftproviders.worker.basemodel import ALIAS, alias_folder
 from ftproviders.worker.failures import explain
@@ -130,6 +133,10 @@ class LocalTrainingAdapter(TrainingAdapter):
         resolved = {**answer.resolved, **optional}
         notes = (*answer.notes, about_model(model, self.settings.cache), about_dtype(chosen.dtype))
         return answer.model_copy(update={"resolved": resolved, "notes": notes})
+
+    @override
+    def identity(self, spec: JobSpec, *, options: ProviderOptions) -> Mapping[str, JsonValue]:
+        return further_identity(spec, _local(options))
 
     # --- files -------------------------------------------------------------------------------
 
@@ -246,7 +253,9 @@ class LocalTrainingAdapter(TrainingAdapter):
     @override
     def find(self, query: SubmissionQuery) -> FindResult:
         if not self._run(query.submission_id).exists():
-            return Absent()
+            # A worker that is just starting will take over its folder, or find that it may not.
+            starting = self.runs.glob(f".new-{query.submission_id}-*")
+            return NotSeen() if any(process.alive(p / "lock") for p in starting) else Absent()
         return Found(snapshot=self.retrieve(JobRef(provider="local", id=query.submission_id)))
 
     @override

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ftproviders.adapters.local.options import LocalOptions
 from ftproviders.errors import ConfigurationError
 from ftproviders.schema.job import JobSpec
+from ftproviders.schema.value import JsonValue
 from ftproviders.worker import hardware
 from ftproviders.worker.basemodel import ALIAS, BaseModel, alias_folder, locate
 
-__all__ = ["about_dtype", "about_model", "base_model", "installed", "template"]
+__all__ = ["about_dtype", "about_model", "base_model", "further_identity", "installed", "template"]
 
 
 def base_model(spec: JobSpec) -> BaseModel:
@@ -65,6 +68,17 @@ def template(options: LocalOptions) -> str | None:
             operation="plan",
             hint="Give the path of a Jinja file in option chat_template.",
         ) from error
+
+
+def further_identity(spec: JobSpec, options: LocalOptions) -> Mapping[str, JsonValue]:
+    """Return what stands behind the names in a spec: the model's folder, the template's text."""
+    model, text = base_model(spec), template(options)
+    found: dict[str, JsonValue] = {}
+    if model.kind == "path":
+        found["base_model_folder"] = str(Path(model.name).resolve())
+    if text is not None:
+        found["chat_template_sha256"] = hashlib.sha256(text.encode("utf-8")).hexdigest()
+    return found
 
 
 def installed(name: str) -> str | None:
