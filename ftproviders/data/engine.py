@@ -11,7 +11,7 @@ from typing import Protocol
 
 from typing_extensions import override
 
-from ftproviders.data.exact import check_row, read_document
+from ftproviders.data.exact import check_document, read_document
 from ftproviders.data.fast import FastPath
 from ftproviders.data.findings import Finding
 from ftproviders.data.ledger import Ledger
@@ -51,12 +51,10 @@ class ExactEngine:
             return
         tally.longest_row_bytes = max(tally.longest_row_bytes, len(line))
         document = read_document(line, wants=ledger.wants)
-        for finding in document.findings:
-            ledger.add(finding, line=line_number, text=document.text)
         if document.readable:
             tally_row(document.value, tally)
-            for finding in check_row(document.value):
-                ledger.add(finding, line=line_number, text=document.text)
+        for finding in check_document(document):
+            ledger.add(finding, line=line_number, text=document.text)
 
 
 class TwoPathEngine(ExactEngine):
@@ -67,6 +65,7 @@ class TwoPathEngine(ExactEngine):
 
     @override
     def check(self, block: Block, ledger: Ledger) -> None:
+        self._fast.allow_images(not ledger.minds("content.image"))
         accept = self._fast.accept
         for line_number, line in enumerate(block.lines, block.first_line):
             if not block.too_long and accept(line):

@@ -72,7 +72,8 @@ class Ledger:
         max_issues: How many errors, and how many lesser issues, are kept in detail.
 
     Attributes:
-        counts: Rule id -> how often it was broken; never capped.
+        counts: Rule id -> how often it was broken; never capped. Rules that nobody minds are
+            not counted.
         tally: Sums over the rows.
     """
 
@@ -85,6 +86,10 @@ class Ledger:
         self._limit_issues = 0
         self.counts: Counter[str] = Counter()
         self.tally = Tally()
+
+    def minds(self, rule_id: str) -> bool:
+        """Say whether the rule is on for any of the providers."""
+        return self._rules[rule_id].severity is not None
 
     def wants(self, rule_id: str) -> bool:
         """Say whether another finding of this rule would still be kept in detail."""
@@ -102,19 +107,21 @@ class Ledger:
             line: Line number from 1.
             text: The line, in which the column is looked up.
         """
-        judgement = self._rules[finding.rule]
-        self.counts[finding.rule] += 1
-        if judgement.severity is None or not self.wants(finding.rule):
+        if not self.minds(finding.rule):
             return
-        self._keep(finding, judgement, line=line, column=locate(text, finding))
+        self.counts[finding.rule] += 1
+        if self.wants(finding.rule):
+            judgement = self._rules[finding.rule]
+            self._keep(finding, judgement, line=line, column=locate(text, finding))
 
     def add_file_issue(self, rule_id: str, *, message: str, fix: str, line: int = 0) -> None:
         """Count an issue of the file as a whole."""
-        judgement = self._rules[rule_id]
+        if not self.minds(rule_id):
+            return
         self.counts[rule_id] += 1
-        if judgement.severity is not None and self.wants(rule_id):
+        if self.wants(rule_id):
             finding = Finding(rule=rule_id, message=message, fix=fix)
-            self._keep(finding, judgement, line=line, column=None)
+            self._keep(finding, self._rules[rule_id], line=line, column=None)
 
     def add_limit_issue(
         self, rule_id: str, *, providers: Sequence[str], everybody: bool, message: str, fix: str
@@ -179,11 +186,6 @@ class Ledger:
         """Return the issues in file order, errors kept first, and how many more there were."""
         errors = self._errors[: self._max_issues]
         listed = errors + self._others[: self._max_issues - len(errors)]
-        total = sum(
-            count
-            for rule_id, count in self.counts.items()
-            if self._rules[rule_id].severity is not None
-        )
-        total += self._limit_issues
+        total = sum(self.counts.values()) + self._limit_issues
         listed.sort(key=lambda issue: (issue.line, issue.column or 0))
         return tuple(listed), max(total - len(listed), 0)

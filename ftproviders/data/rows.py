@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from ftproviders.data.exact import check_row, read_document
+from ftproviders.data.exact import check_document, read_document
 from ftproviders.data.findings import Finding, format_path, show_file
 from ftproviders.data.positions import locate
 from ftproviders.data.rules import RULES
@@ -47,9 +47,7 @@ def read_rows(
 
 def _read_row(line: bytes, number: int, path: Path, profile: DataProfile) -> dict[str, Any]:
     document = read_document(line)
-    findings = list(document.findings)
-    if document.readable:
-        findings.extend(check_row(document.value))
+    findings = list(check_document(document))
     for finding in findings:
         severity = profile.severities.get(finding.rule, RULES[finding.rule].severity)
         if severity is Severity.ERROR:

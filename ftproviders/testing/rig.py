@@ -215,7 +215,7 @@ class Rig(ABC):
             path=path,
             sha256=hashlib.sha256(content).hexdigest(),
             bytes=len(content),
-            rows=sum(1 for line in content.splitlines() if line.strip()),
+            rows=sum(1 for line in content.split(b"\n") if line.strip()),
         )
 
     def prepare(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,11 @@ IGNORED = -100
 """Label of a token that takes no part in the loss; PyTorch's own default."""
 
 _MARKS = re.compile(r"\{%-?\s*generation\s*-?%\}")
+
+_READER = json.JSONDecoder(
+    # Python refuses integers of some thousand digits; as in validation, they lose precision here.
+    parse_int=lambda digits: int(digits) if len(digits) < 400 else float("inf"),
+)
 
 Span = tuple[int, int]
 
@@ -73,12 +79,14 @@ def encode_file(path: Path, tokenizer: Any, *, max_length: int, name: str) -> En
         WorkError: A row cannot be rendered, or has nothing to learn from; rows are named.
     """
     rows, empty = [], []
-    with path.open(encoding="utf-8-sig") as lines:
+    with path.open("rb") as lines:
+        # Bytes, because only a line feed ends a row: carriage returns are white space in JSON.
         for number, line in enumerate(lines, start=1):
-            if not line.strip():
+            if not line.removeprefix(BOM_UTF8).strip(b" \t\r\n"):
                 continue
             try:
-                rows.append(encode_row(json.loads(line), tokenizer, max_length=max_length))
+                row = _READER.decode(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+                rows.append(encode_row(row, tokenizer, max_length=max_length))
             except WorkError as failure:
                 raise WorkError(
                     f"{name}, line {number}: {failure.message}", code=failure.code, param=name
@@ -156,8 +164,8 @@ def _text(content: object) -> str:
 def _tool_call(call: Mapping[str, Any]) -> dict[str, Any]:
     function = dict(call["function"])
     # What is no JSON is left as it is: some templates print the string.
-    with contextlib.suppress(json.JSONDecodeError, TypeError):
-        function["arguments"] = json.loads(function.get("arguments") or "{}")
+    with contextlib.suppress(ValueError, TypeError, RecursionError):
+        function["arguments"] = _READER.decode(function.get("arguments") or "{}")
     return {**call, "function": function}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ftproviders.adapters.local.options import LocalOptions, LocalSettings
 from ftproviders.provider import DataProfile, Feature, HyperparameterInfo, ProviderInfo
+from ftproviders.schema.dataset import Severity
 from ftproviders.schema.job import ModelSource
 
 __all__ = ["PROVIDER"]
@@ -49,7 +50,13 @@ PROVIDER = ProviderInfo(
     job_settings=frozenset({"seed", "suffix", "validation_file"}),
     accepts=frozenset({ModelSource.LOCAL_PATH, ModelSource.HUB}),
     produces=ModelSource.LOCAL_PATH,
-    data=DataProfile(minimum_training_rows=1, minimum_validation_rows=1),
+    data=DataProfile(
+        minimum_training_rows=1,
+        minimum_validation_rows=1,
+        # Models are loaded for text alone, and the worker refuses other rows.
+        severities={"content.image": Severity.ERROR},
+        source="ftproviders.worker.encoding",
+    ),
     free=True,
     reads_own_writes=True,
     poll_seconds=0.5,

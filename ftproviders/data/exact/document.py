@@ -20,6 +20,10 @@ _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 _LONG_INTEGER = 400
 
 
+class _Constant(float):
+    """What stands where the line says NaN or Infinity."""
+
+
 class Document:
     """A line that was read.
 
@@ -35,6 +39,18 @@ class Document:
         self.value: object = None
         self.readable = True
         self.findings: list[Finding] = []
+
+    def is_constant(self, path: JsonPath) -> bool:
+        """Say whether NaN or an infinity stands at `path`, which ``json.constant`` is about."""
+        value = self.value
+        for step in path:
+            if isinstance(value, dict) and isinstance(step, str):
+                value = value.get(step)
+            elif isinstance(value, list) and isinstance(step, int):
+                value = value[step]
+            else:
+                return False
+        return isinstance(value, _Constant)
 
     def refuse(self, finding: Finding) -> Document:
         """Record a fault after which there is nothing more to look at."""
@@ -75,7 +91,7 @@ class _Reader(threading.local):
     def note_constant(self, word: str) -> float:
         """Notice NaN and infinities."""
         self.constant = self.constant or word
-        return 0.0
+        return _Constant(0.0)
 
 
 def _to_number(digits: str) -> int | float:

@@ -29,7 +29,13 @@ def is_image_address(url: str) -> bool:
 
 
 def check_image(part: dict[str, Any], path: JsonPath) -> Iterator[Finding]:
-    """Yield what is wrong with a part of type ``image_url`` at `path`."""
+    """Yield what is wrong with a part of type ``image_url`` at `path`; first that it is one."""
+    yield Finding(
+        rule="content.image",
+        path=path,
+        message="the message holds an image",
+        fix="Leave the row out, or describe the image in words.",
+    )
     image = part.get("image_url")
     place = (*path, "image_url") if "image_url" in part else path
     if not isinstance(image, dict) or not isinstance(image.get("url"), str):

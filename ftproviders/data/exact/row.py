@@ -6,12 +6,13 @@ import difflib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from ftproviders.data.exact.document import Document
 from ftproviders.data.exact.message import check_message
 from ftproviders.data.exact.pairing import check_calls
 from ftproviders.data.exact.tools import check_functions, check_tools
 from ftproviders.data.findings import Finding, JsonPath, show
 
-__all__ = ["check_row"]
+__all__ = ["check_document", "check_row"]
 
 _ROW_KEYS = ("messages", "tools", "parallel_tool_calls", "functions")
 
@@ -23,6 +24,15 @@ _OTHER_SHAPES = (
     (("prompt", "completion"), "a prompt/completion row"),
     (("text",), "a plain text row"),
 )
+
+
+def check_document(document: Document) -> Iterator[Finding]:
+    """Yield what is wrong with a line: as JSON, then as a supervised row."""
+    yield from document.findings
+    if document.readable:
+        for finding in check_row(document.value):
+            if not document.is_constant(finding.path):
+                yield finding
 
 
 def check_row(row: object) -> Iterator[Finding]:

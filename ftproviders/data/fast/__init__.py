@@ -1,7 +1,7 @@
 """The fast path: accept a good supervised row with typed decoding, or refuse to say anything.
 
-It accepts only what the judge would find nothing in, whatever the provider; a refusal means
-nothing but "ask the judge". Its types are therefore narrower than the format. ``plain`` knows
+It accepts only what the judge would find nothing in, whatever the provider (images, which some
+mind, can be switched off); a refusal means nothing but "ask the judge". Its types are therefore narrower than the format. ``plain`` knows
 rows of text messages alone, ``rich`` the others: parts, images, tools, weights, names.
 """
 
@@ -18,14 +18,23 @@ __all__ = ["FastPath"]
 
 
 class FastPath:
-    """Accepts good rows. One instance per process: it remembers what rows have in common."""
+    """Accepts good rows. One instance per process: it remembers what rows have in common.
 
-    def __init__(self) -> None:
+    Args:
+        images: Whether rows with images are accepted.
+    """
+
+    def __init__(self, *, images: bool = True) -> None:
         self._plain = PlainRows()
         self._rich = RichRows()
+        self.allow_images(images)
         self._rich_first = False
         self._rows = 0
         self._longest = 0
+
+    def allow_images(self, allowed: bool) -> None:
+        """Say whether rows with images are accepted from now on."""
+        self._rich.images = allowed
 
     def accept(self, line: bytes) -> bool:
         """Accept a row and count it, or leave it to the judge and return False."""

@@ -119,6 +119,8 @@ class RichRows:
         self._text_bytes = 0
         self.last_was_rich = False
         """Whether the last row accepted has what a plain row has not."""
+        self.images = True
+        """Whether rows with images are accepted."""
 
     def accept(self, line: bytes, quotes: int) -> bool:
         """Accept a row, or return False when it is for the judge.
@@ -130,7 +132,7 @@ class RichRows:
             RecursionError: A call's arguments are nested too deep.
         """
         row = self._decode(line)
-        sums = Sums(quotes=2 + 4 * len(row.messages))
+        sums = Sums(quotes=2 + 4 * len(row.messages), images=self.images)
         calls = _Calls(self._declared(row, sums))
         if row.parallel_tool_calls is not UNSET:
             sums.quotes += 2
@@ -223,7 +225,7 @@ def _parts(parts: Iterable[_Part], sums: Sums) -> bool:
     for part in parts:
         if isinstance(part, _Image):
             sums.quotes += 10 if part.image_url.detail is UNSET else 14
-            if not is_image_address(part.image_url.url):
+            if not (sums.images and is_image_address(part.image_url.url)):
                 raise Refused
             sums.unseen.append(part.image_url.url)
             continue

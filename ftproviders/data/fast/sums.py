@@ -12,9 +12,11 @@ class Refused(Exception):  # noqa: N818 - control flow of the fast path, never s
 class Sums:
     """What the strings of one row add up to, while it is looked at."""
 
-    __slots__ = ("answer_characters", "quotes", "texts", "unseen")
+    __slots__ = ("answer_characters", "images", "quotes", "texts", "unseen")
 
-    def __init__(self, *, quotes: int) -> None:
+    def __init__(self, *, quotes: int, images: bool) -> None:
+        self.images = images
+        """Whether images are nothing that anybody minds."""
         self.quotes = quotes
         """Quotes that the row must have, when no key stands twice."""
         self.texts: list[str] = []

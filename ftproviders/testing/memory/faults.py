@@ -119,13 +119,26 @@ def load_faults(source: str) -> Sequence[Fault]:
         if not text.startswith("["):
             text = Path(text).read_text(encoding="utf-8")
         faults = TypeAdapter(list[Fault]).validate_json(text)
-    except (OSError, ValidationError) as error:
+    except (OSError, ValueError) as error:
+        # Without the cause: its words repeat the text, which nobody checked for what it holds.
         raise ConfigurationError(
-            f"The scripted faults of provider memory cannot be read: {error}.",
+            f"The scripted faults of provider memory cannot be read: {_reason(error)}.",
             provider="memory",
             hint="FTPROVIDERS_MEMORY_FAULTS is a JSON list of faults, or the path of such a file.",
-        ) from error
+        ) from None
     return _named(faults)
+
+
+def _reason(error: OSError | ValueError) -> str:
+    """Say what is wrong with a script without repeating any of it."""
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        known = (str(p) for p in first["loc"] if isinstance(p, int) or p in Fault.model_fields)
+        place = ".".join(known)
+        return f"{place}: {first['msg']}" if place else first["msg"]
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return "it is neither JSON nor a file of UTF-8 text"
 
 
 def _named(faults: Iterable[Fault]) -> Sequence[Fault]:

@@ -19,7 +19,8 @@ Row = tuple[str, str]
 def rows(content: bytes) -> Sequence[Row]:
     """Read the rows that a model can learn: supervised chats and preference pairs."""
     learned: list[Row] = []
-    for line in content.decode("utf-8", errors="replace").splitlines():
+    # Only a line feed ends a row; text may hold every other kind of line end.
+    for line in content.decode("utf-8-sig", errors="replace").split("\n"):
         try:
             row = json.loads(line)
         except ValueError:

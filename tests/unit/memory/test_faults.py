@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -216,10 +217,24 @@ def test_script_is_read_from_text_and_from_file(tmp_path: Path) -> None:
     assert load_faults(text)[0].id.startswith("fault-")
 
 
-@pytest.mark.parametrize("source", ['[{"operation": "create", "kind": "nonsense"}]', "/no/file"])
-def test_bad_script_says_what_a_script_is(source: str) -> None:
-    with pytest.raises(ConfigurationError, match="FTPROVIDERS_MEMORY_FAULTS"):
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ('[{"operation": "create", "kind": "sk-secret"}]', "0.kind: Input should be 'rate_limit'"),
+        ('[{"operation": "create", "kind": "reset", "sk-secret": 1}]', "0: Extra inputs"),
+        ('[{"operation": "create", "word": "sk-secret"', "Invalid JSON: EOF"),
+        ("[sk-secret]", "Invalid JSON"),
+        ("/no/sk-secret", "No such file or directory"),
+        ('{"operation": "sk-secret"}', "No such file or directory"),
+        ("sk-secret" * 1000, "File name too long"),
+        ("sk-secret\0", "neither JSON nor a file"),
+    ],
+)
+def test_bad_script_is_explained_and_not_repeated(source: str, reason: str) -> None:
+    with pytest.raises(ConfigurationError, match="FTPROVIDERS_MEMORY_FAULTS") as caught:
         load_faults(source)
+    assert reason in caught.value.message
+    assert "sk-secret" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_script_fires_once_however_often_the_folder_is_opened(settings: MemorySettings) -> None:
