@@ -141,11 +141,14 @@ def options(found: ProviderInfo, given: Mapping[str, Any]) -> ProviderOptions:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        known = ", ".join(found.options_type.model_fields) or "none"
+        known = list(found.options_type.model_fields)
+        problem = f"is not accepted: {first['msg']}"
+        if first["type"] == "extra_forbidden":
+            problem = "does not exist"
         raise ConfigurationError(
-            f"Option {where} of provider {found.name} is not accepted: {first['msg']}.",
+            f"Option {where} of provider {found.name} {problem}.",
             provider=found.name,
-            hint=f"Options of {found.name}: {known}.",
+            hint=f"{_nearest(where, known)}Options of {found.name}: {', '.join(known) or 'none'}.",
         ) from error
 
 
@@ -171,13 +174,16 @@ def _target(name: str) -> str:
 
 def _unknown(name: str) -> UnknownProviderError:
     known = names()
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-    guess = f"Did you mean {near[0]!r}? " if near else ""
     return UnknownProviderError(
         f"There is no provider {name!r}.",
         provider=name,
-        hint=f"{guess}Providers here: {', '.join(known)}.",
+        hint=f"{_nearest(name, known)}Providers here: {', '.join(known)}.",
     )
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    return f"Did you mean {near[0]!r}? " if near else ""
 
 
 def _load(target: str, *, provider: str) -> object:

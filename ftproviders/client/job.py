@@ -131,7 +131,9 @@ class FineTuneJob:
             UnsupportedFeatureError: The provider has no events.
         """
         adapter = self._session.adapter_for(self.ref)
-        return self._session.call(adapter, "events", lambda: adapter.events(self.ref, after=after))
+        return self._session.call(
+            adapter, "events", lambda: adapter.events(self.ref, after=after), ref=self.ref
+        )
 
     def follow(self) -> Iterator[JobEvent]:
         """Yield events as they come, oldest first, until the job has ended or is paused."""
@@ -155,7 +157,9 @@ class FineTuneJob:
     def checkpoints(self) -> Sequence[Checkpoint]:
         """Return the checkpoints, oldest first."""
         adapter = self._session.adapter_for(self.ref)
-        return self._session.call(adapter, "checkpoints", lambda: adapter.checkpoints(self.ref))
+        return self._session.call(
+            adapter, "checkpoints", lambda: adapter.checkpoints(self.ref), ref=self.ref
+        )
 
     def cancel(self) -> JobSnapshot:
         """Ask the provider to cancel; a job that has ended stays as it is."""
@@ -191,10 +195,10 @@ class FineTuneJob:
         model = self.model
         if model is None:
             raise JobError(
-                f"{self.ref} has no model yet: it is {self.status.value}.",
+                f"{self.ref} has no model: it is {self.status.value}.",
                 snapshot=self.snapshot,
                 operation="chat",
-                hint=f"Wait for it: ftproviders watch {self.ref}",
+                hint=self._how_to_a_model(),
             )
         return chat_with.chat(
             self._session,
@@ -204,6 +208,13 @@ class FineTuneJob:
             temperature=temperature,
             max_tokens=max_tokens,
         )
+
+    def _how_to_a_model(self) -> str:
+        if self.status in (JobStatus.FAILED, JobStatus.CANCELLED):
+            return "It will never have one; submit with --again for a new attempt."
+        if self.status is JobStatus.PAUSED:
+            return poll.how_to_go_on(self.snapshot)
+        return f"Wait for it: ftproviders watch {self.ref}"
 
     def needs_consent(self) -> bool:
         """Say whether changing this job may cost money."""
@@ -221,7 +232,9 @@ class FineTuneJob:
         if operation == "cancel" and current.status.terminal:
             return current
         try:
-            self._snapshot = self._session.call(adapter, operation, lambda: act(self.ref))
+            self._snapshot = self._session.call(
+                adapter, operation, lambda: act(self.ref), ref=self.ref
+            )
         except ProviderError:
             # An answer may have been lost although the request was carried out: look.
             after = self.refresh()

@@ -47,11 +47,11 @@ def estimate(
     wanted = (provider, model, method)
     row = next((p for p in _training_prices() if (p.provider, p.model, p.method) == wanted), None)
     if row is None:
-        return CostEstimate(basis=f"unknown (no dated price for {model} on {provider})")
+        return CostEstimate(basis=f"no dated price for {model} on {provider}")
     if trained_tokens is None:
         return CostEstimate(
-            basis=f"unknown ({row.usd_per_million_tokens:g} USD per million trained tokens, but "
-            "the number of epochs is the provider's choice)",
+            basis=f"{row.usd_per_million_tokens:g} USD per million trained tokens, but the number "
+            "of epochs is the provider's choice",
             source=row.source,
             as_of=row.as_of,
         )

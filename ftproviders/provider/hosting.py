@@ -8,16 +8,11 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from ftproviders.errors import (
-    ConfigurationError,
-    FineTuneError,
-    UnexpectedResponseError,
-    UnsupportedFeatureError,
-)
+from ftproviders.errors import ConfigurationError, FineTuneError, UnsupportedFeatureError
 from ftproviders.provider.completions import complete
 from ftproviders.provider.info import HostingFeature, ProviderInfo
 from ftproviders.provider.options import ProviderSettings
-from ftproviders.provider.training import missing_modules
+from ftproviders.provider.training import missing_modules, translated_by_type
 from ftproviders.schema.chat import ChatMessage
 from ftproviders.schema.deployment import (
     ChatReply,
@@ -96,12 +91,7 @@ class HostingAdapter(ABC):
         """Turn any exception of the SDK into one of ours."""
         if isinstance(error, FineTuneError):
             return error
-        return UnexpectedResponseError(
-            f"{self.info.name}: {operation} failed with {type(error).__name__}.",
-            provider=self.info.name,
-            operation=operation,
-            hint="Run again with --debug and report it.",
-        )
+        return translated_by_type(error, provider=self.info.name, operation=operation)
 
     def close(self) -> None:
         """Release connections and processes. Override when there are any; must be repeatable."""

@@ -52,9 +52,38 @@ def missing_modules(info: ProviderInfo) -> MissingDependencyError | None:
     if not missing:
         return None
     return MissingDependencyError(
-        f"Provider {info.name} needs {', '.join(missing)}, which is not installed.",
+        f"Provider {info.name} needs {', '.join(missing)}: not installed.",
         provider=info.name,
         hint=f"Run: {info.install_line}",
+    )
+
+
+def translated_by_type(error: Exception, *, provider: str, operation: str) -> FineTuneError:
+    """Turn an exception that no SDK mapping knows into one of ours, by its type alone.
+
+    Its text is not quoted, since it may hold a key.
+    """
+    kind: type[ProviderTimeoutError | ProviderConnectionError | UnexpectedResponseError]
+    if isinstance(error, TimeoutError):
+        kind, what, hint = ProviderTimeoutError, "no answer came in time", "Try again later."
+    elif isinstance(error, ConnectionError):
+        kind, what = ProviderConnectionError, "the connection could not be made, or broke"
+        hint = "Check the network and the provider's address, then try again."
+    elif isinstance(error, OSError) and error.filename is not None:
+        return ConfigurationError(
+            f"{provider}: {operation} failed: {error.strerror}: {error.filename}.",
+            provider=provider,
+            operation=operation,
+            hint="Correct the folder or its permissions, or set FTPROVIDERS_HOME to another.",
+        )
+    else:
+        kind, what = UnexpectedResponseError, "the answer could not be read"
+        hint = "Try again; if it stays so, run with --debug and report it."
+    return kind(
+        f"{provider}: {operation} failed: {what} ({type(error).__name__}).",
+        provider=provider,
+        operation=operation,
+        hint=hint,
     )
 
 
@@ -212,21 +241,7 @@ class TrainingAdapter(ABC):
         """
         if isinstance(error, FineTuneError):
             return error
-        name = self.info.name
-        kind: type[ProviderTimeoutError | ProviderConnectionError | UnexpectedResponseError]
-        if isinstance(error, TimeoutError):
-            kind, hint = ProviderTimeoutError, "Try again later."
-        elif isinstance(error, ConnectionError):
-            kind, hint = ProviderConnectionError, "Check the network and the address, then retry."
-        else:
-            kind, hint = UnexpectedResponseError, "Run again with --debug and report it."
-        # The text of a foreign exception may hold a key, so only its type is named.
-        return kind(
-            f"{name}: {operation} failed with {type(error).__name__}.",
-            provider=name,
-            operation=operation,
-            hint=hint,
-        )
+        return translated_by_type(error, provider=self.info.name, operation=operation)
 
     def close(self) -> None:
         """Release connections and processes. Override when there are any; must be repeatable."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from ftproviders import registry
 from ftproviders.errors import FineTuneError
+from ftproviders.runtime.planner import unknown_in_profile
 from ftproviders.runtime.session import Session
 from ftproviders.schema.submission import CheckResult
 
@@ -22,7 +23,13 @@ def doctor(session: Session) -> Iterator[CheckResult]:
     yield CheckResult(name="python", ok=True, detail=f"{python} on {platform.system()}")
     file = session.config.config_file
     there = "read" if file.exists() else "not there; defaults are used"
-    yield CheckResult(name="configuration", ok=True, detail=f"{file} ({there})")
+    strange = unknown_in_profile(session.config)
+    detail = f"{file} ({there})"
+    hint = ""
+    if strange:
+        detail += f"; it has settings for unknown providers: {strange}"
+        hint = "Correct the name, or install the package that brings it."
+    yield CheckResult(name="configuration", ok=not strange, detail=detail, hint=hint)
     yield _journal(session)
     yield _disk(session)
     for name in registry.names():

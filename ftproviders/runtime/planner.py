@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ftproviders import data, registry
+from ftproviders.config import Config
 from ftproviders.errors import DatasetError
 from ftproviders.planning import PlanInput, base_model_for, make_plan
 from ftproviders.runtime.session import Session
@@ -12,7 +13,7 @@ from ftproviders.schema.dataset import Dataset, ValidationReport
 from ftproviders.schema.job import JobSpec
 from ftproviders.schema.plan import JobPlan
 
-__all__ = ["plan"]
+__all__ = ["plan", "unknown_in_profile"]
 
 
 def plan(session: Session, spec: JobSpec) -> JobPlan:
@@ -26,6 +27,8 @@ def plan(session: Session, spec: JobSpec) -> JobPlan:
     """
     adapter = session.training(spec.provider)
     base_model = base_model_for(spec)
+    for name in spec.options:
+        registry.info(name)  # a misspelled name would be dropped in silence
     options = registry.options(adapter.info, spec.options.get(adapter.info.name, {}))
     own = spec.model_copy(update={"base_model": base_model})
     training, report = _read(session, spec, spec.training_file, purpose="training")
@@ -39,6 +42,10 @@ def plan(session: Session, spec: JobSpec) -> JobPlan:
         "plan",
         lambda: adapter.assess(own, options=options, statistics=report.statistics),
     )
+    strange = unknown_in_profile(session.config)
+    if strange:
+        warning = f"{session.config.config_file} has settings for unknown providers: {strange}."
+        assessment = assessment.model_copy(update={"warnings": (*assessment.warnings, warning)})
     return make_plan(
         PlanInput(
             spec=spec,
@@ -54,6 +61,12 @@ def plan(session: Session, spec: JobSpec) -> JobPlan:
             today=session.clock.now().date(),
         )
     )
+
+
+def unknown_in_profile(config: Config) -> str:
+    """Return the provider names of the profile that nobody has here, as text; usually empty."""
+    known = set(registry.names())
+    return ", ".join(name for name in config.providers if name.replace("_", "-") not in known)
 
 
 def _read(
@@ -73,7 +86,7 @@ def _read(
             report=report,
             provider=info.name,
             operation="validate",
-            hint=f"{first.fix} For everything that was found: ftproviders validate {file} "
-            f"--provider {info.name}",
+            hint=f"{first.fix.rstrip('.')}. For everything that was found, run: "
+            f"ftproviders validate {file} --provider {info.name}",
         )
     return dataset, report

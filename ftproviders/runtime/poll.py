@@ -18,7 +18,7 @@ from ftproviders.provider import Feature, TrainingAdapter
 from ftproviders.runtime.session import Session, passing
 from ftproviders.schema.job import JobEvent, JobRef, JobSnapshot, JobStatus
 
-__all__ = ["OnUpdate", "finished_well", "pause_seconds", "wait"]
+__all__ = ["OnUpdate", "finished_well", "how_to_go_on", "pause_seconds", "wait"]
 
 OnUpdate = Callable[[JobSnapshot, Sequence[JobEvent]], None]
 
@@ -96,13 +96,19 @@ def finished_well(snapshot: JobSnapshot) -> JobSnapshot:
             operation="wait",
             hint="To run it once more, submit with --again.",
         )
-    how = "can be resumed" if snapshot.resumable else "cannot be resumed; cancel and submit --again"
     raise JobPausedError(
         f"{snapshot.ref} is paused ({snapshot.raw_status}){reason}",
         snapshot=snapshot,
         operation="wait",
-        hint=f"It {how}.",
+        hint=how_to_go_on(snapshot),
     )
+
+
+def how_to_go_on(snapshot: JobSnapshot) -> str:
+    """Say what can be done about a paused or interrupted job."""
+    if snapshot.resumable:
+        return f'It can be resumed, in Python: ftproviders.job("{snapshot.ref}").resume()'
+    return "It cannot be resumed; submit with --again for a new attempt."
 
 
 def pause_seconds(session: Session, adapter: TrainingAdapter, elapsed_seconds: float) -> float:

@@ -129,6 +129,7 @@ class Session:
         function: Callable[[], _Result],
         *,
         retry: Callable[[FineTuneError], bool] | None = None,
+        ref: JobRef | None = None,
     ) -> _Result:
         """Run one provider call; every exception comes out as one of ours.
 
@@ -138,6 +139,7 @@ class Session:
             function: The call itself.
             retry: Which errors to try again after; default `passing`. Waits as long as the
                 provider asks for, else exponentially with jitter.
+            ref: The job concerned; errors name it.
         """
         may_retry = retry or passing
 
@@ -147,6 +149,7 @@ class Session:
             # The one place where whatever an SDK raises becomes one of ours.
             except Exception as error:
                 translated = adapter.translate(error, operation=operation)
+                translated.ref = translated.ref or ref
                 if translated is error:
                     raise
                 raise translated from error
@@ -181,7 +184,7 @@ class Session:
     def retrieve(self, ref: JobRef) -> JobSnapshot:
         """Read a job and keep what was seen in the journal, if the journal can be written."""
         adapter = self.adapter_for(ref)
-        snapshot = self.call(adapter, "retrieve", lambda: adapter.retrieve(ref))
+        snapshot = self.call(adapter, "retrieve", lambda: adapter.retrieve(ref), ref=ref)
         self.remember(adapter, snapshot)
         return snapshot
 

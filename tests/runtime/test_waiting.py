@@ -130,7 +130,7 @@ def test_follow_yields_every_event_once(world: World) -> None:
 
 def test_chat_before_the_model_is_ready_says_so(world: World) -> None:
     job = world.client().submit(world.spec())
-    with pytest.raises(JobError, match="has no model yet"):
+    with pytest.raises(JobError, match="has no model: it is queued"):
         job.chat("hello")
 
 
@@ -206,3 +206,43 @@ def test_doctor_looks_at_everything(world: World) -> None:
     broken = {result.name: result for result in world.client().doctor()}
     assert not broken["provider memory"].ok
     assert broken["provider memory"].hint
+
+
+def test_options_for_an_unknown_provider_are_refused_not_dropped(world: World) -> None:
+    with pytest.raises(ConfigurationError, match="no provider 'memroy'") as caught:
+        world.client().plan(world.spec(options={"memroy": {"priority": "high"}}))
+    assert "Did you mean 'memory'" in caught.value.hint
+
+
+def test_profile_of_an_unknown_provider_is_told(world: World) -> None:
+    client = world.client()
+    config = client.config.model_copy(update={"providers": {"memroy": {"paid": True}}})
+    client._session.config = config
+    assert "memroy" in client.plan(world.spec()).warnings[0]
+    results = {result.name: result for result in client.doctor()}
+    assert not results["configuration"].ok
+
+
+def test_misspelled_base_model_is_told_before_anything_is_sent(world: World) -> None:
+    with pytest.raises(ConfigurationError, match="no model 'memory-smal'") as caught:
+        world.client().plan(world.spec(base_model="memory-smal"))
+    assert "Did you mean 'memory-small'" in caught.value.hint
+
+
+def test_errors_about_a_job_name_it(world: World) -> None:
+    with pytest.raises(NotFoundError) as caught:
+        world.client().job("memory:job-9999").refresh()
+    assert str(caught.value.ref) == "memory:job-9999"
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"), [("failed", "never have one"), ("paused", "can be resumed")]
+)
+def test_chat_with_a_job_that_stopped_says_what_can_be_done(
+    world: World, word: str, hint: str
+) -> None:
+    job = world.client().submit(world.spec())
+    world.server.set_walk(job.ref.id, word)
+    job.refresh()
+    with pytest.raises(JobError, match=hint):
+        job.chat("hello")

@@ -222,7 +222,7 @@ def _interrupted(status: Mapping[str, Any], log: str) -> JobFailure:
     return JobFailure(
         message=f"The training process ended{where} without a verdict: it was killed, ran out of "
         f"memory, or the "
-        f"machine was restarted. Its log: {log}. Cancel the job, then submit again with --again.",
+        f"machine was restarted. Its log: {log}.",
         code="interrupted",
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import difflib
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from ftproviders.errors import DatasetError, FineTuneError
+from ftproviders.errors import ConfigurationError, DatasetError, FineTuneError
 from ftproviders.provider import ProviderOptions, TrainingAdapter
 from ftproviders.schema.dataset import DatasetStatistics, PreparedFile
 from ftproviders.schema.hyperparameters import Method
@@ -33,6 +34,7 @@ from ftproviders.testing.memory import PROVIDER, wire
 from ftproviders.testing.memory.connection import Connection, translated
 from ftproviders.testing.memory.options import MARKER, MemoryOptions, MemorySettings
 from ftproviders.testing.memory.server import MemoryServer
+from ftproviders.testing.memory.service import BASE_MODELS, RETIRED_MODELS
 
 __all__ = ["MemoryAdapter"]
 
@@ -43,6 +45,19 @@ _DEFAULTS: Mapping[str, JsonValue] = {
     "learning_rate_multiplier": "auto",
 }
 _BYTES_PER_TOKEN = 4
+
+
+def _refuse_unknown_model(name: str) -> None:
+    known = sorted({*BASE_MODELS, *RETIRED_MODELS})
+    if name in known:
+        return
+    near = difflib.get_close_matches(name, known, n=1)
+    raise ConfigurationError(
+        f"Provider memory has no model {name!r}.",
+        provider="memory",
+        operation="plan",
+        hint=(f"Did you mean {near[0]!r}? " if near else "") + f"It has: {', '.join(BASE_MODELS)}.",
+    )
 
 
 class MemoryAdapter(TrainingAdapter):
@@ -83,6 +98,7 @@ class MemoryAdapter(TrainingAdapter):
         self, spec: JobSpec, *, options: ProviderOptions, statistics: DatasetStatistics
     ) -> Assessment:
         assessment = super().assess(spec, options=options, statistics=statistics)
+        _refuse_unknown_model(str(spec.base_model))
         stated = spec.hyperparameters.n_epochs
         epochs = stated if isinstance(stated, int) else _DEFAULT_EPOCHS
         tokens = statistics.text_bytes / _BYTES_PER_TOKEN * epochs
@@ -98,7 +114,7 @@ class MemoryAdapter(TrainingAdapter):
         if not self._settings.paid:
             return CostEstimate(usd=0.0, basis="free")
         if price is None:
-            return CostEstimate(basis="unknown: FTPROVIDERS_MEMORY_USD_PER_MILLION_TOKENS not set")
+            return CostEstimate(basis="FTPROVIDERS_MEMORY_USD_PER_MILLION_TOKENS is not set")
         return CostEstimate(
             usd=tokens * price / 1_000_000,
             basis=f"about {tokens:.0f} training tokens x ${price:g} per million",

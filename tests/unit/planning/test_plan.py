@@ -63,7 +63,7 @@ def test_dated_price_times_tokens_times_epochs() -> None:
 def test_model_without_a_dated_price_costs_unknown_never_zero() -> None:
     plan = make_plan(given(base_model="gpt-9"))
     assert plan.cost.usd is None
-    assert plan.cost.basis == "unknown (no dated price for gpt-9 on openai)"
+    assert plan.cost.basis == "no dated price for gpt-9 on openai"
 
 
 def test_price_is_unknown_when_the_provider_chooses_the_epochs() -> None:
