@@ -167,9 +167,11 @@ def _judge(outcome: Outcome, world: _Folder, *, expected_jobs: int) -> None:
     outcome.lost = sum(job["id"] not in known for job in jobs) + (not jobs)
     uploads = [r for r in world.server.requests("upload") if not r.outcome.startswith("before")]
     outcome.stray_uploads = max(len(uploads) - 1, 0)
-    for word in ("duplicates", "lost"):
+    for word in ("duplicates", "lost", "stray_uploads"):
         if getattr(outcome, word):
             outcome.problems.append(f"{word}: {getattr(outcome, word)} ({outcome.codes})")
+    if world.tracebacks:
+        outcome.problems.append(f"{world.tracebacks} run(s) printed a traceback")
 
 
 class _Folder:
@@ -180,6 +182,7 @@ class _Folder:
         self.folder = folder
         self.server = MemoryServer(folder / "server")
         self.last_words = ""
+        self.tracebacks = 0
         rows = [
             {
                 "messages": [
@@ -219,8 +222,7 @@ class _Folder:
             stdin=subprocess.DEVNULL,
         )
         self.last_words = done.stderr.strip()[-300:]
-        if "Traceback" in done.stderr:
-            self.last_words = f"TRACEBACK {self.last_words}"
+        self.tracebacks += "Traceback" in done.stderr
         return done.returncode
 
     def journal_records(self) -> list[JobRecord]:

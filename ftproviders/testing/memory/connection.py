@@ -69,8 +69,8 @@ class Connection:
                 page_size=settings.page_size,
                 walk=settings.walk or DEFAULT_WALK,
             )
-            if settings.faults:
-                self._server.inject(*load_faults(settings.faults))
+            script = load_faults(settings.faults) if settings.faults else ()
+            self._server.play(script)
         return self._server
 
 

@@ -10,12 +10,25 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError, field_validator
 
 from ftproviders.errors import ConfigurationError
 from ftproviders.schema.value import Value
 
-__all__ = ["Fault", "FaultKind", "Firing", "InjectedCrash", "load_faults"]
+__all__ = ["REQUESTS", "SCRIPTED", "Fault", "FaultKind", "Firing", "InjectedCrash", "load_faults"]
+
+
+SCRIPTED = "script-"
+"""How the ids of faults begin that came from the setting, not from `MemoryServer.inject`."""
+
+REQUESTS = frozenset(
+    {
+        "upload", "files", "delete_file", "create", "find", "retrieve", "jobs", "cancel", "pause",
+        "resume", "events", "checkpoints", "models", "chat", "deploy", "deployment", "deployments",
+        "undeploy",
+    }
+)  # fmt: skip
+"""The server's requests, by the names that a fault may give."""
 
 
 class InjectedCrash(BaseException):
@@ -92,6 +105,15 @@ class Fault(Value):
     id: str = ""
     """Name of this fault in the log; a fault whose id the server knows is not injected again."""
 
+    @field_validator("operation")
+    @classmethod
+    def _known(cls, operation: str) -> str:
+        if operation != "*" and operation not in REQUESTS:
+            raise ValueError(
+                f"the server has no such request; it has {', '.join(sorted(REQUESTS))}"
+            )
+        return operation
+
     def __init__(self, operation: str | None = None, /, **data: Any) -> None:
         # Positional, so that a script of faults reads like a list: Fault("create", kind="reset").
         super().__init__(**(data if operation is None else {"operation": operation, **data}))
@@ -147,5 +169,5 @@ def _named(faults: Iterable[Fault]) -> Sequence[Fault]:
     for position, fault in enumerate(faults):
         text = json.dumps(fault.model_dump(mode="json"), sort_keys=True)
         digest = hashlib.sha256(f"{position}:{text}".encode()).hexdigest()[:12]
-        done.append(fault if fault.id else fault.model_copy(update={"id": f"fault-{digest}"}))
+        done.append(fault if fault.id else fault.model_copy(update={"id": f"{SCRIPTED}{digest}"}))
     return done

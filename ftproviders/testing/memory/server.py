@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ftproviders.schema.value import FrozenJson, Value
-from ftproviders.testing.memory.faults import Fault, FaultKind, Firing, InjectedCrash
+from ftproviders.testing.memory.faults import SCRIPTED, Fault, FaultKind, Firing, InjectedCrash
 from ftproviders.testing.memory.options import DEFAULT_ACCOUNT
 from ftproviders.testing.memory.refusal import MemoryServerError, refusal, unauthorized
 from ftproviders.testing.memory.service import OPERATIONS, Call
@@ -139,6 +139,19 @@ class MemoryServer:
                 if state.get("fault", key) is None:
                     script = fault.model_copy(update={"id": key}).model_dump(mode="json")
                     state.put("fault", key, {"fault": script, "seen": 0})
+
+    def play(self, script: Sequence[Fault]) -> None:
+        """Take over the faults of the setting; those of an earlier script that are not in it go.
+
+        A fault of the same script that has fired before does not fire again.
+        """
+        keep = {fault.id for fault in script}
+        with self._store.transaction() as state:
+            for entry in state.all("fault"):
+                name = entry["fault"]["id"]
+                if name.startswith(SCRIPTED) and name not in keep:
+                    state.delete("fault", name)
+        self.inject(*script)
 
     def clear_faults(self) -> None:
         """Forget every fault that was injected; `firings` stays."""

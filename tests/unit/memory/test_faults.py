@@ -32,9 +32,16 @@ from ftproviders.errors import (
 from ftproviders.schema.job import Found, JobRef, JobStatus, NotSeen, SubmissionQuery
 from ftproviders.testing.clock import FakeClock
 from ftproviders.testing.memory.adapter import MemoryAdapter
-from ftproviders.testing.memory.faults import Fault, FaultKind, InjectedCrash, load_faults
+from ftproviders.testing.memory.faults import (
+    REQUESTS,
+    Fault,
+    FaultKind,
+    InjectedCrash,
+    load_faults,
+)
 from ftproviders.testing.memory.options import MemorySettings
 from ftproviders.testing.memory.server import MemoryServer
+from ftproviders.testing.memory.service import OPERATIONS
 
 Create = Callable[..., JobRef]
 
@@ -214,7 +221,7 @@ def test_script_is_read_from_text_and_from_file(tmp_path: Path) -> None:
     file = tmp_path / "faults.json"
     file.write_text(text)
     assert list(load_faults(text)) == list(load_faults(str(file)))
-    assert load_faults(text)[0].id.startswith("fault-")
+    assert load_faults(text)[0].id.startswith("script-")
 
 
 @pytest.mark.parametrize(
@@ -278,3 +285,34 @@ def test_kill_ends_the_process_and_is_written_down_first(tmp_path: Path, when: s
     server = MemoryServer(tmp_path / "home" / "memory")
     assert [firing.fault.kind for firing in server.firings()] == [FaultKind.KILL]
     assert [r.outcome for r in server.requests("models")] == [f"{when}: kill", "ok"]
+
+
+def test_a_script_goes_when_the_setting_changes_or_is_unset(tmp_path: Path) -> None:
+    def ask(faults: str | None) -> bool:
+        settings = MemorySettings(home=tmp_path, cache=tmp_path, faults=faults)
+        adapter = MemoryAdapter(settings)
+        try:
+            adapter.jobs()
+        except ProviderError:
+            return False
+        return True
+
+    forever = '[{"operation": "jobs", "kind": "forbidden", "times": null}]'
+    assert not ask(forever)
+    assert not ask(forever)
+    assert ask('[{"operation": "create", "kind": "reset"}]')
+    assert not ask(forever)
+    assert ask(None)
+
+
+def test_faults_put_in_by_hand_stay_when_the_setting_is_unset(tmp_path: Path) -> None:
+    server = MemoryServer(tmp_path / "memory", faults=[Fault("jobs", kind="forbidden")])
+    with pytest.raises(PermissionDeniedError):
+        MemoryAdapter(MemorySettings(home=tmp_path, cache=tmp_path)).jobs()
+    assert len(server.firings()) == 1
+
+
+def test_faults_name_requests_that_the_server_has() -> None:
+    assert set(OPERATIONS) == REQUESTS
+    with pytest.raises(ConfigurationError, match="the server has no such request"):
+        load_faults('[{"operation": "creat", "kind": "reset"}]')
