@@ -22,6 +22,7 @@ from ftproviders.schema.job import FileRef, JobRef, JobSnapshot, JobStatus, Tune
 from ftproviders.schema.value import JsonValue
 from ftproviders.testing import AdapterContract, HostingContract, HostingRig, Rig
 from tests.contract.rigs import ANSWERS, write_rows
+from tests.examples.fences import blocks, missing_lines
 from tests.third_party.installing import NIMBUS, install
 from tests.third_party.nimbus_server import NimbusServer
 
@@ -192,6 +193,24 @@ def test_own_variable_is_read(site: Path, tmp_path: Path) -> None:
     assert adapter.preflight() is None
     assert adapter.account() == "nimbus.example"
     assert KEY not in repr(adapter.settings)
+
+
+def test_page_shows_what_the_command_line_says_of_it(site: Path, tmp_path: Path) -> None:
+    page = Path(__file__).parents[2] / "docs" / "add-a-provider.md"
+    (block,) = [b for b in blocks(page) if "ftproviders providers nimbus" in b.code]
+    environ = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(site), *(p for p in sys.path if p)]),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "FTPROVIDERS_HOME": str(tmp_path / "home"),
+    }
+    environ.pop("NIMBUS_API_KEY", None)
+    done = subprocess.run(
+        ["bash", "-c", block.code], env=environ, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert block.expected is not None
+    assert missing_lines(block.expected, done.stdout) == []
 
 
 _WALK = """
