@@ -1,26 +1,35 @@
 """From exception to exit code, sentence and JSON object: the only place that decides it.
 
 0 done - 1 it ran and the answer is no - 2 wrong use or configuration - 3 the provider refused or is
-down - 4 outcome unknown - 5 wait timed out, paused or stalled - 130 Ctrl-C.
+down - 4 outcome unknown - 5 wait timed out or left, paused or stalled - 130 Ctrl-C.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import sys
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from ftproviders import errors
+from ftproviders.cli.streams import ReaderGoneError, StreamError, settle
 
 if TYPE_CHECKING:
     from ftproviders.cli.output import Output
 
-__all__ = ["EXIT_CODES", "DeclinedError", "Interrupted", "exit_code", "guarded", "report"]
+__all__ = [
+    "EXIT_CODES",
+    "DeclinedError",
+    "Interrupted",
+    "WaitLeftError",
+    "exit_code",
+    "guarded",
+    "report",
+]
 
 _ISSUES_SHOWN = 10
 
@@ -33,6 +42,10 @@ class Interrupted(errors.FineTuneError):
     """Ctrl-C where there is more to say than that: a job goes on, or a request was under way."""
 
 
+class WaitLeftError(errors.FineTuneError):
+    """Waiting stopped before the job ended, because nobody reads what is said about it."""
+
+
 EXIT_CODES: Mapping[type[BaseException], int] = {
     KeyboardInterrupt: 130,
     Interrupted: 130,
@@ -40,6 +53,7 @@ EXIT_CODES: Mapping[type[BaseException], int] = {
     errors.WaitTimeoutError: 5,
     errors.JobPausedError: 5,
     errors.StalledError: 5,
+    WaitLeftError: 5,
     errors.JobError: 1,
     errors.DatasetError: 1,
     DeclinedError: 1,
@@ -77,25 +91,37 @@ def guarded(action: Callable[[], int], *, output: Output, debug: bool) -> int:
     """
     try:
         return action()
-    except BrokenPipeError:
-        return _reader_gone()
+    # Whoever leaves a pipe early, as in `| head`, has what they wanted.
+    except (BrokenPipeError, ReaderGoneError):
+        settle()
+        return 0
     # The one place that catches everything: a person shall never see a traceback unasked.
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001
         if debug:
-            traceback.print_exc()
-        try:
+            with suppress(OSError):
+                traceback.print_exc()
+        with suppress(ReaderGoneError):
             report(error, output)
-        except BrokenPipeError:
-            _reader_gone()
+        settle()
         return exit_code(error)
 
 
 def report(error: BaseException, output: Output) -> None:
-    """Say what happened: two lines on stderr, or with ``--json`` one object on stdout."""
+    """Say what happened: two lines on stderr, or with ``--json`` one object on stdout.
+
+    What stdout does not take is said on stderr as well.
+
+    Raises:
+        ReaderGoneError: Nobody reads stderr either.
+    """
     facts = _facts(error)
     if output.json_mode:
-        output.document("error", facts)
-        return
+        try:
+            output.document("error", facts)
+        except StreamError:
+            pass
+        else:
+            return
     for line in _issues(error):
         output.complain(line)
     output.complain(f"error: {facts['message']}")
@@ -118,7 +144,7 @@ def _facts(error: BaseException) -> dict[str, Any]:
 
 
 def _words(error: BaseException) -> tuple[str, str]:
-    if isinstance(error, errors.FineTuneError):
+    if isinstance(error, errors.FineTuneError | StreamError):
         return error.message, error.hint
     if isinstance(error, typer.TyperException):
         return error.format_message(), _usage(error)
@@ -171,11 +197,3 @@ def _issues(error: BaseException) -> list[str]:
     if len(bad) > _ISSUES_SHOWN:
         lines.append(f"... and {len(bad) - _ISSUES_SHOWN} more: ftproviders validate {found.file}")
     return lines
-
-
-def _reader_gone() -> int:
-    """Stop quietly when the reader of stdout has gone away, as in ``| head``."""
-    # Python flushes stdout once more at exit; let that go nowhere.
-    with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123
-        os.dup2(nowhere.fileno(), sys.stdout.fileno())
-    return 0

@@ -287,6 +287,14 @@ def adopt(session: Session, ref: Ref) -> int:
 @verb
 def reconcile(
     session: Session,
+    submission: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="SUBMISSION",
+            help="Id of the one submission to settle, as `jobs` shows it; default: all.",
+            show_default=False,
+        ),
+    ] = None,
     adopt_ref: Annotated[
         str | None,
         typer.Option("--adopt", metavar="REF", help="Say that this job is the unresolved one."),
@@ -304,7 +312,11 @@ def reconcile(
     """
     if adopt_ref is not None and assume_absent:
         raise ConfigurationError("--adopt and --assume-absent contradict.", hint="Leave one.")
-    report = session.client.reconcile(adopt=adopt_ref, assume_absent=assume_absent)
+    if submission is not None:
+        _check_submission(session, submission)
+    report = session.client.reconcile(
+        adopt=adopt_ref, assume_absent=assume_absent, submission=submission
+    )
     if session.out.json_mode:
         body = {
             "resolved": [shapes.record(row) for row in report.resolved],
@@ -331,8 +343,19 @@ def reconcile(
         for problem in report.problems:
             session.out.complain(f"not asked: {problem}")
         if not (report.resolved or report.unresolved or report.imported or report.problems):
-            session.out.line("Every submission is resolved.")
+            which = f"Submission {submission}" if submission else "Every submission"
+            session.out.line(f"{which} is resolved.")
     return 4 if report.unresolved else 3 if report.problems else 0
+
+
+def _check_submission(session: Session, submission: str) -> None:
+    """Refuse an id that is nowhere: nothing to settle would look like everything settled."""
+    if not any(row.submission_id == submission for row in session.client.jobs()):
+        raise ConfigurationError(
+            f"The journal has no submission {submission!r}.",
+            operation="reconcile",
+            hint="`ftproviders jobs` shows the id of each unresolved one, in parentheses.",
+        )
 
 
 def _reconciled(session: Session, word: str, rows: Sequence[JobRecord]) -> None:

@@ -11,6 +11,7 @@ import typer
 from ftproviders.cli import catalogue, chatting, data, jobs, submitting, trial
 from ftproviders.cli.failures import guarded
 from ftproviders.cli.output import Output
+from ftproviders.cli.streams import open_closed, writing
 
 __all__ = ["app", "main", "run"]
 
@@ -86,7 +87,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def action() -> int:
         command = typer.main.get_command(app)
         code = command.main(args=given or ["--help"], prog_name=_NAME, standalone_mode=False)
-        sys.stdout.flush()
+        with writing():
+            sys.stdout.flush()
         if not given:
             return 2  # the help was shown, but no verb was named
         return code if isinstance(code, int) else 0
@@ -96,6 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run() -> None:
     """Be the ``ftproviders`` command."""
+    open_closed()
     for stream in (sys.stdout, sys.stderr):
         # A character that the terminal's encoding lacks must not end a command.
         if isinstance(stream, io.TextIOWrapper):

@@ -11,6 +11,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
+from ftproviders.cli.streams import telling, writing
+
 __all__ = ["Output", "printable"]
 
 _CONTROL = {code: None for code in (*range(32), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
@@ -23,6 +25,9 @@ def printable(text: str) -> str:
 
 class Output:
     """The two streams of one command.
+
+    Every method raises `ReaderGoneError` when the reader has gone away; those that write results
+    raise `StreamError` when stdout cannot be written.
 
     Args:
         json_mode: Results are JSON objects; human lines go nowhere.
@@ -43,25 +48,21 @@ class Output:
             {"schema": f"ftproviders.{noun}/1", **body}, ensure_ascii=not encoding.startswith("utf")
         )
         self._clear_live()
-        print(text, flush=True)
+        with writing():
+            print(text, flush=True)
 
     def line(self, text: str = "") -> None:
         """Write one line of the result; at once, because a reader may be waiting for it."""
         self._clear_live()
-        print(_safe(text, sys.stdout), flush=True)
+        with writing():
+            print(_safe(text, sys.stdout), flush=True)
 
     def table(self, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Write a table: drawn on a terminal, plain columns elsewhere."""
         self._clear_live()
-        if sys.stdout.isatty():
-            _draw(headers, rows)
-            return
-        grid = [tuple(headers), *(tuple(printable(cell) for cell in row) for row in rows)]
-        widths = [max(len(row[column]) for row in grid) for column in range(len(headers))]
-        for row in grid:
-            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-            print("  ".join(cells).rstrip())
-        sys.stdout.flush()
+        with writing():
+            (_draw if sys.stdout.isatty() else _columns)(headers, rows)
+            sys.stdout.flush()
 
     def pairs(self, pairs: Sequence[tuple[str, str]]) -> None:
         """Write ``label  value`` lines with the values in one column."""
@@ -79,7 +80,8 @@ class Output:
     def complain(self, text: str) -> None:
         """Write to stderr even with ``--quiet``: errors, and what must be seen before consent."""
         self._clear_live()
-        print(_safe(text, sys.stderr), file=sys.stderr, flush=True)
+        with telling():
+            print(_safe(text, sys.stderr), file=sys.stderr, flush=True)
 
     @property
     def live_possible(self) -> bool:
@@ -92,19 +94,29 @@ class Output:
 
         width = shutil.get_terminal_size().columns - 1
         shown = printable(text).replace("\n", " ")[:width]
-        sys.stderr.write("\r" + shown.ljust(self._live_width))
-        sys.stderr.flush()
+        with telling():
+            sys.stderr.write("\r" + shown.ljust(self._live_width))
+            sys.stderr.flush()
         self._live_width = len(shown)
 
     def _clear_live(self) -> None:
         if self._live_width:
-            sys.stderr.write("\r" + " " * self._live_width + "\r")
-            sys.stderr.flush()
-            self._live_width = 0
+            width, self._live_width = self._live_width, 0
+            with telling():
+                sys.stderr.write("\r" + " " * width + "\r")
+                sys.stderr.flush()
 
 
 def _safe(text: str, stream: TextIO) -> str:
     return printable(text) if stream.isatty() else text
+
+
+def _columns(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    grid = [tuple(headers), *(tuple(printable(cell) for cell in row) for row in rows)]
+    widths = [max(len(row[column]) for row in grid) for column in range(len(headers))]
+    for row in grid:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip())
 
 
 def _draw(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -136,7 +136,8 @@ def make_spec(client: FineTuneClient, flags: SpecFlags) -> JobSpec:
         return JobSpec.model_validate(given)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        raise _not_accepted(first["loc"], first["msg"], content, flags) from error
+        # Without the cause: its words repeat the values, and options may hold anything.
+        raise _not_accepted(first["loc"], first["msg"], content, flags) from None
 
 
 def _require(values: Mapping[str, Any]) -> None:
@@ -156,8 +157,10 @@ def _with_options(
         key, equals, text = pair.partition("=")
         key = key.strip().replace("-", "_")
         if not equals or not key:
+            # What is no known name is not repeated: it may be a value.
+            shown = f" {key}" if key in fields else ""
             raise ConfigurationError(
-                f"-o {pair}: write -o key=value.",
+                f"-o{shown}: write -o key=value.",
                 hint=f"Options of {provider}: {', '.join(fields) or 'none'}.",
             )
         given[key] = _typed(fields[key].rebuild_annotation() if key in fields else str, text)

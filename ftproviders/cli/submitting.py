@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from ftproviders.cli import flags as f
 from ftproviders.cli import shapes
-from ftproviders.cli.failures import Interrupted
+from ftproviders.cli.failures import Interrupted, WaitLeftError
 from ftproviders.cli.session import Session, verb
 from ftproviders.cli.specs import SpecFlags, make_spec, takes_spec
+from ftproviders.cli.streams import ReaderGoneError
 from ftproviders.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from ftproviders.cli.output import Output
     from ftproviders.client import FineTuneJob
     from ftproviders.schema.dataset import Dataset, ValidationReport
     from ftproviders.schema.plan import CostEstimate, JobPlan
 
 __all__ = ["plan", "submit"]
+
+_SAME_AGAIN = (
+    "Run the same command again: it finds the job if there is one. `ftproviders reconcile` tells, "
+    "too."
+)
 
 
 @verb
@@ -62,7 +70,7 @@ def submit(
     else:
         for warning in made.warnings:
             session.out.note(f"warning: {warning}")
-    job = _submitted(session, made, again=again)
+    job = _submitted(session, made, again=again, wait=wait)
     return _shown(session, job, wait=wait, timeout_seconds=timeout)
 
 
@@ -70,7 +78,7 @@ def _planned(session: Session, flags: SpecFlags) -> JobPlan:
     return session.client.plan(make_spec(session.client, flags))
 
 
-def _submitted(session: Session, made: JobPlan, *, again: bool) -> FineTuneJob:
+def _submitted(session: Session, made: JobPlan, *, again: bool, wait: bool) -> FineTuneJob:
     try:
         return session.client.submit(
             made, again=again, acknowledge=False, on_progress=session.out.note
@@ -80,24 +88,27 @@ def _submitted(session: Session, made: JobPlan, *, again: bool) -> FineTuneJob:
             "Stopped while submitting; the job may have been made.",
             provider=made.provider,
             operation="submit",
-            hint="Run the same command again: it finds the job if there is one. "
-            "`ftproviders reconcile` tells, too.",
+            hint=_SAME_AGAIN,
+        ) from error
+    except ReaderGoneError as error:
+        if not wait:
+            raise
+        raise WaitLeftError(
+            "Stopped while submitting, because the reader of the output has gone away; the job "
+            "may have been made.",
+            provider=made.provider,
+            operation="submit",
+            hint=_SAME_AGAIN,
         ) from error
 
 
 def _shown(session: Session, job: FineTuneJob, *, wait: bool, timeout_seconds: float | None) -> int:
     """Print the ref first: only then was the job shown, and only then is it acknowledged."""
-    from ftproviders.cli.watching import stay
+    from ftproviders.cli.watching import shown_or_left, stay
 
     out = session.out
-    if not out.json_mode:
-        out.line(str(job.ref))
-        if job.reused:
-            out.note("This submission has that job already; nothing was sent. --again trains anew.")
-    elif wait:
-        out.complain(str(job.ref))  # stdout gets one object, at the end
-    else:
-        out.document("job", shapes.job(job))
+    with shown_or_left(job) if wait else nullcontext():
+        _show_ref(out, job, wait=wait)
     job.acknowledge()
     if not wait:
         out.note(f"Next: ftproviders watch {job.ref}")
@@ -109,6 +120,17 @@ def _shown(session: Session, job: FineTuneJob, *, wait: bool, timeout_seconds: f
         out.line(f"{job.status.value}: {job.model or 'no model'}")
         out.note(f'Next: ftproviders chat {job.ref} "..."')
     return 0
+
+
+def _show_ref(out: Output, job: FineTuneJob, *, wait: bool) -> None:
+    if not out.json_mode:
+        out.line(str(job.ref))
+        if job.reused:
+            out.note("This submission has that job already; nothing was sent. --again trains anew.")
+    elif wait:
+        out.complain(str(job.ref))  # stdout gets one object, at the end
+    else:
+        out.document("job", shapes.job(job))
 
 
 def plan_lines(made: JobPlan) -> list[str]:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ftproviders.cli.failures import Interrupted
+from ftproviders.cli.failures import Interrupted, WaitLeftError
+from ftproviders.cli.streams import ReaderGoneError
 
 if TYPE_CHECKING:
     from ftproviders.cli.output import Output
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from ftproviders.client import FineTuneJob
     from ftproviders.schema.job import JobEvent, JobSnapshot
 
-__all__ = ["Progress", "duration", "left_alone", "stay"]
+__all__ = ["Progress", "duration", "left_alone", "shown_or_left", "stay"]
 
 
 def stay(session: Session, job: FineTuneJob, *, timeout_seconds: float | None) -> JobSnapshot:
@@ -32,8 +33,9 @@ def stay(session: Session, job: FineTuneJob, *, timeout_seconds: float | None) -
     Raises:
         JobError: It failed, was cancelled, is paused, stalled, or the time is over.
         Interrupted: Ctrl-C; the job goes on.
+        WaitLeftError: Nobody reads the progress any more; the job goes on.
     """
-    with left_alone(job):
+    with left_alone(job), shown_or_left(job):
         return job.wait(timeout_seconds=timeout_seconds, on_update=Progress(session.out).update)
 
 
@@ -45,6 +47,22 @@ def left_alone(job: FineTuneJob) -> Iterator[None]:
     except KeyboardInterrupt as error:
         raise Interrupted(
             f"Stopped watching. The job {job.ref} goes on.",
+            ref=job.ref,
+            provider=job.ref.provider,
+            operation="watch",
+            hint=f"Come back with: ftproviders watch {job.ref}",
+        ) from error
+
+
+@contextmanager
+def shown_or_left(job: FineTuneJob) -> Iterator[None]:
+    """Before a job has ended, turn a reader that goes away into the end of the wait."""
+    try:
+        yield
+    except ReaderGoneError as error:
+        raise WaitLeftError(
+            f"Stopped waiting, because the reader of the output has gone away. "
+            f"The job {job.ref} goes on.",
             ref=job.ref,
             provider=job.ref.provider,
             operation="watch",

@@ -210,6 +210,28 @@ def test_debug_shows_the_traceback_and_changes_nothing_else(run: Run) -> None:
     assert "Traceback" in usage.err
 
 
+@pytest.mark.parametrize("flags", [[], ["--debug"], ["--json"], ["--json", "--debug"]])
+@pytest.mark.parametrize(
+    ("pair", "options"),
+    [
+        ("priority=sk-123456", "{memory: {priority: sk-123456}}"),
+        ("colour=sk-123456", "{memory: {colour: sk-123456}}"),
+        ("=sk-123456", "{memory: sk-123456}"),
+        ("sk-123456", "sk-123456"),
+    ],
+)
+def test_a_refused_option_is_not_repeated(
+    run: Run, folder: Path, pair: str, options: str, flags: list[str]
+) -> None:
+    job = (folder / "job.yaml").read_text(encoding="utf-8")
+    (folder / "own.yaml").write_text(f"{job}options: {options}\n", encoding="utf-8")
+    for arguments in (["job.yaml", "-o", pair], ["own.yaml"]):
+        result = run("submit", *arguments, *flags)
+        assert result.code == 2, result.err
+        assert "option" in (result.err + result.out).lower()
+        assert "sk-123456" not in result.err + result.out
+
+
 def test_a_fault_of_ours_is_a_sentence_without_the_foreign_text(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

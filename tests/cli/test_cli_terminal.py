@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +208,113 @@ def test_a_reader_that_goes_away_is_no_error(spawn: Spawn, run: Run, folder: Pat
         result = ended(process)
         assert result.err == ""
         assert result.code == 0
+
+
+@pytest.fixture
+def no_reader() -> Iterator[int]:
+    """The writing end of a pipe whose reader has gone."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    yield writing
+    os.close(writing)
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]], ids=["text", "json"])
+def test_a_reader_that_goes_away_ends_the_wait_and_not_the_job(
+    spawn: Spawn, run: Run, monkeypatch: pytest.MonkeyPatch, no_reader: int, flags: list[str]
+) -> None:
+    monkeypatch.setenv("FTPROVIDERS_MEMORY_WALK", "running")
+    if not flags:
+        left = ended(spawn("submit", "job.yaml", "--wait", stdout=no_reader))
+        assert left.code == 5
+        assert "ftproviders watch memory:job-0001" in left.err
+    ref = run("submit", "job.yaml").out.strip()
+    assert ref == "memory:job-0001"
+    # Both streams in one pipe, as in `2>&1 | head`: nobody can be told, but the code says it.
+    for arguments in (["submit", "job.yaml", "--wait"], ["watch", ref]):
+        process = spawn(*arguments, *flags, stdout=no_reader, stderr=no_reader)
+        assert process.wait(60) == 5
+    # The progress has no reader any more, the results have.
+    watched = ended(spawn("watch", ref, *flags, stderr=no_reader))
+    assert watched.code == 5
+    assert (json.loads(watched.out)["ref"] if flags else watched.out) == (ref if flags else "")
+    assert run("status", ref, "--json").json["status"] == "running"
+
+
+def test_a_reader_that_goes_away_before_a_job_is_made_ends_the_wait(
+    spawn: Spawn, run: Run, no_reader: int
+) -> None:
+    process = spawn("submit", "job.yaml", "--wait", stdout=no_reader, stderr=no_reader)
+    assert process.wait(60) == 5
+    assert run("submit", "job.yaml").out == "memory:job-0001\n"
+
+
+def test_a_wait_that_is_over_needs_no_reader(spawn: Spawn, submitted: str, no_reader: int) -> None:
+    assert ended(spawn("watch", submitted, stdout=no_reader)).code == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["validate", "train.jsonl", "--provider", "memory"],
+        ["validate", "train.jsonl", "--provider", "memory", "--json"],
+        ["submit", "job.yaml"],
+        ["submit", "job.yaml", "--json"],
+        ["providers"],
+        ["--version"],
+        ["--help"],
+    ],
+    ids=" ".join,
+)
+def test_output_that_cannot_be_written_is_a_sentence_on_stderr(
+    spawn: Spawn, run: Run, arguments: list[str]
+) -> None:
+    with Path("/dev/full").open("wb") as full:
+        result = ended(spawn(*arguments, stdout=full))
+    assert result.code == 2
+    error, hint = result.err.splitlines()[-2:]
+    assert error.startswith("error: ")
+    assert "No space left on device" in error
+    assert hint.startswith("hint: ")
+    assert "Traceback" not in result.err
+    assert "Exception ignored" not in result.err
+    if arguments[0] == "submit":
+        assert run("submit", "job.yaml", "--again").out == "memory:job-0001\n"
+
+
+def test_the_exit_code_speaks_when_no_stream_can(spawn: Spawn, submitted: str) -> None:
+    with Path("/dev/full").open("wb") as full:
+        for flags in ([], ["--json"], ["--debug"], ["--json", "--debug"]):
+            for arguments, code in ((["status", "memory:job-9999"], 3), (["submit"], 2)):
+                process = spawn(*arguments, *flags, stdout=full, stderr=full)
+                assert process.wait(60) == code
+        # An error that stdout does not take is said on stderr, with its own code.
+        result = ended(spawn("status", "memory:job-9999", "--json", stdout=full))
+        assert (result.code, "job-9999" in result.err) == (3, True)
+        # Progress that cannot be written does not stop a job from being watched to its end.
+        assert spawn("watch", submitted, stderr=full).wait(60) == 0
+
+
+@pytest.mark.usefixtures("paid")
+def test_closed_streams_are_empty_ones(spawn: Spawn, run: Run) -> None:
+    def closing(*numbers: int) -> Callable[[], None]:
+        def close() -> None:
+            for number in numbers:
+                os.close(number)
+
+        return close
+
+    refused = ended(spawn("submit", "job.yaml", stdin=None, preexec_fn=closing(0)))
+    assert refused.code == 2
+    assert "Nobody can be asked" in refused.err
+    assert remote_jobs(run) == []
+    assert ended(spawn("jobs", "--quiet", preexec_fn=closing(1))) == Result(0, "", "")
+    listed = ended(spawn("jobs", "--json", preexec_fn=closing(2)))
+    assert (listed.code, json.loads(listed.out)["jobs"]) == (0, [])
+    for numbers in ((1,), (2,), (0, 1, 2)):
+        everything = spawn("submit", "job.yaml", preexec_fn=closing(*numbers))
+        assert ended(everything).code == 2
+    assert remote_jobs(run) == []
 
 
 def test_output_survives_a_terminal_that_knows_only_ascii(

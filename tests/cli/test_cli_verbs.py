@@ -171,6 +171,26 @@ def test_reconcile_with_nothing_open(run: Run, submitted: str) -> None:
     assert run("reconcile", "--json").json["unresolved"] == []
 
 
+def test_reconcile_takes_one_submission(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FTPROVIDERS_SETTLE_SECONDS", "0")
+    monkeypatch.setenv("FTPROVIDERS_MEMORY_LAG_SECONDS", "3600")
+    script = '[{"operation": "create", "kind": "reset", "when": "after", "times": 2}]'
+    monkeypatch.setenv("FTPROVIDERS_MEMORY_FAULTS", script)
+    for suffix in ("one", "two"):
+        assert run("submit", "job.yaml", "--suffix", suffix).code == 4
+    second, first = (row["submission_id"] for row in run("jobs", "--json").json["jobs"])
+    looked = run("reconcile", first, "--json")
+    assert looked.code == 4
+    assert [one["job"]["submission_id"] for one in looked.json["unresolved"]] == [first]
+    assert run("reconcile", first, "--assume-absent").code == 0
+    assert run("reconcile", first).out == f"Submission {first} is resolved.\n"
+    left = run("reconcile", "--json")
+    assert [one["job"]["submission_id"] for one in left.json["unresolved"]] == [second]
+    wrong = run("reconcile", "ft-nowhere")
+    assert wrong.code == 2
+    assert "no submission 'ft-nowhere'" in wrong.err
+
+
 def test_validate_shows_issues_statistics_and_verdicts(run: Run, folder: Path) -> None:
     good = run("validate", "train.jsonl", "--provider", "memory")
     assert good.code == 0
