@@ -1,8 +1,9 @@
 """The fast path: accept a good supervised row with typed decoding, or refuse to say anything.
 
 It accepts only what the judge would find nothing in, whatever the provider (images, which some
-mind, can be switched off); a refusal means nothing but "ask the judge". Its types are therefore narrower than the format. ``plain`` knows
-rows of text messages alone, ``rich`` the others: parts, images, tools, weights, names.
+mind, can be switched off); a refusal means nothing but "ask the judge". Its types are therefore
+narrower than the format. ``plain`` knows rows of text messages alone, ``rich`` the others: parts,
+images, tools, weights, names.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from ftproviders.schema.dataset import Issue, Severity, ValidationReport
 from ftproviders.schema.hyperparameters import Method
 from tests.unit.data.data_cases import GOOD, ROW_CASES, USER, RowCase, assistant, row
 
+
 def check(
     tmp_path: Path, content: bytes, *, rule: str, profile: DataProfile | None = None
 ) -> ValidationReport:
