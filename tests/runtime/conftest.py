@@ -111,6 +111,12 @@ class World:
             opened.close()
 
 
+def only_job(world: World) -> dict[str, Any]:
+    jobs = world.server.jobs()
+    assert len(jobs) == 1, [job["id"] for job in jobs]
+    return jobs[0]
+
+
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     made = World(tmp_path)
