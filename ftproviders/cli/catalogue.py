@@ -76,7 +76,7 @@ def _provider(info: ProviderInfo) -> dict[str, Any]:
                 "maximum": knob.maximum,
                 "auto": knob.auto,
                 "default": knob.default,
-                "methods": sorted(method.value for method in knob.methods),
+                "methods": sorted(method.value for method in knob.methods & info.methods),
                 "sent_as": knob.sent_as,
             }
             for knob in info.hyperparameters
@@ -157,10 +157,20 @@ def _show(session: Session, info: ProviderInfo) -> None:
 
 
 def _bounds(knob: HyperparameterInfo) -> str:
-    low = "" if knob.minimum is None else f"{knob.minimum:g} <= "
+    low = _above(knob) if knob.minimum is None else f"{knob.minimum:g} <= "
     high = "" if knob.maximum is None else f" <= {knob.maximum:g}"
     auto = " or auto" if knob.auto else ""
     return f"{low}x{high}{auto}" if low or high else f"any{auto}"
+
+
+def _above(knob: HyperparameterInfo) -> str:
+    """Write the bound that every provider has, and that the value itself must not reach."""
+    from ftproviders.schema.hyperparameters import Hyperparameters
+
+    schema = Hyperparameters.model_json_schema()["properties"][knob.name]
+    forms = schema.get("anyOf", (schema,))
+    bound = next((f["exclusiveMinimum"] for f in forms if "exclusiveMinimum" in f), None)
+    return "" if bound is None else f"{bound:g} < "
 
 
 def _show_fields(session: Session, title: str, fields: Sequence[dict[str, Any]]) -> None:

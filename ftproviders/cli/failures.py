@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 _ISSUES_SHOWN = 10
+_AFTER_THE_VERB = ("--json", "--yes", "--quiet", "--debug", "--profile")
 
 
 class DeclinedError(errors.ConsentError):
@@ -147,7 +148,7 @@ def _words(error: BaseException) -> tuple[str, str]:
     if isinstance(error, errors.FineTuneError | StreamError):
         return error.message, error.hint
     if isinstance(error, typer.TyperException):
-        return error.format_message(), _usage(error)
+        return _misplaced(error) or (error.format_message(), _usage(error))
     if isinstance(error, KeyboardInterrupt):
         return "Interrupted.", ""
     if isinstance(error, OSError) and error.strerror:
@@ -159,6 +160,14 @@ def _words(error: BaseException) -> tuple[str, str]:
         f"{where}: this is a fault of ftproviders or of a provider package.",
         "Run the command again with --debug and report what it shows.",
     )
+
+
+def _misplaced(error: typer.TyperException) -> tuple[str, str] | None:
+    """Tell a flag that every verb has, and that was written before the verb."""
+    flag, context = getattr(error, "option_name", None), getattr(error, "ctx", None)
+    if flag not in _AFTER_THE_VERB or context is None or context.parent is not None:
+        return None
+    return f"{flag} stands before the verb.", f"Put it after the verb: ftproviders VERB {flag}"
 
 
 def _usage(error: typer.TyperException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
@@ -31,6 +32,12 @@ __all__ = [
 ]
 
 _REMOTE_JOBS = 200
+_WITHOUT_A_JOB = {
+    "intent": "interrupted: submit it again",
+    "unknown": "unknown: run ftproviders reconcile",
+    "refused": "refused: nothing was created",
+}
+"""State of a submission without a job -> what to tell of it."""
 
 
 @verb
@@ -43,9 +50,10 @@ def jobs(
 ) -> int:
     """List jobs, newest first.
 
-    Those in the journal, or with --remote those that the providers list.
+    Those in the journal, or with --remote those that the providers list. Where it costs nothing,
+    jobs under way are looked at anew; elsewhere the status is the one last seen.
     """
-    found = _remote(session) if remote else [shapes.record(row) for row in session.client.jobs()]
+    found = _remote(session) if remote else [_now(session, row) for row in session.client.jobs()]
     if session.out.json_mode:
         session.out.document("jobs", {"jobs": found})
         return 0
@@ -55,7 +63,7 @@ def jobs(
     rows = [
         (
             str(job["ref"] or f"{job['provider']}:? ({job['submission_id']})"),
-            str(job["status"] if job["ref"] else job["state"]),
+            str(job["status"] if job["ref"] else _WITHOUT_A_JOB.get(str(job["state"]), "")),
             str(job["base_model"] or ""),
             str(job["model"] or ""),
             str(job["created_at"] or "")[:19],
@@ -64,6 +72,16 @@ def jobs(
     ]
     session.out.table(("ref", "status", "base model", "model", "created (UTC)"), rows)
     return 0
+
+
+def _now(session: Session, row: JobRecord) -> dict[str, object]:
+    """Return a row of the journal; what may have changed is read anew where that is free."""
+    if row.ref is not None and (row.snapshot is None or not row.snapshot.status.terminal):
+        with contextlib.suppress(FineTuneError):  # the journal can be shown all the same
+            job = session.client.job(row.ref)
+            if not job.needs_consent():
+                return shapes.record(row.model_copy(update={"snapshot": job.refresh()}))
+    return shapes.record(row)
 
 
 def _remote(session: Session) -> list[dict[str, object]]:
@@ -130,6 +148,7 @@ def _show(session: Session, job: FineTuneJob) -> None:
         ("trained tokens", "" if seen.trained_tokens is None else f"{seen.trained_tokens:,}"),
         ("submission", body["submission_id"] or ""),
         ("error", seen.error.message if seen.error else ""),
+        ("code", (seen.error.code or "") if seen.error else ""),
         ("resumable", "yes" if seen.resumable else ""),
     ]
     session.out.pairs([(label, value) for label, value in lines if value])
@@ -333,7 +352,8 @@ def reconcile(
         }
         session.out.document("reconcile", body)
     else:
-        _reconciled(session, "resolved", report.resolved)
+        for row in report.resolved:
+            _reconciled(session, _settled(session, row, assumed=assume_absent), [row])
         _reconciled(session, "found at the provider", report.imported)
         for one in report.unresolved:
             _reconciled(session, "UNRESOLVED", [one.record])
@@ -358,7 +378,17 @@ def _check_submission(session: Session, submission: str) -> None:
         )
 
 
+def _settled(session: Session, row: JobRecord, *, assumed: bool) -> str:
+    """Say how a submission was settled; only some providers can say that there is no job."""
+    if row.ref is not None:
+        return "resolved"
+    if assumed and not session.client.provider(row.provider).reads_own_writes:
+        return "assumed absent"
+    return "absent"
+
+
 def _reconciled(session: Session, word: str, rows: Sequence[JobRecord]) -> None:
     for row in rows:
         name = str(row.ref) if row.ref else f"{row.provider}, submission {row.submission_id}"
-        session.out.line(f"{word}: {name} ({row.state.value})")
+        state = row.state.value if row.state.value != "refused" else "it may be sent again"
+        session.out.line(f"{word}: {name} ({state})")

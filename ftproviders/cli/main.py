@@ -11,7 +11,7 @@ import typer
 from ftproviders.cli import catalogue, chatting, data, jobs, submitting, trial
 from ftproviders.cli.failures import guarded
 from ftproviders.cli.output import Output
-from ftproviders.cli.streams import open_closed, writing
+from ftproviders.cli.streams import open_closed, settle, writing
 
 __all__ = ["app", "main", "run"]
 
@@ -103,4 +103,6 @@ def run() -> None:
         # A character that the terminal's encoding lacks must not end a command.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    sys.exit(main())
+    code = main()
+    settle()
+    sys.exit(code)

@@ -15,6 +15,11 @@ from ftproviders.cli.streams import telling, writing
 
 __all__ = ["Output", "printable"]
 
+_WHOLE = ("ref", "provider", "model", "base model", "hyperparameter", "environment")
+"""Columns whose cells are names to be copied; they are never broken into lines."""
+_NARROW = 19
+"""Characters that every other column gets at least, if it has so many: a time has 19."""
+_PADDING = 3
 _CONTROL = {code: None for code in (*range(32), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
 
 
@@ -126,9 +131,16 @@ def _draw(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.text import Text
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for header in headers:
-        table.add_column(header, overflow="fold")
+    width = 0
+    for column, header in enumerate(headers):
+        whole = header in _WHOLE
+        longest = max((len(printable(row[column])) for row in rows), default=0)
+        table.add_column(header, overflow="fold", no_wrap=whole)
+        width += _PADDING + max(len(header), longest if whole else min(longest, _NARROW))
     for row in rows:
         # Text, not str: a value in [brackets] is no markup.
         table.add_row(*(Text(printable(cell)) for cell in row))
-    Console(file=sys.stdout).print(table)
+    console = Console(file=sys.stdout)
+    # Wider than the terminal when it must be: a broken name could not be copied.
+    console.width = max(console.width, width)
+    console.print(table)

@@ -111,15 +111,24 @@ def _shown(session: Session, job: FineTuneJob, *, wait: bool, timeout_seconds: f
         _show_ref(out, job, wait=wait)
     job.acknowledge()
     if not wait:
-        out.note(f"Next: ftproviders watch {job.ref}")
+        out.note(_next(session, job))
         return 0
     stay(session, job, timeout_seconds=timeout_seconds)
     if out.json_mode:
         out.document("job", shapes.job(job))
     else:
         out.line(f"{job.status.value}: {job.model or 'no model'}")
-        out.note(f'Next: ftproviders chat {job.ref} "..."')
+        out.note(_next(session, job))
     return 0
+
+
+def _next(session: Session, job: FineTuneJob) -> str:
+    """Say what to run next: a job may have ended already, and not every provider answers."""
+    if job.status.value != "succeeded":
+        return f"Next: ftproviders watch {job.ref}"
+    if session.client.provider(job.ref.provider).hosting is None:
+        return f"Next: ftproviders model {job.ref}"
+    return f'Next: ftproviders chat {job.ref} "..."'
 
 
 def _show_ref(out: Output, job: FineTuneJob, *, wait: bool) -> None:
@@ -128,7 +137,7 @@ def _show_ref(out: Output, job: FineTuneJob, *, wait: bool) -> None:
         if job.reused:
             out.note("This submission has that job already; nothing was sent. --again trains anew.")
     elif wait:
-        out.complain(str(job.ref))  # stdout gets one object, at the end
+        out.note(str(job.ref))  # stdout gets one object, at the end
     else:
         out.document("job", shapes.job(job))
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,7 +44,7 @@ def demo(
     begun: list[FineTuneJob] = []
     listener = Listener(
         on_progress=session.out.note,
-        on_count=session.out.live if session.out.live_possible else _silent,
+        on_count=session.out.live if session.out.live_possible else session.out.note,
         on_job=begun.append,
         on_update=Progress(session.out).update,
     )
@@ -62,11 +64,18 @@ def demo(
 
 def _here(home: Path) -> str:
     """Write the start of a command that sees the demo's state folder."""
-    return f"FTPROVIDERS_HOME={shlex.quote(str(home))} ftproviders"
+    return f"FTPROVIDERS_HOME={shlex.quote(str(home))} {_program()}"
 
 
-def _silent(_text: str) -> None:
-    """Leave out what only makes sense where a line can be rewritten."""
+def _program() -> str:
+    """Write the running program so that a shell finds it, also where it is not on the PATH."""
+    own = Path(sys.argv[0])
+    if own.name == "__main__.py" and own.parent.name == "ftproviders":
+        return f"{shlex.quote(sys.executable)} -m ftproviders"
+    found = shutil.which("ftproviders")
+    if own.stem != "ftproviders" or (found is not None and Path(found).samefile(own)):
+        return "ftproviders"
+    return shlex.quote(str(own.absolute()))
 
 
 def finish(out: Output, result: DemoResult) -> int:
@@ -124,6 +133,7 @@ def _show(out: Output, result: DemoResult) -> None:
         "jobs",
     ):
         out.line(f"  {_here(result.home)} {command}")
+    out.line(f"All of this demo's state is in {result.home}; delete it whenever you like.")
     out.line()
     total = len(result.answers)
     out.line(f"score: {result.before}/{total} before, {result.after}/{total} after")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 
 from ftproviders.cli.main import main
-from tests.cli.program import ROOT, Result, Run, Spawn, row
+from tests.cli.program import Result, Run, Spawn, environment, row
 
 JOB = """\
 provider: memory
@@ -74,7 +73,7 @@ def spawn(folder: Path) -> Iterator[Spawn]:
         }
         process = subprocess.Popen(
             [sys.executable, "-m", "ftproviders", *arguments],
-            env={**os.environ, "PYTHONPATH": str(ROOT), **settings.pop("env", {})},
+            env={**environment(), **settings.pop("env", {})},
             **{**streams, **settings},
         )
         started.append(process)

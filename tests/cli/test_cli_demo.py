@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -114,6 +115,29 @@ def test_the_last_line_is_the_score(result: DemoResult, capsys: pytest.CaptureFi
         assert answer.after in text
     assert f'FTPROVIDERS_HOME={result.home} ftproviders chat {result.ref} "' in text
     assert "loss    " in text
+
+
+@pytest.mark.parametrize(
+    ("started_as", "written"),
+    [
+        ("/somewhere/bin/ftproviders", "/somewhere/bin/ftproviders"),
+        ("/some where/ftproviders", "'/some where/ftproviders'"),
+        ("/site/ftproviders/__main__.py", f"{sys.executable} -m ftproviders"),
+    ],
+)
+def test_the_next_commands_name_the_program_that_runs(
+    result: DemoResult,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    started_as: str,
+    written: str,
+) -> None:
+    monkeypatch.setattr("sys.argv", [started_as, "demo"])
+    monkeypatch.setenv("PATH", "")
+    finish(Output(), result)
+    text = capsys.readouterr().out
+    assert f"FTPROVIDERS_HOME={result.home} {written} jobs" in text
+    assert f"is in {result.home}; delete it" in text
 
 
 def test_json_holds_the_same(result: DemoResult, capsys: pytest.CaptureFixture[str]) -> None:

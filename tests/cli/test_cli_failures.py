@@ -125,6 +125,26 @@ def test_exit_4_when_the_outcome_is_unknown_and_reconcile_settles_it(
     assert run("submit", "job.yaml").out == "memory:job-0001\n"
 
 
+def test_what_was_assumed_absent_is_called_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FTPROVIDERS_SETTLE_SECONDS", "0")
+    monkeypatch.setenv("FTPROVIDERS_MEMORY_LAG_SECONDS", "3600")
+    script = faults({"operation": "create", "kind": "reset", "when": "after"})
+    monkeypatch.setenv("FTPROVIDERS_MEMORY_FAULTS", script)
+    assert run("submit", "job.yaml").code == 4
+    assert "unknown: run ftproviders reconcile" in run("jobs").out
+    done = run("reconcile", "--assume-absent")
+    assert done.code == 0
+    assert done.out.startswith("assumed absent: memory, submission ft")
+    assert done.out.endswith("(it may be sent again)\n")
+
+
+@pytest.mark.parametrize("flag", ["--json", "--quiet", "--profile"])
+def test_a_flag_before_the_verb_is_told_where_it_belongs(run: Run, flag: str) -> None:
+    result = run(flag, "jobs")
+    assert result.code == 2
+    assert f"after the verb: ftproviders VERB {flag}" in result.out + result.err
+
+
 def test_exit_5_when_the_wait_is_over_or_the_job_is_paused(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ import pty
 import select
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.program import Result, Run, Spawn, ended
+from tests.cli.program import ROOT, Result, Run, Spawn, ended, environment
 
 PATIENCE_SECONDS = 60.0
 
@@ -293,6 +294,27 @@ def test_the_exit_code_speaks_when_no_stream_can(spawn: Spawn, submitted: str) -
         assert (result.code, "job-9999" in result.err) == (3, True)
         # Progress that cannot be written does not stop a job from being watched to its end.
         assert spawn("watch", submitted, stderr=full).wait(60) == 0
+
+
+def test_what_a_dead_stream_still_holds_is_not_complained_about_at_exit() -> None:
+    program = (
+        "import sys\n"
+        "from ftproviders.cli.failures import guarded\n"
+        "from ftproviders.cli.output import Output\n"
+        "def action():\n"
+        "    sys.stdout.write('no line end, so it waits in the buffer')\n"
+        "    raise {error}\n"
+        "sys.exit(guarded(action, output=Output(), debug=False))\n"
+    )
+    for error, code in (("PermissionError(13, 'no')", 2), ("BrokenPipeError", 0)):
+        with Path("/dev/full").open("wb") as full:
+            command = [sys.executable, "-c", program.format(error=error)]
+            done = subprocess.run(
+                command, stdout=full, stderr=subprocess.PIPE, cwd=ROOT, env=environment(), text=True
+            )
+        assert done.returncode == code
+        assert "Exception ignored" not in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 @pytest.mark.usefixtures("paid")

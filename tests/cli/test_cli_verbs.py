@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from ftproviders import registry
 from tests.cli.program import Run, lines_of, row
 
 
@@ -61,6 +63,22 @@ def _reader_is_gone(*_arguments: object) -> None:
     raise KeyboardInterrupt
 
 
+def test_the_next_command_is_one_that_makes_sense(
+    run: Run, finished: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("submit", "job.yaml").err.splitlines()[-1] == (
+        f'Next: ftproviders chat {finished} "..."'
+    )
+    lone = replace(registry.info("memory"), hosting=None)
+    monkeypatch.setattr("ftproviders.client.FineTuneClient.provider", lambda _self, _name: lone)
+    assert f"Next: ftproviders model {finished}\n" in run("submit", "job.yaml").err
+
+
+def test_quiet_and_json_leave_stderr_empty(run: Run) -> None:
+    result = run("submit", "job.yaml", "--wait", "--json", "--quiet")
+    assert (result.json["status"], result.err) == ("succeeded", "")
+
+
 def test_submit_wait_stays_and_ends_with_the_model(run: Run) -> None:
     result = run("submit", "job.yaml", "--wait")
     assert result.code == 0
@@ -87,6 +105,35 @@ def test_jobs_lists_the_journal_newest_first(run: Run, submitted: str) -> None:
     header, *rows = run("jobs").out.splitlines()
     assert header.split()[:2] == ["ref", "status"]
     assert [line.split()[0] for line in rows] == [second, submitted]
+
+
+def test_jobs_looks_anew_where_it_costs_nothing(
+    run: Run, submitted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (first,) = run("jobs", "--json").json["jobs"]
+    (then,) = run("jobs", "--json").json["jobs"]
+    assert (first["status"], then["status"]) == ("queued", "running")
+    monkeypatch.setenv("FTPROVIDERS_MEMORY_PAID", "1")
+    (kept,) = run("jobs", "--json").json["jobs"]
+    assert kept["status"] == "running"
+
+
+def test_jobs_says_plainly_when_nothing_was_created(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FTPROVIDERS_MEMORY_FAULTS", '[{"operation": "create", "kind": "quota"}]')
+    assert run("submit", "job.yaml").code == 3
+    assert "refused: nothing was created" in run("jobs").out
+
+
+def test_names_are_not_broken_on_a_narrow_terminal(
+    run: Run, finished: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "20")
+    shown = run("jobs").out
+    assert finished in shown
+    assert "ft:memory-small:default::job-0001" in shown
 
 
 def test_jobs_remote_asks_the_provider_and_needs_no_journal(
@@ -240,6 +287,14 @@ def test_providers_lists_all_and_tells_about_one(run: Run) -> None:
     options = {option["name"]: option for option in described["options"]}
     assert options["priority"]["type"] == "'normal' | 'high' | None"
     assert {"cancel", "events"} <= set(described["features"])
+    knobs = {knob["name"]: knob for knob in described["hyperparameters"]}
+    assert knobs["n_epochs"]["methods"] == ["dpo", "supervised"]
+    local = run("providers", "local")
+    assert "0 < x <= 1 or auto" in local.out
+    (described_local,) = run("providers", "local", "--json").json["providers"]
+    assert {
+        method for knob in described_local["hyperparameters"] for method in knob["methods"]
+    } == {"supervised"}
     settings = {setting["name"]: setting for setting in described["settings"]}
     assert settings["api_key"]["env"] == ["FTPROVIDERS_MEMORY_API_KEY"]
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers.processors import TemplateProcessing
 
+from ftproviders.adapters.local import PROVIDER
+from ftproviders.data import read_rows, validate
 from ftproviders.worker.encoding import (
     IGNORED,
     EncodedRow,
@@ -19,6 +25,17 @@ from ftproviders.worker.encoding import (
 from ftproviders.worker.failures import WorkError
 from ftproviders.worker.loading import default_template
 from tests.local.conftest import MARKED, PLAIN, chat, make_tokenizer
+from tests.unit.data.data_cases import (
+    ANSWER,
+    CALL,
+    GOOD,
+    ROW_CASES,
+    TOOLS,
+    USER,
+    assistant,
+    called,
+)
+from tests.unit.data.data_cases import row as row_of
 
 TALK = {
     "messages": [
@@ -121,6 +138,121 @@ def test_rows_with_nothing_to_learn_are_named(tmp_path: Path) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     with pytest.raises(WorkError, match=r"2 rows have no assistant token .*\(lines 2, 4\)"):
         encode_file(path, make_tokenizer(), max_length=60, name="mine.jsonl")
+
+
+def with_bos(template: str) -> Any:
+    """Return a tokenizer that puts <|im_start|> before every text, as Llama's does."""
+    tokenizer = make_tokenizer(template)
+    start = tokenizer.convert_tokens_to_ids("<|im_start|>")
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<|im_start|> $A", special_tokens=[("<|im_start|>", start)]
+    )
+    assert tokenizer("Yo")["input_ids"][0] == start
+    return tokenizer
+
+
+@pytest.mark.parametrize("template", [PLAIN, MARKED], ids=["difference", "marks"])
+def test_what_the_template_begins_with_is_not_doubled(template: str) -> None:
+    tokenizer = with_bos(template)
+    row = encode_row(TALK, tokenizer, max_length=500)
+    assert row == encoded(TALK, template)[0]
+    assert row.input_ids == tokenizer.apply_chat_template(TALK["messages"], return_dict=False)
+    assert row.input_ids[:2].count(tokenizer.bos_token_id) == 1
+
+
+BARE = "{% for m in messages %}{{ m['content'] + '<|im_end|>' }}{% endfor %}"
+BARE_MARKED = (
+    "{% for m in messages %}{% generation %}{{ m['content'] + '<|im_end|>' }}{% endgeneration %}"
+    "{% endfor %}"
+)
+
+
+@pytest.mark.parametrize("template", [BARE, BARE_MARKED], ids=["difference", "marks"])
+def test_the_first_token_of_a_row_is_never_learned(template: str) -> None:
+    row, tokenizer = encoded({"messages": [TALK["messages"][2]]}, template)
+    assert tokenizer.decode(row.input_ids) == "Which kettle<|im_end|>"
+    assert row.labels == [IGNORED, *row.input_ids[1:]]
+    assert len(row.labels) > 2
+
+
+def test_an_answer_goes_on_to_the_last_end_that_it_has() -> None:
+    row, tokenizer = encoded(chat("My kettle leaks", "Which<|im_end|> kettle"), PLAIN)
+    assert learned(row, tokenizer) == "Which<|im_end|> kettle<|im_end|>"
+    # What the template writes after the end is not the assistant's.
+    assert tokenizer.decode(row.input_ids).endswith("kettle<|im_end|>\n")
+
+
+def accepted_rows() -> list[str]:
+    """Return the rows of the rule table, broken ones too, that validation accepts for ``local``."""
+    texts = [GOOD, *(text for case in ROW_CASES.values() for text in (case.inside, case.row))]
+    digits = '"content": "Yo", "metadata": ' + "9" * 5000
+    texts += [
+        called(CALL.replace("1}", "9" * 5000 + "}"), extra=f', "tools": {TOOLS}'),
+        row_of(USER, assistant(digits)),
+        row_of(USER, assistant(f'"content": "a\u2028b{chr(0x85)}c"')),
+        row_of(USER, assistant('"content": null, "audio": {"id": "a"}, "refusal": "No"')),
+        row_of(USER, '{"role": "function", "name": "f", "content": null}', ANSWER),
+        row_of(USER, assistant('"content": "Yo", "weight": null, "tool_calls": null')),
+    ]
+    return [text for text in texts if accepted(text.encode())]
+
+
+def accepted(content: bytes) -> bool:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "rows.jsonl"
+        file.write_bytes(content)
+        return validate(file, profiles={"local": PROVIDER.data})[1].ok("local")
+
+
+ACCEPTED = accepted_rows()
+
+
+def test_validation_accepts_rows_of_many_kinds_and_none_with_images() -> None:
+    assert len(ACCEPTED) > 45
+    assert not [text for text in ACCEPTED if "image_url" in text]
+    for rule in ("content.image", "image.url", "image.detail"):
+        assert not accepted(ROW_CASES[rule].inside.encode()) or rule == "content.image"
+
+
+@pytest.mark.parametrize("template", [PLAIN, MARKED, None], ids=["difference", "marks", "ours"])
+def test_what_validation_accepts_can_be_encoded(tmp_path: Path, template: str | None) -> None:
+    tokenizer = make_tokenizer(template or default_template())
+    for text in ACCEPTED:
+        file = tmp_path / "rows.jsonl"
+        file.write_text(text, encoding="utf-8")
+        (row,) = encode_file(file, tokenizer, max_length=100_000, name="rows").rows
+        assert learned(row, tokenizer).endswith("<|im_end|>"), text
+
+
+@given(
+    st.lists(st.sampled_from(ACCEPTED), min_size=1, max_size=5),
+    st.sampled_from(["\n", "\r\n", "\n\n", "\n \t\r\n", "\r\n\r"]),
+    st.sampled_from([" ", "\r", "\t", "\r\r "]),
+    st.booleans(),
+)
+@settings(max_examples=60)
+def test_worker_and_validation_see_the_same_rows(
+    texts: list[str], end: str, space: str, bom: bool
+) -> None:
+    spaced = [text.replace('"messages": [', f'"messages":{space}[{space}', 1) for text in texts]
+    content = ("\ufeff" * bom + end.join(spaced) + end).encode()
+    tokenizer = make_tokenizer()
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "rows.jsonl"
+        file.write_bytes(content)
+        assert validate(file, profiles={"local": PROVIDER.data})[1].ok("local")
+        rows = encode_file(file, tokenizer, max_length=100_000, name="rows").rows
+        assert len(rows) == len(texts)
+        read = [row for _, row in read_rows(file, profile=PROVIDER.data)]
+        assert rows == [encode_row(row, tokenizer, max_length=100_000) for row in read]
+
+
+def test_a_row_is_named_by_its_line_whatever_white_space_it_has(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    good, bad = (json.dumps(row, indent=1).replace("\n", "\r") for row in (TALK, weighed(0, 0)))
+    path.write_bytes(f"{good}\n\r\n{bad}\n".encode())
+    with pytest.raises(WorkError, match=r"\(lines 3\)"):
+        encode_file(path, make_tokenizer(), max_length=500, name="mine.jsonl")
 
 
 def test_long_rows_are_cut_and_counted() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ftproviders.testing.memory import recall
 from ftproviders.testing.memory.server import MemoryServer
 from ftproviders.testing.memory.store import Store
 
@@ -33,6 +34,22 @@ def test_processes_share_a_folder(tmp_path: Path) -> None:
     assert [request.number for request in requests] == list(range(1, 76))
     assert len({request.pid for request in requests}) == 3
     assert {request.outcome for request in requests} == {"ok"}
+
+
+@pytest.mark.parametrize("inside", ["\r", "\u2028", "\x85", "\x0b", "\x1c"])
+def test_only_a_line_feed_ends_a_row(inside: str) -> None:
+    space = inside if inside == "\r" else " "
+    line = json.dumps(
+        {
+            "messages": [
+                {"role": "user", "content": "Hi"},
+                {"role": "assistant", "content": f"one{inside}two"},
+            ]
+        },
+        ensure_ascii=False,
+    )
+    learned = recall.rows(f"\ufeff{line.replace(', ', f',{space}')}\r\n{line}\n".encode())
+    assert list(learned) == [("Hi", f"one{inside}two")] * 2
 
 
 def test_threads_share_a_server() -> None:
