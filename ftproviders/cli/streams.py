@@ -79,6 +79,6 @@ def settle() -> None:
         try:
             stream.flush()
         except OSError:
-            with suppress(OSError), open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+            with suppress(OSError), open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - no path of ours
                 os.dup2(nowhere.fileno(), stream.fileno())
                 stream.flush()
