@@ -32,6 +32,8 @@ PROVIDER = ProviderInfo(
     training="ftproviders.adapters.local.adapter:LocalTrainingAdapter",
     hosting="ftproviders.adapters.local.hosting:LocalHostingAdapter",
     extra="local",
+    install="pip install 'ftproviders[local]'  (first take the CPU build of torch where there is "
+    "no NVIDIA GPU: docs/providers/local.md)",
     modules=("torch", "transformers", "peft", "accelerate", "safetensors", "gguf"),
     settings_type=LocalSettings,
     options_type=LocalOptions,
