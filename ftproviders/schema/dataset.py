@@ -14,6 +14,7 @@ from ftproviders.schema.value import Value
 __all__ = [
     "Dataset",
     "DatasetStatistics",
+    "Distribution",
     "Issue",
     "PreparedFile",
     "Severity",
@@ -88,6 +89,24 @@ class TokenCount(Value):
     """How it was counted, for instance ``estimate: UTF-8 bytes / 4``."""
 
 
+class Distribution(Value):
+    """How a number is spread over rows."""
+
+    count: Annotated[int, Field(ge=0)]
+    """Numbers that were seen."""
+    minimum: int
+    maximum: int
+    mean: float
+    median: float
+    q05: float
+    """A twentieth of the numbers is not greater (linear interpolation between neighbours)."""
+    q10: float
+    """A tenth is not greater; the OpenAI cookbook prints it under the name p5."""
+    q90: float
+    """Nine tenths are not greater; the OpenAI cookbook prints it under the name p95."""
+    q95: float
+
+
 class DatasetStatistics(Value):
     """What the rows look like. Counts are exact."""
 
@@ -102,6 +121,15 @@ class DatasetStatistics(Value):
     """Characters of the assistants' texts."""
     longest_row_bytes: int = 0
     """Size of the longest line in bytes."""
+    rows_without_system: int = 0
+    """Rows with neither a system nor a developer message."""
+    rows_without_user: int = 0
+    """Rows with no user message."""
+    messages_per_row: Distribution | None = None
+    characters_per_row: Distribution | None = None
+    """Characters of a row's message texts."""
+    characters_by_role: Mapping[str, Distribution] = {}
+    """Role -> characters that it says in a row, over the rows in which it speaks."""
 
 
 class ValidationReport(Value):

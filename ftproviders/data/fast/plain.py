@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from ftproviders.data.fast.sums import is_clean, size_in_bytes
-from ftproviders.data.statistics import Tally
+from ftproviders.data.statistics import SYSTEM_ROLES, Tally
 
 __all__ = ["PlainRows"]
 
@@ -46,10 +46,10 @@ class _Pattern:
         good: True when nothing is wrong with the order.
         answers: Indexes of the assistant's messages.
         quotes: Quotes that a row of this pattern has.
-        seen: Rows accepted since the last time somebody asked.
+        sizes: Characters of each message of the rows accepted since the last time somebody asked.
     """
 
-    __slots__ = ("answers", "good", "quotes", "roles", "seen")
+    __slots__ = ("answers", "good", "quotes", "roles", "sizes")
 
     def __init__(self, kinds: Sequence[type[Struct]]) -> None:
         self.answers = [index for index, kind in enumerate(kinds) if kind is _Assistant]
@@ -57,7 +57,26 @@ class _Pattern:
         self.good = kinds[-1] is _Assistant and not consecutive
         self.quotes = 2 + 8 * len(kinds)
         self.roles = [str(kind.__struct_config__.tag) for kind in kinds]
-        self.seen = 0
+        self.sizes: list[tuple[int, ...]] = []
+
+    def drain(self, tally: Tally) -> None:
+        """Add what was counted since the last time to `tally`."""
+        columns = list(zip(*self.sizes, strict=True))
+        totals = list(map(sum, self.sizes))
+        rows = len(self.sizes)
+        self.sizes = []
+        tally.characters_per_row.add(totals)
+        tally.messages_per_row.add_one(len(self.roles), times=rows)
+        tally.characters += sum(totals)
+        for role in dict.fromkeys(self.roles):
+            own = [columns[i] for i, name in enumerate(self.roles) if name == role]
+            said = own[0] if len(own) == 1 else list(map(sum, zip(*own, strict=True)))
+            tally.of_role(role).add(said)
+            tally.by_role[role] = tally.by_role.get(role, 0) + rows * len(own)
+            if role == "assistant":
+                tally.assistant_characters += sum(said)
+        tally.rows_without_system += 0 if SYSTEM_ROLES & set(self.roles) else rows
+        tally.rows_without_user += 0 if "user" in self.roles else rows
 
 
 class PlainRows:
@@ -67,8 +86,6 @@ class PlainRows:
         self._decode = msgspec.json.Decoder(_Row).decode
         self._patterns: dict[tuple[type[_Message], ...], _Pattern] = {}
         self._forgotten: list[_Pattern] = []
-        self._characters = 0
-        self._answer_characters = 0
         self._text_bytes = 0
 
     def accept(self, line: bytes, quotes: int) -> bool:
@@ -84,20 +101,16 @@ class PlainRows:
         if not pattern.good or quotes != pattern.quotes:
             return False
         texts = [message.content for message in messages]
-        answer_characters = 0
         for index in pattern.answers:
             answer = texts[index]
             if not answer or answer.isspace():
                 return False
-            answer_characters += len(answer)
         # A token or pair that only begins where two texts meet is left to the judge as well.
         joined = "".join(texts)
         if not is_clean(joined):
             return False
-        self._characters += len(joined)
-        self._answer_characters += answer_characters
         self._text_bytes += size_in_bytes(joined)
-        pattern.seen += 1
+        pattern.sizes.append(tuple(map(len, texts)))
         return True
 
     def _learn(self, kinds: tuple[type[_Message], ...]) -> _Pattern:
@@ -108,13 +121,9 @@ class PlainRows:
 
     def drain(self, tally: Tally) -> None:
         """Add what was counted since the last time to `tally`."""
-        tally.characters += self._characters
-        tally.assistant_characters += self._answer_characters
         tally.text_bytes += self._text_bytes
-        self._characters = self._answer_characters = self._text_bytes = 0
+        self._text_bytes = 0
         for pattern in (*self._forgotten, *self._patterns.values()):
-            if pattern.seen:
-                for role in pattern.roles:
-                    tally.by_role[role] = tally.by_role.get(role, 0) + pattern.seen
-                pattern.seen = 0
+            if pattern.sizes:
+                pattern.drain(tally)
         self._forgotten.clear()

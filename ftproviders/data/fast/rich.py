@@ -113,9 +113,7 @@ class RichRows:
     def __init__(self) -> None:
         self._decode = msgspec.json.Decoder(_Row).decode
         self._tools: dict[bytes, tuple[int, Mapping[str, object]] | None] = {}
-        self._kinds: dict[type, int] = dict.fromkeys(_ROLES, 0)
-        self._characters = 0
-        self._answer_characters = 0
+        self._accepted: list[Sums] = []
         self._text_bytes = 0
         self.last_was_rich = False
         """Whether the last row accepted has what a plain row has not."""
@@ -138,25 +136,19 @@ class RichRows:
         joined = "".join(sums.texts)
         if quotes != sums.quotes or not is_clean(joined) or "\0" in "".join(sums.unseen):
             return False
-        for message in row.messages:
-            self._kinds[type(message)] += 1
-        self._characters += len(joined)
-        self._answer_characters += sums.answer_characters
         self._text_bytes += size_in_bytes(joined)
+        sums.forget_texts()
+        self._accepted.append(sums)
         self.last_was_rich = quotes != 2 + 8 * len(row.messages)
         return True
 
     def drain(self, tally: Tally) -> None:
         """Add what was counted since the last time to `tally`."""
-        tally.characters += self._characters
-        tally.assistant_characters += self._answer_characters
         tally.text_bytes += self._text_bytes
-        self._characters = self._answer_characters = self._text_bytes = 0
-        for kind, count in self._kinds.items():
-            if count:
-                role = _ROLES[kind]
-                tally.by_role[role] = tally.by_role.get(role, 0) + count
-                self._kinds[kind] = 0
+        self._text_bytes = 0
+        for sums in self._accepted:
+            tally.add_row(messages=sums.messages, characters=sums.characters)
+        self._accepted.clear()
 
     def _declared(self, row: _Row, sums: Sums) -> Mapping[str, object] | None:
         """Return what a row's tools declare; rows tend to repeat them."""
@@ -185,16 +177,16 @@ def _look(messages: Iterable[_Message], sums: Sums, calls: _Calls) -> None:
     trained = previous_is_assistant = False
     index = -1
     for index, message in enumerate(messages):
+        before = len(sums.texts)
         if isinstance(message, _Assistant):
             if previous_is_assistant:
                 raise Refused
-            before = len(sums.texts)
             trained = _assistant(message, sums, index, calls) or trained
-            sums.answer_characters += sum(map(len, sums.texts[before:]))
             previous_is_assistant = True
         else:
             _other(message, sums, calls)
             previous_is_assistant = False
+        sums.add_message(_ROLES[type(message)], before)
     if not (trained and previous_is_assistant):
         raise Refused
     if any(called_at != index for called_at in calls.pending.values()):
