@@ -42,7 +42,7 @@ _PACKED = {Kind.GZIP: "gzip", Kind.BZIP2: "bzip2", Kind.XZ: "xz", Kind.ZIP: "ZIP
 _OPENERS: Mapping[Kind, Callable[[IO[bytes]], IO[bytes]]] = {
     Kind.GZIP: lambda file: cast("IO[bytes]", gzip.GzipFile(fileobj=file)),
     Kind.BZIP2: lambda file: cast("IO[bytes]", bz2.BZ2File(file)),
-    Kind.XZ: lambda file: cast("IO[bytes]", lzma.LZMAFile(file)),
+    Kind.XZ: cast("Callable[[IO[bytes]], IO[bytes]]", lzma.LZMAFile),
 }
 _WIDE = {
     Kind.UTF16: "UTF-16",
