@@ -15,7 +15,7 @@ from ftproviders.data.positions import find_syntax_fault
 from ftproviders.data.rules import MAX_ROW_BYTES
 from ftproviders.errors import DatasetError
 
-__all__ = ["SourceRow", "parse_json", "read_lines", "read_table", "read_values"]
+__all__ = ["SourceRow", "parse_json", "physical_lines", "read_lines", "read_table", "read_values"]
 
 _NEAR_THE_END = 16
 """Characters of the longest word of JSON that a piece of text may cut: ``-Infinity``."""
@@ -71,7 +71,7 @@ def parse_json(text: str) -> Any:
         raise ValueError(f"not valid JSON at column {fault.offset + 1}: {fault.message}") from error
 
 
-def _physical_lines(pieces: Iterator[str], name: str) -> Iterator[str]:
+def physical_lines(pieces: Iterator[str], name: str) -> Iterator[str]:
     """Cut text into lines that keep their line feeds."""
     held: list[str] = []
     size = 0
@@ -94,7 +94,7 @@ def _physical_lines(pieces: Iterator[str], name: str) -> Iterator[str]:
 
 def read_lines(pieces: Iterator[str], name: str) -> Iterator[SourceRow]:
     """Yield the rows of JSON Lines."""
-    for number, line in enumerate(_physical_lines(pieces, name), 1):
+    for number, line in enumerate(physical_lines(pieces, name), 1):
         text = line.strip(_SPACE)
         if not text:
             continue
@@ -258,7 +258,7 @@ def read_table(
         DatasetError: Quotes do not match, or columns share a name.
     """
     before = csv.field_size_limit(MAX_ROW_BYTES)  # the module's own limit is 128 KiB a cell
-    reader = csv.reader(_physical_lines(pieces, name), delimiter=delimiter, strict=True)
+    reader = csv.reader(physical_lines(pieces, name), delimiter=delimiter, strict=True)
     names: Sequence[str] | None = None
     try:
         while True:

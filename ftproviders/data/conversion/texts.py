@@ -29,7 +29,7 @@ from ftproviders.data.formats import Kind, classify
 from ftproviders.data.stream import open_data_file
 from ftproviders.errors import DatasetError
 
-__all__ = ["PREFIX_BYTES", "Encoding", "Source", "open_source"]
+__all__ = ["PREFIX_BYTES", "Encoding", "Source", "looking", "open_source"]
 
 PREFIX_BYTES = 256 * 1024
 """How much of a source is looked at to see what it is."""
@@ -77,6 +77,7 @@ class Source:
         on_progress: Called with bytes read and bytes in all of the file as it is stored.
 
     Attributes:
+        size: Bytes of the file as it is stored.
         packed: How it is packed, for people; empty when it is not.
     """
 
@@ -88,11 +89,11 @@ class Source:
         on_progress: Callable[[int, int], None] | None = None,
     ) -> None:
         self._file = file
-        self._size = file.seek(0, io.SEEK_END)
+        self.size = file.seek(0, io.SEEK_END)
         self._on_progress = on_progress
         self.path = path
         self.name = "standard input" if str(path) == "-" else show_file(path)
-        self._kind = classify(self._stored_prefix(), whole=self._size <= PREFIX_BYTES)
+        self._kind = classify(self._stored_prefix(), whole=self.size <= PREFIX_BYTES)
         self.packed = _PACKED.get(self._kind, "") if self._kind else ""
 
     def _stored_prefix(self) -> bytes:
@@ -154,7 +155,7 @@ class Source:
         with self.unpacked() as file:
             while chunk := file.read(_CHUNK_BYTES):
                 if tell and self._on_progress is not None:
-                    self._on_progress(self._file.tell(), self._size)
+                    self._on_progress(self._file.tell(), self.size)
                 yield chunk
 
     def encoding(self, stated: str | None = None) -> Encoding:
@@ -232,11 +233,26 @@ def open_source(
     Raises:
         DatasetError: It cannot be read.
     """
+    with _stored(path) as file, looking("read"):
+        yield Source(file, path=path, on_progress=on_progress)
+
+
+@contextmanager
+def _stored(path: Path) -> Iterator[IO[bytes]]:
     if str(path) != "-":
         with open_data_file(path) as file:
-            yield Source(file, path=path, on_progress=on_progress)
+            yield file
         return
     with tempfile.TemporaryFile(prefix="ftproviders-") as aside:
         shutil.copyfileobj(sys.stdin.buffer, aside, _CHUNK_BYTES)
-        aside.flush()
-        yield Source(aside, path=path, on_progress=on_progress)
+        yield aside
+
+
+@contextmanager
+def looking(operation: str) -> Iterator[None]:
+    """Name the operation in errors about data that was opened, and could be looked at."""
+    try:
+        yield
+    except DatasetError as error:
+        error.operation = error.operation or operation
+        raise

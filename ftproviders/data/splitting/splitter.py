@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from ftproviders.data.conversion.reading import parse_json
+from ftproviders.data.conversion.texts import looking
 from ftproviders.data.findings import show_file
 from ftproviders.data.formats import recognise
 from ftproviders.data.outputs import check_outputs, new_files
@@ -73,7 +74,8 @@ def split(
     files = {name: folder / f"{path.stem}.{name}.jsonl" for name in names}
     _check_sizes(validation, test, seed)
     check_outputs(list(files.values()), sources=[path], overwrite=overwrite)
-    with tempfile.TemporaryFile(prefix="ftproviders-") as aside:
+    open_data_file(path).close()  # what can be opened is looked at, and errors say so
+    with tempfile.TemporaryFile(prefix="ftproviders-") as aside, looking("split"):
         notes = Notes(aside)
         _note_rows(path, notes, group_by, seed, on_progress)
         wanted = [_rows_of(size, notes.rows) for size in (validation, test) if size]
