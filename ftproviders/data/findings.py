@@ -33,6 +33,10 @@ class Finding:
     """Text inside the value to be pointed at, as it stands in the file."""
     offset: int | None = None
     """Characters before the place, where the check knows them already."""
+    amount: int | None = None
+    """How much there is of what providers limit; only those whose limit is lower mind."""
+    shape: str = ""
+    """Shape of the row; providers that take it do not mind."""
 
 
 def format_path(path: JsonPath) -> str:

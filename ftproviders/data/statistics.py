@@ -10,7 +10,14 @@ from ftproviders.data.histogram import Histogram
 from ftproviders.schema.chat import Role
 from ftproviders.schema.dataset import DatasetStatistics, TokenCount
 
-__all__ = ["BYTES_PER_TOKEN", "SYSTEM_ROLES", "Tally", "estimate_tokens", "tally_row"]
+__all__ = [
+    "BYTES_PER_TOKEN",
+    "SYSTEM_ROLES",
+    "Tally",
+    "estimate_tokens",
+    "message_texts",
+    "tally_row",
+]
 
 BYTES_PER_TOKEN = 4
 """Rule of thumb for English text and the common BPE vocabularies; an estimate, no more."""
@@ -26,6 +33,8 @@ class Tally:
     text_bytes: int = 0
     assistant_characters: int = 0
     longest_row_bytes: int = 0
+    image_rows: int = 0
+    """Rows with images."""
 
     rows_without_system: int = 0
     rows_without_user: int = 0
@@ -65,6 +74,7 @@ class Tally:
         self.text_bytes += other.text_bytes
         self.assistant_characters += other.assistant_characters
         self.longest_row_bytes = max(self.longest_row_bytes, other.longest_row_bytes)
+        self.image_rows += other.image_rows
         self.rows_without_system += other.rows_without_system
         self.rows_without_user += other.rows_without_user
         self.messages_per_row.merge(other.messages_per_row)
@@ -103,11 +113,22 @@ def tally_row(row: object, tally: Tally) -> None:
         role = message.get("role") if isinstance(message, dict) else None
         if isinstance(role, str) and role in _ROLES:
             counts[role] = counts.get(role, 0) + 1
-            texts = list(_texts(message))
+            texts = list(message_texts(message))
             sizes[role] = sizes.get(role, 0) + sum(map(len, texts))
             tally.text_bytes += len("".join(texts).encode("utf-8", "surrogatepass"))
     if counts:
         tally.add_row(messages=counts, characters=sizes)
+        tally.image_rows += has_image(messages)
+
+
+def has_image(messages: object) -> bool:
+    """Say whether any of the messages shows an image."""
+    for message in messages if isinstance(messages, list) else ():
+        content = message.get("content") if isinstance(message, dict) else None
+        for part in content if isinstance(content, list) else ():
+            if isinstance(part, dict) and part.get("type") == "image_url":
+                return True
+    return False
 
 
 SYSTEM_ROLES = frozenset({Role.SYSTEM.value, Role.DEVELOPER.value})
@@ -116,7 +137,8 @@ SYSTEM_ROLES = frozenset({Role.SYSTEM.value, Role.DEVELOPER.value})
 _ROLES = frozenset(Role)
 
 
-def _texts(message: dict[str, Any]) -> Iterator[str]:
+def message_texts(message: dict[str, Any]) -> Iterator[str]:
+    """Yield the texts of a message: contents, refusals, and names and arguments of calls."""
     content = message.get("content")
     if isinstance(content, str):
         yield content

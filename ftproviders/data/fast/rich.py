@@ -10,12 +10,14 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from ftproviders.data.exact.document import read_document
-from ftproviders.data.exact.image import is_image_address
+from ftproviders.data.exact.image import is_plain_image
 from ftproviders.data.exact.json_text import schema_problems
 from ftproviders.data.exact.pairing import declared_functions
+from ftproviders.data.exact.parts import SPARED_IMAGES
 from ftproviders.data.exact.tools import check_tools
 from ftproviders.data.fast.sums import Refused, Sums, count_quotes, is_clean, size_in_bytes
-from ftproviders.data.rules import MAX_DEPTH
+from ftproviders.data.keys import key_of_texts
+from ftproviders.data.rule import MAX_DEPTH
 from ftproviders.data.statistics import Tally
 
 __all__ = ["RichRows"]
@@ -115,6 +117,8 @@ class RichRows:
         self._tools: dict[bytes, tuple[int, Mapping[str, object]] | None] = {}
         self._accepted: list[Sums] = []
         self._text_bytes = 0
+        self.key = 0
+        """Key of the last row accepted."""
         self.last_was_rich = False
         """Whether the last row accepted has what a plain row has not."""
 
@@ -134,9 +138,14 @@ class RichRows:
             sums.quotes += 2
         _look(row.messages, sums, calls)
         joined = "".join(sums.texts)
+        if sums.images > SPARED_IMAGES:
+            return False
         if quotes != sums.quotes or not is_clean(joined) or "\0" in "".join(sums.unseen):
             return False
         self._text_bytes += size_in_bytes(joined)
+        self.key = key_of_texts(
+            "".join(sums.texts[: sums.answer_at]), "".join(sums.texts[sums.answer_at :])
+        )
         sums.forget_texts()
         self._accepted.append(sums)
         self.last_was_rich = quotes != 2 + 8 * len(row.messages)
@@ -148,6 +157,7 @@ class RichRows:
         self._text_bytes = 0
         for sums in self._accepted:
             tally.add_row(messages=sums.messages, characters=sums.characters)
+            tally.image_rows += bool(sums.images)
         self._accepted.clear()
 
     def _declared(self, row: _Row, sums: Sums) -> Mapping[str, object] | None:
@@ -215,7 +225,8 @@ def _parts(parts: Iterable[_Part], sums: Sums) -> bool:
     for part in parts:
         if isinstance(part, _Image):
             sums.quotes += 10 if part.image_url.detail is UNSET else 14
-            if not is_image_address(part.image_url.url):
+            sums.images += 1
+            if not is_plain_image(part.image_url.url):
                 raise Refused
             sums.unseen.append(part.image_url.url)
             continue

@@ -12,7 +12,7 @@ class Refused(Exception):  # noqa: N818 - control flow of the fast path, never s
 class Sums:
     """What the strings of one row add up to, while it is looked at."""
 
-    __slots__ = ("characters", "messages", "quotes", "texts", "unseen")
+    __slots__ = ("answer_at", "characters", "images", "messages", "quotes", "texts", "unseen")
 
     def __init__(self, *, quotes: int) -> None:
         self.quotes = quotes
@@ -21,6 +21,9 @@ class Sums:
         """What is counted, and must be free of control tokens and NUL."""
         self.unseen: list[str] = []
         """What is not counted and must be free of NUL: ids and addresses."""
+        self.images = 0
+        self.answer_at = 0
+        """Texts before those of the last message."""
         self.messages: dict[str, int] = {}
         """Role -> messages."""
         self.characters: dict[str, int] = {}
@@ -29,6 +32,7 @@ class Sums:
     def add_message(self, role: str, texts_before: int) -> None:
         """Count a message whose texts are those after the first `texts_before`."""
         size = sum(map(len, self.texts[texts_before:]))
+        self.answer_at = texts_before
         self.messages[role] = self.messages.get(role, 0) + 1
         self.characters[role] = self.characters.get(role, 0) + size
 

@@ -121,7 +121,7 @@ def test_table_is_complete_and_says_its_sources() -> None:
         assert rule.source
         assert rule.why.endswith(".")
         assert rule.title.endswith(".")
-    assert rules_for(Method.SUPERVISED) == tuple(RULES.values())
+    assert "row.messages" in {rule.id for rule in rules_for(Method.SUPERVISED)}
     assert "row.messages" not in {rule.id for rule in rules_for(Method.DPO)}
 
 
