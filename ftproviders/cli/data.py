@@ -1,21 +1,30 @@
-"""``validate``: is a data file fit, and for whom."""
+"""``validate``, ``data stats``, ``data tokens``: what is in a data file, and who takes it."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
 from ftproviders.cli import shapes
 from ftproviders.cli.flags import MethodName
+from ftproviders.cli.progress import reading
 from ftproviders.cli.session import Session, verb
 
 if TYPE_CHECKING:
-    from ftproviders.cli.output import Output
-    from ftproviders.schema.dataset import ValidationReport
+    from collections.abc import Mapping
 
-__all__ = ["validate"]
+    from ftproviders.cli.output import Output
+    from ftproviders.schema.conversion import RepairReport
+    from ftproviders.schema.dataset import Distribution, TokenCount, ValidationReport
+    from ftproviders.schema.hyperparameters import Method
+
+__all__ = ["stats", "tokens", "validate"]
+
+_File: TypeAlias = Annotated[
+    Path, typer.Argument(metavar="FILE", help="Data file, JSON Lines.", show_default=False)
+]
 
 
 @verb
@@ -41,19 +50,29 @@ def validate(
     max_issues: Annotated[
         int, typer.Option("--max-issues", min=0, help="List at most so many issues.")
     ] = 100,
+    fix: Annotated[
+        Path | None,
+        typer.Option(
+            "--fix",
+            metavar="OUT",
+            help="Write a repaired file and check that one. Only repairs for which there is one "
+            "way; each is listed, no row is dropped, FILE stays as it is.",
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="With --fix: replace OUT when it is there already.")
+    ] = False,
 ) -> int:
     """Check a data file and say which provider would take it.
 
     Without --provider every provider's verdict is shown, and the exit code is 1 only when none
     accepts the file; with --provider it is 1 when one of those named does not.
     """
-    from ftproviders.cli.specs import parse_method
-    from ftproviders.schema.hyperparameters import Method
-
     named = [name.replace("_", "-") for name in provider or ()]
     for name in named:
         session.client.provider(name)  # an unknown name is refused also where all are asked
-    chosen = Method(parse_method(method or "supervised"))
+    chosen = _method(method)
+    repaired = None if fix is None else _repair(session, file, fix, overwrite=overwrite)
     reports = {
         purpose: session.client.validate(
             path,
@@ -62,23 +81,60 @@ def validate(
             purpose=purpose,
             max_issues=max_issues,
         )
-        for purpose, path in (("training", file), ("validation", validation_file))
+        for purpose, path in (("training", fix or file), ("validation", validation_file))
         if path is not None
     }
     if session.out.json_mode:
-        body = shapes.validation(reports["training"])
-        if "validation" in reports:
-            body["validation_file"] = shapes.validation(reports["validation"])
-        session.out.document("validation", body)
+        session.out.document("validation", _body(reports, repaired))
     else:
+        if repaired is not None:
+            _show_repairs(session.out, repaired)
         for report in reports.values():
             _show(session.out, report)
     return 0 if _accepted(list(reports.values()), named) else 1
 
 
+def _method(name: str | None) -> Method:
+    from ftproviders.cli.specs import parse_method
+    from ftproviders.schema.hyperparameters import Method
+
+    return Method(parse_method(name or "supervised"))
+
+
+def _repair(session: Session, file: Path, fix: Path, *, overwrite: bool) -> RepairReport:
+    from ftproviders.data.repair import repair
+
+    told = reading(session.out, f"repairing {file}")
+    return repair(file, fix, overwrite=overwrite, on_progress=told)
+
+
+def _body(reports: Mapping[str, ValidationReport], repaired: RepairReport | None) -> dict[str, Any]:
+    body = shapes.validation(reports["training"])
+    if "validation" in reports:
+        body["validation_file"] = shapes.validation(reports["validation"])
+    if repaired is not None:
+        body["repair"] = repaired.model_dump(mode="json")
+    return body
+
+
 def _accepted(reports: list[ValidationReport], named: list[str]) -> bool:
     takers = [name for name in reports[0].verdicts if all(report.ok(name) for report in reports)]
     return set(named) <= set(takers) if named else bool(takers)
+
+
+def _show_repairs(out: Output, done: RepairReport) -> None:
+    for one in done.repairs:
+        place = f"{done.source}:{one.line}" if one.line else done.source
+        path = f" ({one.path})" if one.path else ""
+        out.line(f"{place}: fixed {one.rule}{path}: {one.what}.")
+    if done.repairs_truncated:
+        out.line(f"... and {done.repairs_truncated:,} repairs more")
+    total = sum(done.counts.values())
+    out.line(
+        f"{total:,} {'repair' if total == 1 else 'repairs'}; {done.out} has all "
+        f"{done.rows:,} rows, {done.changed_rows:,} of them rewritten."
+    )
+    out.line()
 
 
 def _show(out: Output, report: ValidationReport) -> None:
@@ -88,18 +144,15 @@ def _show(out: Output, report: ValidationReport) -> None:
         out.line(f"... and {report.issues_truncated} issues more; --max-issues shows more of them.")
     if report.issues:
         out.line()
-    statistics, tokens = report.statistics, report.tokens
-    roles = ", ".join(f"{count} {role}" for role, count in statistics.messages_by_role.items())
+    statistics = report.statistics
     out.pairs(
         [
-            ("file", report.file),
-            ("rows", f"{report.rows:,} ({report.bytes:,} bytes)"),
-            ("messages", f"{statistics.messages:,}" + (f" ({roles})" if roles else "")),
+            *_facts(report),
             (
                 "characters",
                 f"{statistics.characters:,} ({statistics.assistant_characters:,} of assistants)",
             ),
-            ("tokens", f"{'' if tokens.exact else 'about '}{tokens.total:,} ({tokens.method})"),
+            ("tokens", _count(report.tokens)),
         ]
     )
     out.line()
@@ -108,3 +161,71 @@ def _show(out: Output, report: ValidationReport) -> None:
         for name, v in report.verdicts.items()
     ]
     out.table(("provider", "verdict", "errors", "warnings"), rows)
+
+
+def _facts(report: ValidationReport) -> list[tuple[str, str]]:
+    statistics = report.statistics
+    roles = ", ".join(f"{count:,} {role}" for role, count in statistics.messages_by_role.items())
+    return [
+        ("file", report.file),
+        ("rows", f"{report.rows:,} ({report.bytes:,} bytes)"),
+        ("messages", f"{statistics.messages:,}" + (f" ({roles})" if roles else "")),
+    ]
+
+
+def _count(found: TokenCount) -> str:
+    return f"{'' if found.exact else 'about '}{found.total:,} ({found.method})"
+
+
+@verb
+def stats(session: Session, file: _File, method: MethodName = None) -> int:
+    """Say what the rows of a file look like: roles, lengths, and how they are spread."""
+    report = session.client.validate(file, method=_method(method), max_issues=0)
+    if session.out.json_mode:
+        body = {"file": report.file, "rows": report.rows, "bytes": report.bytes}
+        counted = report.statistics.model_dump(mode="json")
+        session.out.document("statistics", body | {"statistics": counted})
+        return 0
+    statistics = report.statistics
+    session.out.pairs(
+        [
+            *_facts(report),
+            ("no system", f"{statistics.rows_without_system:,} rows"),
+            ("no user", f"{statistics.rows_without_user:,} rows"),
+            ("longest row", f"{statistics.longest_row_bytes:,} bytes"),
+        ]
+    )
+    spread = {
+        "messages a row": statistics.messages_per_row,
+        "characters a row": statistics.characters_per_row,
+        **{f"characters, {role}": d for role, d in statistics.characters_by_role.items()},
+    }
+    _show_spread(session.out, spread)
+    return 0
+
+
+def _show_spread(out: Output, spread: Mapping[str, Distribution | None]) -> None:
+    rows = [
+        (
+            name, f"{d.minimum:,}", f"{d.q10:,.1f}", f"{d.median:,.1f}", f"{d.mean:,.1f}",
+            f"{d.q90:,.1f}", f"{d.maximum:,}",
+        )
+        for name, d in spread.items()
+        if d is not None
+    ]  # fmt: skip
+    if rows:
+        out.line()
+        out.table(("", "min", "10 %", "median", "mean", "90 %", "max"), rows)
+
+
+@verb
+def tokens(session: Session, file: _File, method: MethodName = None) -> int:
+    """Count the tokens of a file."""
+    report = session.client.validate(file, method=_method(method), max_issues=0)
+    if session.out.json_mode:
+        body = {"file": report.file, "rows": report.rows, "bytes": report.bytes}
+        counted = report.tokens.model_dump(mode="json")
+        session.out.document("tokens", body | {"tokens": counted})
+        return 0
+    session.out.pairs([*_facts(report), ("tokens", _count(report.tokens))])
+    return 0

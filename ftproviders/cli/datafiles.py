@@ -115,7 +115,12 @@ def convert(
     is there whole or not at all; a row that cannot be converted ends the command with its line.
     """
     from ftproviders.data.conversion import convert as run
+    from ftproviders.errors import ConfigurationError
 
+    if str(out) == "-" and session.out.json_mode:
+        raise ConfigurationError(
+            "--json and --out - both write to standard output.", hint="Name a file with --out."
+        )
     templates = {
         "user": user_template,
         "assistant": assistant_template,

@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 
 from ftproviders.data.findings import show_file
@@ -205,22 +206,30 @@ def _is_json(text: bytes) -> bool:
 
 def delimiter_of(text: bytes) -> str:
     """Return what stands between the columns of a table, empty when this is no table."""
-    first, _, rest = text.removeprefix(BOM).lstrip(_SPACE).partition(b"\n")
+    text = text.removeprefix(BOM).lstrip(_SPACE)
+    first, _, rest = text.partition(b"\n")
     second = rest.partition(b"\n")[0]
     if b"{" in first or second.lstrip(_SPACE)[:1] in {b"{", b"["} or _is_json(first):
         return ""
     for mark, _, _ in _DELIMITERS:
-        if mark.encode() in first and mark.encode() in second:
+        records = _records(text, mark) if mark.encode() in first else []
+        if len(records) == 2 and all(len(record) > 1 for record in records):
             return mark
     return ""
 
 
-def _header(prefix: bytes, delimiter: str) -> Sequence[str]:
-    text = prefix.removeprefix(BOM).lstrip(_SPACE).decode("utf-8", "replace")
+def _records(text: bytes, delimiter: str) -> list[list[str]]:
+    """Read the first two records of a table, as far as they can be read."""
+    lines = text.decode("utf-8", "replace").splitlines(keepends=True)
     try:
-        return next(csv.reader(text.splitlines(keepends=True), delimiter=delimiter), [])
+        return list(islice(csv.reader(lines, delimiter=delimiter), 2))
     except csv.Error:
         return []
+
+
+def _header(prefix: bytes, delimiter: str) -> Sequence[str]:
+    records = _records(prefix.removeprefix(BOM).lstrip(_SPACE), delimiter)
+    return records[0] if records else []
 
 
 def _first_keys(prefix: bytes) -> Sequence[str]:

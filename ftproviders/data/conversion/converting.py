@@ -26,7 +26,6 @@ from ftproviders.schema.conversion import BadRow, ConversionReport
 __all__ = ["convert"]
 
 _BAD_ROWS_SHOWN = 20
-_TABLE_SUFFIXES = {".csv": ",", ".tsv": "\t"}
 _DEFAULT = RowMapping()
 _NOT_CONVERTED = frozenset(
     {Kind.ZSTANDARD, Kind.EXCEL, Kind.PDF, Kind.SQLITE}
@@ -144,11 +143,21 @@ def _text_rows(
         form = "one JSON array" if kind is Kind.ARRAY else "JSON objects"
         return form, read_values(pieces, source.name)
     suffix = Path(source.path.name.lower().removesuffix(".gz")).suffix
-    delimiter = delimiter_of(text) or _TABLE_SUFFIXES.get(suffix, "")
+    delimiter = delimiter_of(text) or _likely_delimiter(text, suffix)
     if kind is Kind.TABLE or (delimiter and text[:1] not in b"{["):
         form = "TSV" if delimiter == "\t" else "CSV"
         return form, read_table(pieces, source.name, delimiter=delimiter, header=header)
     return "JSON Lines", read_lines(pieces, source.name)
+
+
+def _likely_delimiter(text: bytes, suffix: str) -> str:
+    """Choose for a file that is called a table, though its first two lines do not show it."""
+    if suffix not in {".csv", ".tsv"}:
+        return ""
+    first = text.partition(b"\n")[0]
+    counts = {mark: first.count(mark.encode()) for mark in "\t;,"}
+    usual = "\t" if suffix == ".tsv" else ","
+    return max(counts, key=counts.__getitem__) if any(counts.values()) else usual
 
 
 @dataclass(slots=True)
@@ -157,15 +166,15 @@ class _Run:
 
     name: str
     mapping: RowMapping
-    target: Shape | None
+    asked: Shape | None
     skip_bad: bool = field(kw_only=True)
+    target: Shape | None = None
     written: int = 0
     shapes: Counter[str] = field(default_factory=Counter)
     bad: list[BadRow] = field(default_factory=list)
     bad_rows: int = 0
     seen: set[str] = field(default_factory=set)
     used: set[str] = field(default_factory=set)
-    keeps_all: bool = False
 
     def write_all(self, rows: Iterator[SourceRow], writer: Writer) -> None:
         """Convert every row."""
@@ -187,15 +196,12 @@ class _Run:
         if row.problem:
             raise RowProblem(row.problem)
         shape, chat, used = read_row(row.value, self.mapping)
-        target = self.target or default_target(chat)
-        if self.target is None:
-            self.target = target
-        elif target is not self.target:
+        target = self.asked or default_target(chat)
+        self.target = self.target or target
+        if target is not self.target:
             raise RowProblem(f"the rows before it are for {self.target}, this one for {target}")
         self.used |= used
-        if shape in {Shape.MESSAGES, Shape.PREFERENCE}:
-            self.keeps_all = True
-        else:
+        if shape not in {Shape.MESSAGES, Shape.PREFERENCE}:  # these keep every key
             self.seen |= row.value.keys()
         return shape, write_row(chat, target, self.mapping.columns)
 

@@ -194,7 +194,8 @@ def _questions(value: object, name: str) -> list[dict[str, Any]]:
 
 
 def _as_messages(value: object, name: str, *, role: str) -> list[dict[str, Any]]:
-    if isinstance(value, list) or (isinstance(value, str) and _looks_like_messages(value)):
+    listed = isinstance(value, list) and value and isinstance(value[0], Mapping)
+    if listed or (isinstance(value, str) and _looks_like_messages(value)):
         return _messages(value, name)
     return [_said(role, text_of(value, name))]
 

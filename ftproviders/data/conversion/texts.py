@@ -217,9 +217,9 @@ class Source:
                 first = first and not text
             yield decoder.decode(b"", final=True)
         except UnicodeDecodeError as error:
+            line = lines + error.object.count(b"\n", 0, error.start)
             raise DatasetError(
-                f"{self.name} is not {encoding.name}: from line {lines} on there is a byte that "
-                "it does not have.",
+                f"{self.name} is not {encoding.name}: line {line} has a byte that it lacks.",
                 hint="State what the file is with --encoding.",
             ) from error
 
