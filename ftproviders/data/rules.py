@@ -21,6 +21,7 @@ from ftproviders.data.rule import (
     SourceClass,
     rule,
 )
+from ftproviders.data.rules_content import SECRET_RULES, TEMPLATE_RULES
 from ftproviders.data.rules_images import IMAGE_RULES
 from ftproviders.data.rules_methods import METHOD_RULES
 from ftproviders.schema.dataset import Severity
@@ -219,6 +220,8 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             *_TOOL_RULES,
             *IMAGE_RULES,
             *METHOD_RULES,
+            *SECRET_RULES,
+            *TEMPLATE_RULES,
         )
     }
 )
