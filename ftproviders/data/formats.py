@@ -135,13 +135,14 @@ def _argument(path: Path) -> str:
 
 
 def _out_name(path: Path) -> str:
-    """Name the converted file; never the file itself."""
+    """Name the converted file: never the file itself, nor one that is there already."""
     stem = show_file(path.name)
     while stem.lower().endswith(_COMPRESSED):
         stem = stem.rpartition(".")[0]
     stem = stem.rpartition(".")[0] or stem
     name = f"{stem if stem.strip('-') else 'data'}.jsonl"
-    return name if name != path.name else f"{stem}.new.jsonl"
+    taken = name == path.name or path.with_name(name).exists()
+    return f"{stem}.new.jsonl" if taken else name
 
 
 def classify(prefix: bytes, *, whole: bool) -> Kind | None:
