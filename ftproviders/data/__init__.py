@@ -3,6 +3,15 @@
 from ftproviders.data import rules, statistics
 from ftproviders.data.rows import read_rows
 from ftproviders.data.rules import RULES, Rule
-from ftproviders.data.validation import validate
+from ftproviders.data.validation import Wishes, validate, validate_pair
 
-__all__ = ["RULES", "Rule", "read_rows", "rules", "statistics", "validate"]
+__all__ = [
+    "RULES",
+    "Rule",
+    "Wishes",
+    "read_rows",
+    "rules",
+    "statistics",
+    "validate",
+    "validate_pair",
+]

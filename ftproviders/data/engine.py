@@ -29,6 +29,7 @@ from ftproviders.schema.hyperparameters import Method
 __all__ = ["Engine", "ExactEngine", "Rows", "TwoPathEngine"]
 
 _JSON_SPACE = b" \t\r"
+_DRAIN_BLOCKS = 16  # sums are added up for many blocks at once; what waits is a few MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,9 @@ class Engine(Protocol):
     def check(self, block: Block, ledger: Ledger) -> None:
         """Look at every line of `block` that is not blank, and write into `ledger`."""
 
+    def finish(self, ledger: Ledger) -> None:
+        """Write what is still to be written, after the last block."""
+
 
 class ExactEngine:
     """The judge alone: slow, and right by definition."""
@@ -67,6 +71,9 @@ class ExactEngine:
             if line.strip(_JSON_SPACE):
                 self.check_line(line, line_number, ledger, offset, too_long=block.too_long)
             offset += len(line) + 1
+
+    def finish(self, ledger: Ledger) -> None:
+        """Write what is still to be written; the judge holds nothing back."""
 
     def check_line(
         self,
@@ -112,6 +119,7 @@ class TwoPathEngine(ExactEngine):
     def __init__(self, rows: Rows | None = None) -> None:
         super().__init__(rows)
         self._fast = FastPath(want_keys=self._wanted.keys is not None)
+        self._blocks = 0
         self._supervised = self._wanted.method is Method.SUPERVISED
 
     @override
@@ -124,6 +132,12 @@ class TwoPathEngine(ExactEngine):
             self._take(accepted, block, ledger)
         else:
             self._check_lines(block, ledger)
+        self._blocks += 1
+        if not block.raw or not self._blocks % _DRAIN_BLOCKS:
+            self._fast.drain(ledger.tally)
+
+    @override
+    def finish(self, ledger: Ledger) -> None:
         self._fast.drain(ledger.tally)
 
     def _take(self, accepted: AcceptedBlock, block: Block, ledger: Ledger) -> None:

@@ -7,7 +7,8 @@ rows may share one; whoever finds equal keys reads the rows again (``repeats``).
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 from zlib import crc32
 
@@ -17,15 +18,30 @@ __all__ = ["RowKeys", "key_of_row", "key_of_texts", "split_row"]
 
 
 class RowKeys:
-    """Keys with line and place of their rows, in the order of the file."""
+    """Keys with line and place of their rows, in the order of the file.
 
-    def __init__(self) -> None:
-        self.records = array("Q")
-        """Key, line number, bytes of the file before the row; again and again."""
+    Few of them stay in memory. Many go to a folder, sorted into buckets so that each bucket can be
+    looked at by itself; equal prompts are always in the same bucket.
+
+    Args:
+        buckets: How many; 1 keeps everything in memory.
+        folder: Where buckets are written.
+        tag: First part of the files' names.
+    """
+
+    def __init__(self, buckets: int = 1, *, folder: Path | None = None, tag: str = "keys") -> None:
+        self.buckets = buckets if folder else 1
+        self.lines_before = 0
+        """Lines of the file before the part that these keys are of."""
+        self._folder = folder
+        self._tag = tag
+        self._records = array("Q")
 
     def add(self, key: int, line: int, offset: int) -> None:
-        """Remember one row."""
-        self.records.extend((key, line, offset))
+        """Remember one row: its key, line number, and the bytes of the file before it."""
+        self._records.extend((key, line, offset))
+        if len(self._records) > _MOST_IN_MEMORY:
+            self.spill()
 
     def add_many(self, keys: list[int], lines: Iterable[int], offsets: Iterable[int]) -> None:
         """Remember rows."""
@@ -33,7 +49,44 @@ class RowKeys:
         added[0::3] = array("Q", keys)
         added[1::3] = array("Q", lines)
         added[2::3] = array("Q", offsets)
-        self.records.extend(added)
+        self._records.extend(added)
+        if len(self._records) > _MOST_IN_MEMORY:
+            self.spill()
+
+    def spill(self) -> None:
+        """Write what is in memory to the buckets; without buckets it stays."""
+        if self.buckets == 1 or not self._records:
+            return
+        parts = [array("Q") for _ in range(self.buckets)]
+        flat = iter(self._records)
+        for record in zip(flat, flat, flat, strict=True):
+            parts[(record[0] >> 32) % self.buckets].extend(record)
+        for number, part in enumerate(parts):
+            if part:
+                with self._file(number).open("ab") as file:
+                    part.tofile(file)
+        self._records = array("Q")
+
+    def read(self, bucket: int) -> Iterator[array[int]]:
+        """Yield the records of one bucket, some at a time; `spill` comes first."""
+        if self.buckets == 1:
+            if self._records:
+                yield self._records
+            return
+        try:
+            file = self._file(bucket).open("rb")
+        except FileNotFoundError:
+            return
+        with file:
+            while chunk := file.read(_READ_BYTES):
+                yield array("Q", chunk)
+
+    def _file(self, bucket: int) -> Path:
+        return Path(self._folder or ".") / f"{self._tag}-{bucket}"
+
+
+_MOST_IN_MEMORY = 3 * 100_000
+_READ_BYTES = 24 * 16_384
 
 
 def key_of_texts(prompt: str, answer: str) -> int:

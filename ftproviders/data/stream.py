@@ -185,6 +185,8 @@ class LineStream:
         file: The open file.
         path: Its path, for errors.
         on_progress: Called with bytes read and bytes in all.
+        part: First byte and number of bytes of a part that begins with a line; default everything.
+        digest: Whether the SHA-256 is wanted.
 
     Attributes:
         bytes: Bytes read so far.
@@ -199,14 +201,20 @@ class LineStream:
         *,
         path: Path,
         on_progress: Callable[[int, int], None] | None = None,
+        part: tuple[int, int] | None = None,
+        digest: bool = True,
     ) -> None:
         self._file = file
         self._path = path
         self._on_progress = on_progress
         self._total = os.fstat(file.fileno()).st_size
-        self._digest = Digest(in_thread=self._total >= _THREAD_BYTES)
+        self._left = self._total if part is None else part[1]
+        self._is_part = part is not None
+        self._digest = Digest(in_thread=self._total >= _THREAD_BYTES) if digest else None
         self._line = 1
-        self._offset = 0
+        self._offset = 0 if part is None else part[0]
+        if self._offset:
+            file.seek(self._offset)
         self._tail = _Tail()
         self._ahead: bytes | None = None
         self.bytes = 0
@@ -217,7 +225,12 @@ class LineStream:
     @property
     def sha256(self) -> str:
         """Digest of the bytes read so far, lower-case hexadecimal."""
-        return self._digest.hexdigest()
+        return self._digest.hexdigest() if self._digest else ""
+
+    @property
+    def lines(self) -> int:
+        """Lines given out so far."""
+        return self._line - 1
 
     def prefix(self) -> bytes:
         """Return the first bytes of the file, to see what it is; they stay part of the stream."""
@@ -232,7 +245,8 @@ class LineStream:
 
     def close(self) -> None:
         """End what runs beside the reading; the file itself belongs to the caller."""
-        self._digest.close()
+        if self._digest is not None:
+            self._digest.close()
 
     def skip_to_end(self) -> None:
         """Read the rest for digest and size only."""
@@ -244,7 +258,7 @@ class LineStream:
         """Yield the lines of the file, block by block."""
         chunk = self._read() if self._ahead is None else self._ahead
         self._ahead = None
-        if chunk.startswith(BOM):
+        if not self._offset and chunk.startswith(BOM):
             self.had_bom = True
             chunk = chunk[len(BOM) :]
             self._offset = len(BOM)
@@ -256,11 +270,14 @@ class LineStream:
 
     def _read(self) -> bytes:
         try:
-            chunk = self._file.read(_CHUNK_BYTES)
+            wanted = min(_CHUNK_BYTES, self._left) if self._is_part else _CHUNK_BYTES
+            chunk = self._file.read(wanted)
         except OSError as error:
             raise _unreadable(self._path, error) from error
+        self._left -= len(chunk)
         if chunk:
-            self._digest.update(chunk)
+            if self._digest is not None:
+                self._digest.update(chunk)
             self.bytes += len(chunk)
             self.ends_with_newline = chunk.endswith(b"\n")
             if self._on_progress is not None:

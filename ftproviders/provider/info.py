@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from types import MappingProxyType
 from typing import Any
 
 from ftproviders.provider.options import ProviderOptions, ProviderSettings
@@ -70,7 +69,7 @@ class HyperparameterInfo:
 
 
 def _nothing() -> Mapping[str, Any]:
-    return MappingProxyType({})
+    return {}  # a plain one, so that profiles can be sent to worker processes
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -52,7 +52,8 @@ def _shape_finding(row: dict[str, Any], shape: str) -> Finding:
         if shape == Shape.MESSAGES:
             what = "this is a supervised row, without two outputs to compare"
         fix = _FIX + "}."
-    return Finding(rule="pair.shape", shape=shape, message=what, fix=fix)
+    own = shape if shape in {Shape.PREFERENCE, Shape.CHOSEN_REJECTED} else ""
+    return Finding(rule="pair.shape", shape=own, message=what, fix=fix)
 
 
 def _check_preference(row: dict[str, Any]) -> Iterator[Finding]:

@@ -99,11 +99,12 @@ def _messages_finding(row: dict[str, Any]) -> Finding:
             message=f"`messages` is {kind(row['messages'])}, not a non-empty list",
             fix='Write a list of {"role": ..., "content": ...}.',
         )
+    own = other_shape(row)
     for keys, shape in _OTHER_SHAPES:
         if all(key in row for key in keys):
             return Finding(
                 rule="row.messages",
-                shape=other_shape(row),
+                shape=own if own in COMPLETIONS else "",
                 message=f"the row has no `messages`; it looks like {shape}",
                 fix="Turn it into messages: a user message with the question, an assistant "
                 "message with the answer.",

@@ -15,10 +15,9 @@ from pathlib import Path
 import pytest
 
 from ftproviders import data
-from ftproviders.errors import ConfigurationError, DatasetError, UnsupportedFeatureError
+from ftproviders.errors import ConfigurationError, DatasetError
 from ftproviders.provider import DataProfile
 from ftproviders.schema.dataset import Severity, ValidationReport
-from ftproviders.schema.hyperparameters import Method
 from tests.unit.data.data_cases import ANSWER, CALL, GOOD, RESULT, USER, assistant, row
 
 PUBLISHED = Path(__file__).parents[2] / "data"
@@ -344,11 +343,6 @@ def test_strange_names_are_fine(tmp_path: Path) -> None:
     assert dataset.path == file
     assert [issue.rule for issue in report.issues] == ["file.format"]
     assert json.loads(report.model_dump_json())["rows"] == 0
-
-
-def test_other_methods_have_no_rules_yet(tmp_path: Path) -> None:
-    with pytest.raises(UnsupportedFeatureError, match="dpo"):
-        data.validate(written(tmp_path, GOOD), profiles={}, method=Method.DPO)
 
 
 def test_progress_ends_at_the_whole(tmp_path: Path) -> None:
