@@ -7,13 +7,14 @@ and greatest stay exact.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ftproviders.schema.dataset import Distribution
 
-__all__ = ["Histogram"]
+__all__ = ["Histogram", "weighted_distribution"]
 
 _DISTINCT = 65_536
 _BITS = 12
@@ -116,3 +117,35 @@ def _at(ordered: list[tuple[int, int]], index: int) -> int:
         if index < passed:
             return value
     return ordered[-1][0]
+
+
+def weighted_distribution(values: Sequence[tuple[int, float]]) -> Distribution | None:
+    """Return the figures of numbers of which each stands for as many as its weight says.
+
+    Args:
+        values: Numbers and weights. Least and greatest are those of the numbers seen.
+    """
+    if not values:
+        return None
+    ordered = sorted(values)
+    whole = math.fsum(weight for _, weight in ordered)
+
+    def at(quantile: float) -> float:
+        passed = 0.0
+        for value, weight in ordered:
+            passed += weight
+            if passed >= quantile * whole:
+                return float(value)
+        return float(ordered[-1][0])
+
+    return Distribution(
+        count=len(ordered),
+        minimum=ordered[0][0],
+        maximum=ordered[-1][0],
+        mean=math.fsum(value * weight for value, weight in ordered) / whole,
+        median=at(0.5),
+        q05=at(0.05),
+        q10=at(0.1),
+        q90=at(0.9),
+        q95=at(0.95),
+    )

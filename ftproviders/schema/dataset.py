@@ -78,17 +78,6 @@ class Verdict(Value):
     """Number of warnings; never capped."""
 
 
-class TokenCount(Value):
-    """How many tokens the rows hold, and how that was found."""
-
-    total: Annotated[int, Field(ge=0)]
-    """Tokens of one pass over the file."""
-    exact: bool
-    """True only when every row was counted with the model's own tokenizer."""
-    method: str
-    """How it was counted, for instance ``estimate: UTF-8 bytes / 4``."""
-
-
 class Distribution(Value):
     """How a number is spread over rows."""
 
@@ -105,6 +94,39 @@ class Distribution(Value):
     q90: float
     """Nine tenths are not greater; the OpenAI cookbook prints it under the name p95."""
     q95: float
+
+
+class TokenCount(Value):
+    """How many tokens the rows hold, and how that was found."""
+
+    total: Annotated[int, Field(ge=0)]
+    """Tokens of one pass over the file."""
+    exact: bool
+    """True only when every row was counted with the model's own tokenizer."""
+    method: str
+    """How it was counted, for instance ``estimate: UTF-8 bytes / 4``."""
+    tokenizer: str | None = None
+    """Encoding, or model whose tokenizer counted; None for an estimate by size."""
+    low: Annotated[int, Field(ge=0)] | None = None
+    """Lower end of the 95 % interval of `total`; None without a sample."""
+    high: Annotated[int, Field(ge=0)] | None = None
+    """Upper end of the 95 % interval of `total`; None without a sample."""
+    sample_rows: Annotated[int, Field(ge=0)] | None = None
+    """Rows that were drawn; None without a sample."""
+    assistant: Annotated[int, Field(ge=0)] | None = None
+    """Tokens of the assistants' words in one pass; None when they were not counted."""
+    billable: Annotated[int, Field(ge=0)] | None = None
+    """Tokens of one pass, without those of a row beyond `limit`."""
+    limit: Annotated[int, Field(ge=1)] | None = None
+    """Most tokens of a row that the model takes; None = unknown."""
+    rows_over_limit: Annotated[int, Field(ge=0)] | None = None
+    """Rows with more tokens than `limit`; exact. None = not looked for."""
+    per_row: Distribution | None = None
+    """Tokens of a row; of a sample, least and greatest are those drawn."""
+    assistant_per_row: Distribution | None = None
+    """Tokens of the assistant's words in a row."""
+    hint: str = ""
+    """What would make the count better, when it is an estimate by size."""
 
 
 class DatasetStatistics(Value):
