@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
@@ -23,7 +24,20 @@ if TYPE_CHECKING:
 __all__ = ["stats", "tokens", "validate"]
 
 _File: TypeAlias = Annotated[
-    Path, typer.Argument(metavar="FILE", help="Data file, JSON Lines.", show_default=False)
+    Path,
+    typer.Argument(
+        metavar="FILE", help="Data file, JSON Lines; - is standard input.", show_default=False
+    ),
+]
+Model: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--model", metavar="NAME", help="Base model: its limits, its tokenizer."),
+]
+Workers: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "--workers", min=1, help="Processes that look at rows. Default: the cores, if it pays."
+    ),
 ]
 
 
@@ -31,7 +45,10 @@ _File: TypeAlias = Annotated[
 def validate(
     session: Session,
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Training file.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="FILE", help="Training file; - is standard input.", show_default=False
+        ),
     ],
     validation_file: Annotated[
         Path | None,
@@ -47,9 +64,11 @@ def validate(
         bool, typer.Option("--all", help="Show every provider's verdict, also of those not named.")
     ] = False,
     method: MethodName = None,
+    model: Model = None,
     max_issues: Annotated[
         int, typer.Option("--max-issues", min=0, help="List at most so many issues.")
     ] = 100,
+    workers: Workers = None,
     fix: Annotated[
         Path | None,
         typer.Option(
@@ -71,19 +90,17 @@ def validate(
     named = [name.replace("_", "-") for name in provider or ()]
     for name in named:
         session.client.provider(name)  # an unknown name is refused also where all are asked
-    chosen = _method(method)
     repaired = None if fix is None else _repair(session, file, fix, overwrite=overwrite)
-    reports = {
-        purpose: session.client.validate(
-            path,
-            providers=named if named and not show_all else None,
-            method=chosen,
-            purpose=purpose,
-            max_issues=max_issues,
-        )
-        for purpose, path in (("training", fix or file), ("validation", validation_file))
-        if path is not None
-    }
+    reports = _reports(
+        session,
+        fix or file,
+        validation_file,
+        providers=named if named and not show_all else None,
+        method=_method(method),
+        model=model,
+        max_issues=max_issues,
+        workers=workers,
+    )
     if session.out.json_mode:
         session.out.document("validation", _body(reports, repaired))
     else:
@@ -92,6 +109,25 @@ def validate(
         for report in reports.values():
             _show(session.out, report)
     return 0 if _accepted(list(reports.values()), named) else 1
+
+
+def _reports(
+    session: Session, file: Path, validation_file: Path | None, **wishes: Any
+) -> dict[str, ValidationReport]:
+    """Validate one file, or two and what stands in both."""
+    told = reading(session.out, "checking")
+    if validation_file is None:
+        return {"training": _report(session, file, on_progress=told, **wishes)}
+    training, validation = session.client.validate_pair(
+        file, validation_file, on_progress=told, **wishes
+    )
+    return {"training": training, "validation": validation}
+
+
+def _report(session: Session, file: Path, **wishes: Any) -> ValidationReport:
+    """Validate one file; ``-`` is standard input."""
+    source = sys.stdin.buffer if str(file) == "-" else None
+    return session.client.validate(file, source=source, **wishes)
 
 
 def _method(name: str | None) -> Method:
@@ -157,10 +193,23 @@ def _show(out: Output, report: ValidationReport) -> None:
     )
     out.line()
     rows = [
-        (name, "accepts" if v.ok else "refuses", f"{v.errors:,}", f"{v.warnings:,}")
+        (
+            name, "accepts" if v.ok else "refuses", f"{v.errors:,}", f"{v.warnings:,}",
+            _why(report, name),
+        )
         for name, v in report.verdicts.items()
-    ]
-    out.table(("provider", "verdict", "errors", "warnings"), rows)
+    ]  # fmt: skip
+    out.table(("provider", "verdict", "errors", "warnings", "why"), rows)
+
+
+def _why(report: ValidationReport, provider: str) -> str:
+    """Name the rules that make a provider refuse a file, as far as they are listed."""
+    rules = {
+        issue.rule: None
+        for issue in report.issues
+        if issue.severity == "error" and (not issue.providers or provider in issue.providers)
+    }
+    return ", ".join(rules)
 
 
 def _facts(report: ValidationReport) -> list[tuple[str, str]]:
@@ -178,9 +227,12 @@ def _count(found: TokenCount) -> str:
 
 
 @verb
-def stats(session: Session, file: _File, method: MethodName = None) -> int:
+def stats(session: Session, file: _File, method: MethodName = None, workers: Workers = None) -> int:
     """Say what the rows of a file look like: roles, lengths, and how they are spread."""
-    report = session.client.validate(file, method=_method(method), max_issues=0)
+    told = reading(session.out, f"reading {file}")
+    report = _report(
+        session, file, method=_method(method), max_issues=0, workers=workers, on_progress=told
+    )
     if session.out.json_mode:
         body = {"file": report.file, "rows": report.rows, "bytes": report.bytes}
         counted = report.statistics.model_dump(mode="json")

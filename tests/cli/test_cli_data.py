@@ -209,6 +209,27 @@ def test_fix_lists_what_it_did_and_checks_the_new_file(run: Run, folder: Path) -
     assert "ftproviders data convert t.csv" in refused.err
 
 
+def test_standard_input_and_the_reasons_of_each_provider(spawn: Spawn) -> None:
+    process = spawn("validate", "-", stdin=subprocess.PIPE)
+    out, err = process.communicate(f"{GOOD}\n{{\n".encode(), timeout=PATIENCE_SECONDS)
+    assert (process.returncode, err) == (1, b"")
+    lines = out.decode().splitlines()
+    assert any(line.startswith("-:2:2: error json.syntax: ") for line in lines)
+    verdicts = [line.split() for line in lines[-8:]]
+    assert ["memory", "refuses", "1", "0", "json.syntax"] in verdicts
+    assert len({words[0] for words in verdicts}) == 8
+
+
+def test_rows_that_stand_in_both_files(run: Run, folder: Path) -> None:
+    first = (folder / "train.jsonl").read_text(encoding="utf-8").splitlines()[0]
+    (folder / "valid.jsonl").write_text(f"{GOOD}\n{first}\n", encoding="utf-8")
+    flags = ("--validation", "valid.jsonl", "--provider", "memory", "--workers", "1", "--json")
+    held = run("validate", "train.jsonl", *flags).json["validation_file"]
+    (issue,) = [issue for issue in held["issues"] if issue["line"] == 2]
+    assert "line 1" in issue["message"]
+    assert issue["severity"] == "warning"
+
+
 def test_stats_and_tokens(run: Run) -> None:
     shown = run("data", "stats", "train.jsonl")
     assert shown.code == 0

@@ -20,9 +20,9 @@ SPEC_FLAGS = (
 )
 VERBS = {
     "demo": "--epochs",
-    "validate": "--validation-file --validation --provider --all --method --max-issues --fix "
-    "--overwrite",
-    "data stats": "--method",
+    "validate": "--validation-file --validation --provider --all --method --model --max-issues "
+    "--workers --fix --overwrite",
+    "data stats": "--method --workers",
     "data tokens": "--method",
     "data convert": "--out --columns --system --user-template --assistant-template "
     "--system-template --keep --from --to --encoding --no-header --skip-bad --overwrite",
