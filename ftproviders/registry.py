@@ -32,6 +32,7 @@ from ftproviders.provider import (
 
 __all__ = [
     "ENTRY_POINT_GROUP",
+    "built_in",
     "hosting_adapter",
     "info",
     "names",
@@ -57,6 +58,11 @@ def names() -> Sequence[str]:
     """Return every provider name that is known here, built-in ones first. Imports nothing."""
     third_party = sorted({point.name for point in _entry_points()} - set(_BUILT_IN))
     return [*_BUILT_IN, *third_party]
+
+
+def built_in() -> Sequence[str]:
+    """Return the names of the providers that this package brings. Imports nothing."""
+    return list(_BUILT_IN)
 
 
 def info(name: str) -> ProviderInfo:

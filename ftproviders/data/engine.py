@@ -15,11 +15,12 @@ from typing import Protocol
 from typing_extensions import override
 
 from ftproviders.data.exact import check_row, read_document
-from ftproviders.data.exact.completion import other_shape
+from ftproviders.data.exact.completion import COMPLETIONS, other_shape
 from ftproviders.data.fast import AcceptedBlock, FastPath
 from ftproviders.data.findings import Finding
 from ftproviders.data.keys import RowKeys, key_of_row
 from ftproviders.data.ledger import Ledger
+from ftproviders.data.rule import PAIRS
 from ftproviders.data.rules import MAX_ROW_BYTES
 from ftproviders.data.shapes import Shape
 from ftproviders.data.statistics import tally_row
@@ -29,6 +30,7 @@ from ftproviders.schema.hyperparameters import Method
 __all__ = ["Engine", "ExactEngine", "Rows", "TwoPathEngine"]
 
 _JSON_SPACE = b" \t\r"
+_PAIR_SHAPES = {Shape.PREFERENCE, Shape.CHOSEN_REJECTED}
 _DRAIN_BLOCKS = 16  # sums are added up for many blocks at once; what waits is a few MB
 
 
@@ -63,6 +65,8 @@ class ExactEngine:
     def __init__(self, rows: Rows | None = None) -> None:
         self._wanted = rows or Rows()
         self._graded = self._wanted.method is Method.REINFORCEMENT
+        own = _PAIR_SHAPES if self._wanted.method in PAIRS else {Shape.MESSAGES, *COMPLETIONS}
+        self._fitting = own.intersection(self._wanted.shapes)
 
     def check(self, block: Block, ledger: Ledger) -> None:
         """Look at every line of `block`, see `Engine`."""
@@ -101,7 +105,7 @@ class ExactEngine:
         tally_row(row, tally)
         for finding in check_row(row, method=wanted.method, shapes=wanted.shapes):
             ledger.add(finding, line=line_number, text=document.text)
-        if isinstance(row, dict):
+        if isinstance(row, dict) and other_shape(row) in self._fitting:
             ledger.note_shape(other_shape(row), line_number)
         self._remember(key_of_row(row, graded=self._graded), line, line_number, offset)
 

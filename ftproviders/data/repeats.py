@@ -77,8 +77,7 @@ class _Reader:
         if line is not None:
             return line
         self._file.seek(offset)
-        line = self._file.readline().strip(b" \t\r\n").removeprefix(BOM)
-        return line
+        return self._file.readline().strip(b" \t\r\n").removeprefix(BOM)
 
     def keep(self, offset: int) -> None:
         """Remember a line that others will be compared with."""

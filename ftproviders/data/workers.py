@@ -73,8 +73,7 @@ def scan_with_workers(
     ]
     started: list[subprocess.Popen[bytes]] = []
     try:
-        for one in jobs:
-            started.append(_start(one))
+        started.extend(map(_start, jobs))  # those started are kept when one cannot be
         sha256, seen = _digest(job.path, size, on_progress)
         parts = [_result(process, one) for process, one in zip(started, jobs, strict=True)]
         return join_parts(parts), sha256, seen

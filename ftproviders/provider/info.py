@@ -68,7 +68,7 @@ class HyperparameterInfo:
     """Name in the provider's request where it differs; it is then reported as mapped."""
 
 
-def _nothing() -> Mapping[str, Any]:
+def _nothing() -> dict[Any, Any]:
     return {}  # a plain one, so that profiles can be sent to worker processes
 
 
