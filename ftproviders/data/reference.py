@@ -56,7 +56,7 @@ def _groups() -> Iterator[str]:
 def _providers(providers: Mapping[str, ProviderInfo]) -> Iterator[str]:
     yield "## Providers\n"
     yield (
-        "| provider | rows | bytes | one upload | images a row, rows with images | shapes of rows | "
+        "| provider | rows | bytes | one upload | images a row, rows with images | row shapes | "
         "validation file | other severities |"
     )
     yield "|---|---|---|---|---|---|---|---|"
