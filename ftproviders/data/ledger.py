@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from ftproviders.data.findings import Finding, format_path
 from ftproviders.data.positions import locate
 from ftproviders.data.rules import RULES
+from ftproviders.data.secrets import mask
 from ftproviders.data.statistics import Tally
 from ftproviders.errors import ConfigurationError
 from ftproviders.provider.info import DataProfile
@@ -204,8 +205,8 @@ class Ledger:
                 rule=finding.rule,
                 severity=severity,
                 providers=judgement.providers,
-                message=finding.message,
-                fix=finding.fix,
+                message=mask(finding.message),
+                fix=mask(finding.fix),
             )
         )
 

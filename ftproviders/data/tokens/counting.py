@@ -45,10 +45,6 @@ class RowTokenizer(Protocol):
     def method(self) -> str:
         """How it counts, in a few words."""
 
-    @property
-    def slack(self) -> int:
-        """Tokens that a row may have beyond the bytes of its line."""
-
     def row(self, row: object) -> RowTokens:
         """Count a decoded row; what is no row has no tokens."""
 
@@ -77,12 +73,6 @@ class ChatTokenizer(RowTokenizer):
     @override
     def method(self) -> str:
         return f"{self._encoding}, counted as in the OpenAI cookbook; images not counted"
-
-    @property
-    @override
-    def slack(self) -> int:
-        # Every message costs 3 tokens, and no fewer than 22 bytes of keys and braces around texts.
-        return 0
 
     @override
     def row(self, row: object) -> RowTokens:

@@ -24,7 +24,7 @@ from ftproviders.data.stream import BOM, open_data_file
 from ftproviders.data.tokens.counting import RowTokenizer, RowTokens
 from ftproviders.schema.dataset import TokenCount
 
-__all__ = ["RowCounter", "count_file"]
+__all__ = ["RowCounter", "count_file", "decode_row"]
 
 _SMALL_BYTES = 4 * 1024 * 1024
 """Files up to this size are counted whole: it takes less than half a second."""
@@ -104,7 +104,7 @@ def count_file(
         sums = _Sums()
         for line in file:
             done += len(line)
-            _add(sums, tokenizer.row(_decode(line.removeprefix(BOM))), limit)
+            _add(sums, tokenizer.row(decode_row(line.removeprefix(BOM))), limit)
             if on_progress is not None and done >> 20 != (done - len(line)) >> 20:
                 on_progress(done, max(size, done))
     return TokenCount(
@@ -132,7 +132,7 @@ def _add(sums: _Sums, row: RowTokens, limit: int | None) -> None:
     sums.assistant_per_row.add_one(row.assistant)
 
 
-def _decode(line: bytes) -> object:
+def decode_row(line: bytes) -> object:
     """Decode a line; one that is no JSON is None."""
     try:
         return msgspec.json.decode(line)
@@ -174,7 +174,7 @@ class _Sample:
         for place in sorted(self._chance.randrange(self._size) for _ in range(count)):
             line = self._line_at(place)
             self._read += len(line)
-            row = self._tokenizer.row(_decode(line.removeprefix(BOM)))
+            row = self._tokenizer.row(decode_row(line.removeprefix(BOM)))
             self._rows.append((len(line), row))
 
     def _line_at(self, place: int) -> bytes:
