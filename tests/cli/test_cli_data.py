@@ -241,6 +241,20 @@ def test_stats_and_tokens(run: Run) -> None:
     assert run("data", "tokens", "train.jsonl", "--json").json["tokens"]["total"] > 0
 
 
+def test_tokens_of_a_model(run: Run, folder: Path) -> None:
+    pytest.importorskip("quicktok", reason="the ranks of the encodings are an extra: tokens")
+    flags = ("--model", "gpt-4o-mini-2024-07-18", "--limit", "15", "--exact-tokens")
+    found = run("data", "tokens", "train.jsonl", *flags, "--json").json["tokens"]
+    assert (found["tokenizer"], found["exact"], found["limit"]) == ("o200k_base", True, 15)
+    assert found["total"] > found["billable"] == 12 * 15
+    assert found["rows_over_limit"] == 12
+    shown = run("data", "tokens", "train.jsonl", *flags).out
+    assert "over the limit  12 rows of 15" in shown
+    unknown = run("data", "tokens", "train.jsonl", "--model", "nobody/knows")
+    assert unknown.code == 0
+    assert "not known" in unknown.err
+
+
 def large_file(folder: Path) -> Path:
     """Write a file that takes some seconds to convert."""
     large = folder / "large.jsonl"

@@ -23,7 +23,7 @@ VERBS = {
     "validate": "--validation-file --validation --provider --all --method --model --max-issues "
     "--workers --fix --overwrite",
     "data stats": "--method --workers",
-    "data tokens": "--method",
+    "data tokens": "--method --model --exact-tokens --limit",
     "data convert": "--out --columns --system --user-template --assistant-template "
     "--system-template --keep --from --to --encoding --no-header --skip-bad --overwrite",
     "data split": "--validation --test --seed --group-by --out-folder --overwrite",
