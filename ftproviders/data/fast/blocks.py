@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain
-from operator import attrgetter
+from operator import attrgetter, sub
 from typing import Annotated, TypeAlias
 from zlib import crc32
 
@@ -153,7 +153,7 @@ class PlainBlocks:
             return None
         texts = self._read_texts(b"[" + b",".join(contents) + b"]")
         joined = "".join(texts)
-        answers = [text for text, kind in zip(texts, kinds, strict=True) if kind is _Assistant]
+        answers = _answers(written, counts, texts, kinds)
         if not (is_clean(joined) and all(answers)) or any(map(str.isspace, answers)):
             return None
         encoded = joined.encode()
@@ -210,11 +210,10 @@ class PlainBlocks:
     def _count(self, rows: list[_Written], counts: list[int], lengths: list[int]) -> None:
         first = rows[0].pattern
         if rows.count(rows[0]) == len(rows):
-            width = counts[0]
-            first.sizes.extend(zip(*[iter(lengths)] * width, strict=True))
+            first.sizes += lengths
             return
         for row, end, count in zip(rows, accumulate(counts), counts, strict=True):
-            row.pattern.sizes.append(tuple(lengths[end - count : end]))
+            row.pattern.sizes += lengths[end - count : end]
 
 
 _REMEMBERED = 2048
@@ -234,27 +233,41 @@ def _rebuilt(rows: list[_Written], contents: list[Raw], closed: bytes, *, unifor
     return b"".join(pieces)
 
 
+def _answers(
+    rows: list[_Written], counts: list[int], texts: list[str], kinds: list[type[Struct]]
+) -> list[str]:
+    """Return the texts of assistants."""
+    if rows.count(rows[0]) == len(rows):
+        columns = [texts[index :: counts[0]] for index in rows[0].pattern.answers]
+        return list(chain.from_iterable(columns))
+    return [text for text, kind in zip(texts, kinds, strict=True) if kind is _Assistant]
+
+
 def _line_sizes(rows: list[_Written], counts: list[int], contents: list[Raw]) -> list[int]:
     sizes = list(accumulate(map(len, contents), initial=0))
-    ends = list(accumulate(counts, initial=0))
-    return [
-        row.size + sizes[end] - sizes[start]
-        for row, start, end in zip(rows, ends, ends[1:], strict=False)
-    ]
+    ends = _row_ends(sizes, counts)
+    return [row.size + size for row, size in zip(rows, map(sub, ends[1:], ends), strict=True)]
+
+
+def _row_ends(running: list[int], counts: list[int]) -> list[int]:
+    """Take from the running sum of messages what it is before each row, and at the end."""
+    if counts.count(counts[0]) == len(counts):
+        return running[:: counts[0]]
+    return [running[row] for row in accumulate(counts, initial=0)]
 
 
 def _keys(encoded: bytes, counts: list[int], sizes: list[int]) -> list[int]:
     """Work out the key of each row, as `keys.key_of_texts` does."""
     view = memoryview(encoded)
-    ends = list(accumulate(sizes, initial=0))
-    keys = []
-    start = 0
-    for index in accumulate(counts):
-        answer, end = ends[index - 1], ends[index]
-        if answer == start:
-            keys.append(crc32(view[answer:end]) << 32)
-        else:
-            head = crc32(view[start:answer])
-            keys.append(head << 32 | crc32(view[answer:end], head))
-        start = end
-    return keys
+    running = list(accumulate(sizes, initial=0))
+    ends = _row_ends(running, counts)
+    if counts.count(counts[0]) == len(counts):
+        answers = running[counts[0] - 1 :: counts[0]]
+    else:
+        answers = [running[row - 1] for row in accumulate(counts)]
+    return [
+        (head := crc32(view[start:answer])) << 32 | crc32(view[answer:end], head)
+        if answer > start
+        else crc32(view[answer:end]) << 32
+        for start, answer, end in zip(ends, answers, ends[1:], strict=False)
+    ]

@@ -47,7 +47,8 @@ class Pattern:
         good: True when nothing is wrong with the order.
         answers: Indexes of the assistant's messages.
         quotes: Quotes that a row of this pattern has.
-        sizes: Characters of each message of the rows accepted since the last time somebody asked.
+        sizes: Characters of the messages of all rows accepted since the last time somebody asked,
+            message after message.
     """
 
     __slots__ = ("answers", "good", "quotes", "roles", "sizes")
@@ -58,13 +59,14 @@ class Pattern:
         self.good = roles[-1] == "assistant" and not consecutive
         self.quotes = 2 + 8 * len(roles)
         self.roles = list(roles)
-        self.sizes: list[tuple[int, ...]] = []
+        self.sizes: list[int] = []
 
     def drain(self, tally: Tally) -> None:
         """Add what was counted since the last time to `tally`."""
-        columns = list(zip(*self.sizes, strict=True))
-        totals = list(map(sum, self.sizes))
-        rows = len(self.sizes)
+        width = len(self.roles)
+        columns = [self.sizes[index::width] for index in range(width)]
+        totals = list(map(sum, zip(*columns, strict=True)))
+        rows = len(totals)
         self.sizes = []
         tally.characters_per_row.add(totals)
         tally.messages_per_row.add_one(len(self.roles), times=rows)
@@ -137,7 +139,7 @@ class PlainRows:
             return False
         self._text_bytes += size_in_bytes(joined)
         self.key = key_of_texts("".join(texts[:-1]), texts[-1])
-        pattern.sizes.append(tuple(map(len, texts)))
+        pattern.sizes += map(len, texts)
         return True
 
     def drain(self, tally: Tally) -> None:
