@@ -12,6 +12,7 @@ import io
 import lzma
 import re
 import shutil
+import struct
 import sys
 import tempfile
 import zipfile
@@ -50,7 +51,9 @@ _WIDE = {
     Kind.UTF16_BE: "UTF-16BE",
     Kind.UTF32: "UTF-32",
 }
-_DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
+_DAMAGED = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, struct.error, RuntimeError)
+"""What unpacking damaged data raises, beside an `OSError` without a number; zipfile raises
+`RuntimeError` for passwords and unknown methods."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,9 @@ class Source:
         try:
             with self._unpack() as file:
                 yield file
-        except _DAMAGED as error:
+        except (*_DAMAGED, OSError) as error:
+            if not self.packed or (isinstance(error, OSError) and error.errno is not None):
+                raise  # the disk's fault, not the file's
             raise DatasetError(
                 f"{self.name} is damaged: the {self.packed} data cannot be unpacked.",
                 hint="Get the file once more; it may have been cut off.",
