@@ -83,6 +83,8 @@ class FineTuneClient:
         purpose: str = "training",
         max_issues: int = 100,
         model: str | None = None,
+        exact_tokens: bool = False,
+        secrets: data.SecretLevel = "warning",
         has_validation_file: bool | None = None,
         workers: int | None = None,
         source: BinaryIO | None = None,
@@ -96,7 +98,10 @@ class FineTuneClient:
             method: Training method the rows are for.
             purpose: ``training`` or ``validation``.
             max_issues: How many issues to describe; counts are never capped.
-            model: Base model, which may change limits and methods.
+            model: Base model, which may change limits and methods. Tokens are counted with its
+                encoding or tokenizer, and rows rendered with its template, where these are known.
+            exact_tokens: Count the tokens of every row, however large the file is.
+            secrets: How bad keys, tokens and passwords in rows are; ``off`` = not looked for.
             has_validation_file: Whether there will be one; None = not said.
             workers: Processes that look at the rows; default the cores for a large file.
             source: Open stream to read instead of the file, standard input for instance.
@@ -117,6 +122,9 @@ class FineTuneClient:
             source=source,
             on_progress=on_progress,
             across_rows=True,
+            model=self._base_model(model, exact=exact_tokens),
+            exact_tokens=exact_tokens,
+            secrets=secrets,
         )[1]
 
     def validate_pair(
@@ -128,6 +136,8 @@ class FineTuneClient:
         method: Method = Method.SUPERVISED,
         max_issues: int = 100,
         model: str | None = None,
+        exact_tokens: bool = False,
+        secrets: data.SecretLevel = "warning",
         workers: int | None = None,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> tuple[ValidationReport, ValidationReport]:
@@ -142,6 +152,9 @@ class FineTuneClient:
             max_issues=max_issues,
             workers=workers,
             on_progress=on_progress,
+            model=self._base_model(model, exact=exact_tokens),
+            exact_tokens=exact_tokens,
+            secrets=secrets,
         )
         one, two = data.validate_pair(training, validation, wishes)
         return one[1], two[1]
@@ -321,6 +334,9 @@ class FineTuneClient:
     ) -> dict[str, DataProfile]:
         chosen = [registry.info(n) for n in providers] if providers else self._with_rules()
         return {info.name: info.data_profile(model) for info in chosen}
+
+    def _base_model(self, model: str | None, *, exact: bool) -> data.BaseModelData | None:
+        return data.find_base_model(model, exact=exact, cache=self.config.cache)
 
     def _with_rules(self) -> list[ProviderInfo]:
         return [info for info in self.providers() if info.training is not None or info.rules_only]

@@ -13,6 +13,7 @@ from pathlib import Path
 from ftproviders.data.engine import Engine, Rows, TwoPathEngine
 from ftproviders.data.keys import RowKeys
 from ftproviders.data.ledger import Judgement, Ledger
+from ftproviders.data.secrets.scan import scan_block
 from ftproviders.data.stream import LineStream, open_data_file
 from ftproviders.provider.info import DataProfile
 from ftproviders.schema.hyperparameters import Method
@@ -40,6 +41,8 @@ class Job:
     """Where keys go that are too many for memory."""
     tag: str = "keys"
     long_bytes: int | None = None
+    secrets: bool = False
+    """Whether secrets are looked for."""
 
     def rows(self) -> Rows:
         """Return what the engine is to remember."""
@@ -75,6 +78,8 @@ def scan_stream(stream: LineStream, job: Job, engine: Engine | None = None) -> P
     part = Part(ledger=ledger, keys=[rows.keys] if rows.keys else [], long_rows=rows.long_rows)
     for block in stream.blocks():
         looking.check(block, ledger)
+        if job.secrets:
+            scan_block(block, ledger)
         if block.count is not None:
             continue  # the block was accepted at once, and has no blank lines
         blank = [n for n, line in enumerate(block.lines) if not line.strip(b" \t\r")]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from ftproviders.data.basemodel import BaseModelData
 from ftproviders.data.crosswise import add_overlaps, add_repeats, count_long_rows
 from ftproviders.data.engine import Engine
 from ftproviders.data.findings import show_file
@@ -17,8 +18,10 @@ from ftproviders.data.formats import recognise
 from ftproviders.data.keys import RowKeys
 from ftproviders.data.ledger import Ledger, judgements
 from ftproviders.data.scan import Job, Part, scan_stream
+from ftproviders.data.secrets.scan import SecretLevel, with_level
 from ftproviders.data.statistics import estimate_tokens
 from ftproviders.data.stream import LineStream, open_data_file
+from ftproviders.data.tokens import RowCounter as TokenCounter
 from ftproviders.data.whole import (
     check_file,
     check_method,
@@ -27,8 +30,9 @@ from ftproviders.data.whole import (
 )
 from ftproviders.data.workers import scan_with_workers, worker_count
 from ftproviders.provider.info import DataProfile
-from ftproviders.schema.dataset import Dataset, ValidationReport
+from ftproviders.schema.dataset import Dataset, TokenCount, ValidationReport
 from ftproviders.schema.hyperparameters import Method
+from ftproviders.schema.template import TemplateReport
 
 __all__ = ["Validated", "Wishes", "validate", "validate_pair"]
 
@@ -55,6 +59,18 @@ class Wishes:
     workers: int | None = None
     across_rows: bool = True
     count_tokens: RowCounter | None = None
+    secrets: SecretLevel = "warning"
+    model: BaseModelData | None = None
+    exact_tokens: bool = False
+
+    def counter(self, limit: int | None) -> RowCounter | TokenCounter | None:
+        """Return what counts rows that may have too many tokens; None = nothing does.
+
+        A model's own template is looked at row by row, which includes that.
+        """
+        if self.count_tokens or not self.model or not self.model.tokenizer or self.model.chat:
+            return self.count_tokens
+        return TokenCounter(self.model.tokenizer, limit=limit)
 
     @property
     def graded(self) -> bool:
@@ -71,6 +87,8 @@ class _Seen:
     part: Part
     sha256: str
     bytes: int
+    tokens: TokenCount | None = None
+    template: TemplateReport | None = None
 
     @property
     def ledger(self) -> Ledger:
@@ -95,6 +113,9 @@ def validate(
     has_validation_file: bool | None = None,
     count_tokens: RowCounter | None = None,
     source: BinaryIO | None = None,
+    secrets: SecretLevel = "warning",
+    model: BaseModelData | None = None,
+    exact_tokens: bool = False,
 ) -> Validated:
     """Read a data file once and say what each provider would make of it.
 
@@ -116,6 +137,10 @@ def validate(
             than the model takes tokens. Without it such rows are not looked at.
         source: Open stream to read instead, standard input for instance; `file` is then its name.
             It is copied to a temporary file, because rows in doubt are read again.
+        secrets: How bad keys, tokens and passwords in rows are; ``off`` = not looked for.
+        model: What `find_base_model` knows about the base model: tokens are counted with its
+            encoding or tokenizer, and rows are rendered with its template.
+        exact_tokens: Count the tokens of every row, however large the file is, and render all.
 
     Returns:
         The file as it was read, and what was found. Whatever the bytes are, a file that can be
@@ -134,6 +159,9 @@ def validate(
         workers=workers,
         across_rows=across_rows,
         count_tokens=count_tokens,
+        secrets=secrets,
+        model=model,
+        exact_tokens=exact_tokens,
     )
     with _place(file, source) as (path, folder):
         seen = _look(file, path, folder, wishes, purpose=purpose, tag="rows")
@@ -204,30 +232,51 @@ def _look(
     """Go through one file and add what only the whole file shows."""
     profiles = wishes.profiles
     limits = [p.maximum_row_tokens for p in profiles.values() if p.maximum_row_tokens]
+    # Of several providers each has its own limit; then none is the limit of the file.
+    limit = limits[0] if len(set(limits)) == 1 else None
+    counter = wishes.counter(limit)
     job = Job(
         path=path,
         method=wishes.method,
         shapes=_shapes(profiles),
-        rules=judgements(profiles, wishes.method),
+        rules=with_level(judgements(profiles, wishes.method), wishes.secrets),
         profiles=profiles,
         max_issues=wishes.max_issues,
         want_keys=wishes.across_rows,
         buckets=buckets or _buckets(_size(path)),
         folder=folder,
         tag=tag,
-        long_bytes=min(limits) if limits and wishes.count_tokens else None,
+        long_bytes=min(limits) if limits and counter else None,
+        secrets=wishes.secrets != "off",
     )
     seen = _go_through(shown, job, wishes)
     ledger = seen.ledger
     if seen.part.lines:
         if wishes.across_rows:
             add_repeats(ledger, path, seen.keys, keep=wishes.max_issues, graded=wishes.graded)
-        if wishes.count_tokens is not None:
-            count_long_rows(ledger, path, seen.part.long_rows, wishes.count_tokens)
+        if counter is not None:
+            count_long_rows(ledger, path, seen.part.long_rows, counter)
+        _count_tokens(seen, wishes, limit, over=getattr(counter, "over", None))
     check_file(seen.part, seen.bytes, profiles, purpose)
     check_method(ledger, profiles, wishes.method)
     check_sizes(seen.bytes, ledger, profiles)
     return seen
+
+
+def _count_tokens(seen: _Seen, wishes: Wishes, limit: int | None, *, over: int | None) -> None:
+    """Count the tokens of the file, and render rows with the model's own template."""
+    model = wishes.model
+    if model is None:
+        return
+    every_row = wishes.exact_tokens
+    seen.template = model.check_template(seen.path, seen.ledger, limit=limit, every_row=every_row)
+    statistics = seen.ledger.tally.to_statistics()
+    longest = model.longest_row(limit)
+    counted = model.count(seen.path, statistics, exact=every_row, limit=longest)
+    if counted.rows_over_limit is None and counted.limit is not None:
+        over = seen.template.too_long if seen.template else over
+        counted = counted.model_copy(update={"rows_over_limit": over})
+    seen.tokens = counted
 
 
 def _shapes(profiles: Mapping[str, DataProfile]) -> frozenset[str]:
@@ -289,6 +338,7 @@ def _result(seen: _Seen, profiles: Mapping[str, DataProfile]) -> Validated:
         issues=issues,
         issues_truncated=truncated,
         statistics=statistics,
-        tokens=estimate_tokens(statistics),
+        tokens=seen.tokens or estimate_tokens(statistics),
+        template=seen.template,
     )
     return dataset, report

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from ftproviders.schema.template import TemplateReport
 from ftproviders.schema.value import Value
 
 __all__ = [
@@ -170,6 +171,8 @@ class ValidationReport(Value):
     """Issues found beyond those listed."""
     statistics: DatasetStatistics
     tokens: TokenCount
+    template: TemplateReport | None = None
+    """What the base model's chat template makes of the rows; None where it is not at hand."""
 
     def ok(self, provider: str) -> bool:
         """Say whether `provider` would take the file."""

@@ -54,7 +54,9 @@ class TemplateReport(Value):
     masked: Count = 0
     """Rows without any token to learn from."""
     truncated: Count = 0
-    """Rows with more tokens than `max_length_tokens`."""
+    """Rows of which a part is cut off, though not all answers."""
+    too_long: Count = 0
+    """Rows with more tokens than `max_length_tokens`, whatever is cut off; exact."""
     max_length_tokens: int | None = None
     """Longest row of the training; None = not known."""
     first_rows: tuple[RenderedRow, ...] = ()

@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
-from ftproviders.data.engine import Engine
+from collections.abc import Mapping
+from typing import Literal, TypeAlias
+
 from ftproviders.data.findings import Finding, JsonPath
-from ftproviders.data.ledger import Ledger
+from ftproviders.data.ledger import Judgement, Ledger
 from ftproviders.data.positions import SyntaxFault, walk
+from ftproviders.data.rules_content import SECRET_RULES
 from ftproviders.data.secrets.search import Secret, find_secrets
 from ftproviders.data.stream import Block
+from ftproviders.schema.dataset import Severity
 
-__all__ = ["ScanningEngine", "scan_block"]
+__all__ = ["SecretLevel", "scan_block", "with_level"]
+
+SecretLevel: TypeAlias = Literal["warning", "error", "off"]
+"""How bad a secret in a data file is; ``off`` = they are not looked for."""
 
 
-class ScanningEngine:
-    """Looks for secrets in every line that another engine looks at.
-
-    Args:
-        engine: The engine that judges the rows.
-    """
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    def check(self, block: Block, ledger: Ledger) -> None:
-        """Look at every line of `block`, see `Engine`."""
-        self._engine.check(block, ledger)
-        if not block.too_long:
-            scan_block(block, ledger)
+def with_level(rules: Mapping[str, Judgement], level: SecretLevel) -> dict[str, Judgement]:
+    """Return the judgements of all rules, with secrets as bad as the user wants them to be."""
+    wanted = Severity.ERROR if level == "error" else Severity.WARNING
+    changed = dict(rules)
+    for rule in SECRET_RULES:
+        everybody = dict.fromkeys(rules[rule.id].by_provider, wanted)
+        if level == "error" and rules[rule.id].severity is not None:
+            changed[rule.id] = Judgement(wanted, (), everybody)
+    return changed
 
 
 def scan_block(block: Block, ledger: Ledger) -> None:
     """Write the secrets in the lines of `block` into `ledger`."""
+    if block.too_long:
+        return
     data = block.raw or b"\n".join(block.lines)
     index = counted = 0
     for secret in find_secrets(data):

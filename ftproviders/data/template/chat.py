@@ -32,6 +32,8 @@ _SPECIAL = (
     "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token",
 )  # fmt: skip
 
+_ENDLESS = 1_000_000_000
+
 Span = tuple[int, int]
 
 
@@ -70,6 +72,12 @@ class ChatTemplate:
         folder: Folder with ``tokenizer.json``.
         template: Text of a chat template to use instead of the model's own.
 
+    Attributes:
+        source: Where the template comes from.
+        marked: Whether it marks what the assistant says.
+        eos: The model's end token.
+        max_length: Most tokens that the model reads; None = not stated.
+
     Raises:
         MissingDependencyError: ``tokenizers`` or ``jinja2`` is not installed.
         ConfigurationError: The folder's files cannot be read, or the template is not valid.
@@ -88,6 +96,7 @@ class ChatTemplate:
         text, self.source = _template(folder, config, template)
         self._special = _special_tokens(folder, config)
         self.eos = self._special.get("eos_token", "")
+        self.max_length = _max_length(folder, config)
         self.marked = bool(_MARKS.search(text))
         try:
             tokenizer = importlib.import_module("tokenizers").Tokenizer
@@ -239,6 +248,16 @@ def _template(folder: Path, config: Mapping[str, Any], given: str | None) -> tup
     if isinstance(own, str):
         return own, "tokenizer_config.json"
     return default_template(), "ChatML of ftproviders; the model has none"
+
+
+def _max_length(folder: Path, config: Mapping[str, Any]) -> int | None:
+    """Return the smaller of what tokenizer and model state; a huge number means nothing."""
+    stated = (
+        config.get("model_max_length"),
+        _read_json(folder / "config.json").get("max_position_embeddings"),
+    )
+    known = [one for one in stated if isinstance(one, int) and 0 < one < _ENDLESS]
+    return min(known, default=None)
 
 
 def _special_tokens(folder: Path, config: Mapping[str, Any]) -> dict[str, str]:

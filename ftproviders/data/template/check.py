@@ -137,7 +137,7 @@ class TemplateCheck:
         self._treatments = {kind: _treatment(chat, *probe) for kind, probe in _PROBES.items()}
         self._spare = _spare_tokens(chat)
         self._counts = dict.fromkeys(
-            ("refused", "dropped", "rewritten", "masked", "truncated", "rows"), 0
+            ("refused", "dropped", "rewritten", "masked", "truncated", "too_long", "rows"), 0
         )
         self._first: list[RenderedRow] = []
 
@@ -237,6 +237,7 @@ class TemplateCheck:
         yield from dropped
         limit = self._max_length
         too_long = limit is not None and encoded.tokens > limit
+        counts["too_long"] += too_long
         if not self._learned(encoded):
             counts["masked"] += 1
             why = f"every answer lies beyond the {limit:,} tokens of the longest row"

@@ -16,11 +16,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ftproviders.data import RULES, validate
 from ftproviders.data.engine import TwoPathEngine
 from ftproviders.data.findings import show
 from ftproviders.data.ledger import Ledger, judgements
 from ftproviders.data.secrets import KINDS, find_secrets, mask
-from ftproviders.data.secrets.scan import ScanningEngine, scan_block
+from ftproviders.data.secrets.scan import scan_block, with_level
 from ftproviders.data.stream import Block
 from ftproviders.provider import DataProfile
 from ftproviders.schema.dataset import Issue, Severity
@@ -165,18 +166,40 @@ def test_several_secrets_are_counted_and_kept_apart() -> None:
     ]  # fmt: skip
 
 
-def test_counts_go_on_when_detail_is_full() -> None:
-    ledger = Ledger(judgements({"any": DataProfile()}), max_issues=3)
-    engine = ScanningEngine(TwoPathEngine())
-    line = row(f"hf_{filler(34)}").encode()
-    for number in range(10):
-        engine.check(Block(number + 1, [line]), ledger)
-    assert ledger.counts["secret.token"] == 10
-    listed, more = ledger.issues()
-    assert (len(listed), more) == (3, 7)
-    assert ledger.verdict("any").ok
-    assert ledger.verdict("any").warnings == 10
-    assert ledger.tally.rows == 10
+def test_counts_go_on_when_detail_is_full(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text(f"{row(f'hf_{filler(34)}')}\n" * 10)
+    report = validate(file, profiles={"any": DataProfile()}, max_issues=3)[1]
+    assert {issue.rule for issue in report.issues} == {"secret.token"}
+    assert (len(report.issues), report.issues_truncated) == (3, 7)
+    assert report.ok("any")
+    assert report.verdicts["any"].warnings == 10
+
+
+def test_level_is_the_users_choice(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text(f"{row('fine')}\n{row(f'postgres://a:{filler(9)}@h.example')}\n")
+    profiles = {"any": DataProfile(), "other": DataProfile()}
+    refused = validate(file, profiles=profiles, secrets="error")[1]
+    assert not refused.ok("any")
+    assert not refused.ok("other")
+    (issue,) = refused.issues
+    assert (issue.line, issue.severity, issue.providers) == (2, Severity.ERROR, ())
+    off = validate(file, profiles=profiles, secrets="off")[1]
+    assert off.issues == ()
+    assert validate(file, profiles={}, secrets="error")[1].issues[0].severity is Severity.ERROR
+    rules = judgements(profiles)
+    assert with_level(rules, "warning") == rules
+
+
+def test_workers_find_the_same(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    lines = [row(f"hf_{filler(34)}" if number % 7 == 0 else "fine") for number in range(100)]
+    file.write_text("\n".join(lines) + "\n")
+    one = validate(file, profiles={"any": DataProfile()}, workers=1)[1]
+    two = validate(file, profiles={"any": DataProfile()}, workers=2)[1]
+    assert one == two
+    assert [issue.line for issue in one.issues] == [n + 1 for n in range(0, 100, 7)]
 
 
 ORDINARY = [
@@ -240,3 +263,30 @@ def test_broken_json_still_has_line_and_column() -> None:
     line = f'{{"messages": [broken "hf_{filler(34)}"'
     (issue,) = issues_in(line)
     assert issue.column == line.index("hf_") + 1
+
+
+RULE_CASES = {
+    "secret.token": (f"use ¤hf_{filler(34)}", f"use hf_{filler(20)}"),
+    "secret.jwt": (f"use ¤{JWT}", "use eyJhbGciOiJub25lIn0.e30."),
+    "secret.private_key": (f"¤{PEM}", PEM.replace("PRIVATE", "PUBLIC")),
+    "secret.password": ("ftp://me:¤hunter2@h.example", "ftp://me@h.example:21"),
+}  # fmt: skip
+"""Rule -> text that breaks only it, with the place; text just inside."""
+
+
+@pytest.mark.parametrize("rule", RULE_CASES)
+def test_every_rule_has_a_row_that_breaks_only_it_and_one_inside(rule: str, tmp_path: Path) -> None:
+    broken, inside = RULE_CASES[rule]
+    marked = row(broken)
+    file = tmp_path / "rows.jsonl"
+    lines = [row("fine"), marked.replace("¤", ""), row(inside)]
+    file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    (issue,) = validate(file, profiles={"any": DataProfile()})[1].issues
+    assert (issue.rule, issue.line) == (rule, 2)
+    assert issue.column == marked.index("¤") + 1
+    assert issue.path == "messages[0].content[1].text"
+
+
+def test_no_rule_is_forgotten() -> None:
+    assert set(RULE_CASES) == {rule for rule in RULES if rule.startswith("secret.")}
+    assert set(RULE_CASES) == {kind.rule for kind in KINDS}

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from ftproviders.data import RULES, find_base_model, validate
 from ftproviders.data.ledger import Ledger, judgements
 from ftproviders.data.template import (
     ChatTemplate,
@@ -330,3 +331,58 @@ def test_models_are_found_without_network(tmp_path: Path, monkeypatch: pytest.Mo
     assert model_folder("org/name", cache=cache) == snapshot
     (tmp_path / "hub/models--org--name/refs/main").write_text(f"..{os.sep}..")
     assert model_folder("org/name", cache=cache) is None
+
+
+def test_every_rule_of_the_table_is_found(tmp_path: Path) -> None:
+    """One row that breaks each rule; `PAIR` is inside all of them."""
+    twice = talk(("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d"))
+    empty = talk(("user", "a"), ("assistant", "b"))
+    empty["messages"][1]["weight"] = 0
+    cases = {
+        "template.refused": (STRICT, GOOD),
+        "template.dropped": (DEAF, GOOD),
+        "template.rewritten": (FORGETFUL, twice),
+        "template.masked": (CHATML, empty),
+        "template.truncated": (CHATML, talk(("user", "a"), ("assistant", "b" * 200))),
+    }
+    assert set(cases) == {rule for rule in RULES if rule.startswith("template.")}
+    for rule, (template, broken) in cases.items():
+        _, (issue,) = look(tmp_path, template, PAIR, broken, PAIR, max_length=100)
+        assert (issue.rule, issue.line) == (rule, 2)
+        assert issue.severity == RULES[rule].severity
+
+
+def test_validate_shows_the_template_of_a_model(tmp_path: Path) -> None:
+    folder = save_model(tmp_path / "model", DEAF, model_max_length=150)
+    file = tmp_path / "rows.jsonl"
+    rows = [PAIR, GOOD, talk(("user", "a"), ("assistant", "b" * 300))]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    model = find_base_model(str(folder), exact=False, cache=tmp_path)
+    report = validate(file, profiles={"local": DataProfile()}, model=model)[1]
+    assert [(i.line, i.rule) for i in report.issues] == [
+        (2, "template.dropped"), (3, "template.truncated"),
+    ]  # fmt: skip
+    assert report.template is not None
+    assert report.template.max_length_tokens == 150
+    assert report.template.rows == 3
+    assert report.tokens.exact
+    assert report.tokens.tokenizer == str(folder)
+    assert (report.tokens.limit, report.tokens.rows_over_limit) == (150, 1)
+    assert report.tokens.billable is not None
+    assert report.tokens.billable < report.tokens.total
+    smaller = {"local": DataProfile(maximum_row_tokens=100)}
+    again = validate(file, profiles=smaller, model=model)[1]
+    assert again.template is not None
+    assert again.template.max_length_tokens == 100
+    assert validate(file, profiles=smaller)[1].template is None
+
+
+def test_strict_template_refuses_the_file(tmp_path: Path) -> None:
+    folder = save_model(tmp_path / "model", STRICT)
+    file = tmp_path / "rows.jsonl"
+    file.write_text(json.dumps(GOOD) + "\n")
+    model = find_base_model(str(folder), exact=False, cache=tmp_path)
+    report = validate(file, profiles={"local": DataProfile()}, model=model)[1]
+    assert not report.ok("local")
+    given = find_base_model(str(folder), exact=False, cache=tmp_path, template=CHATML)
+    assert validate(file, profiles={"local": DataProfile()}, model=given)[1].ok("local")

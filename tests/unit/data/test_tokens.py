@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ftproviders.data import find_base_model, validate
 from ftproviders.data.tokens import (
     ChatTokenizer,
     RowCounter,
@@ -21,6 +22,7 @@ from ftproviders.data.tokens import (
 from ftproviders.data.tokens import encodings as encodings_module
 from ftproviders.data.tokens import totals as totals_module
 from ftproviders.errors import MissingDependencyError
+from ftproviders.provider import DataProfile
 from ftproviders.schema.dataset import Distribution
 
 DATA = Path("tests/data")
@@ -275,3 +277,61 @@ def test_without_the_ranks_there_is_a_line_to_install(monkeypatch: pytest.Monkey
     finally:
         load_encoding.cache_clear()
     assert "pip install 'ftproviders[tokens]'" in (caught.value.hint or "")
+
+
+def check(file: Path, model: str | None, *, exact: bool = False, limit: int | None = None) -> Any:
+    found = find_base_model(model, exact=exact, cache=Path("/nowhere"))
+    profiles = {"any": DataProfile(maximum_row_tokens=limit)}
+    return validate(file, profiles=profiles, model=found, exact_tokens=exact)[1]
+
+
+def test_validate_counts_with_the_models_encoding() -> None:
+    report = check(COOKBOOK, "gpt-3.5-turbo-0613", limit=4096)
+    assert (report.tokens.total, report.tokens.exact) == (8242, True)
+    assert report.tokens.tokenizer == "cl100k_base"
+    assert (report.tokens.billable, report.tokens.rows_over_limit) == (4306, 1)
+    (issue,) = [issue for issue in report.issues if issue.rule == "row.tokens"]
+    assert "8,032 tokens" in issue.message
+    assert issue.severity == "warning"
+    newer = check(COOKBOOK, "gpt-4o-2024-08-06")
+    assert newer.tokens.tokenizer == "o200k_base"
+    assert (newer.tokens.limit, newer.tokens.rows_over_limit) == (None, None)
+
+
+def test_validate_without_a_model_estimates_by_size() -> None:
+    report = check(TRAINING, None)
+    assert not report.tokens.exact
+    assert report.tokens.tokenizer is None
+    exact = check(TRAINING, None, exact=True)
+    assert (exact.tokens.total, exact.tokens.tokenizer) == (498, "o200k_base")
+
+
+def test_unknown_models_are_estimated_with_a_hint() -> None:
+    report = check(TRAINING, "somebody/something-7b")
+    assert not report.tokens.exact
+    assert "somebody/something-7b" in report.tokens.hint
+    assert report.template is None
+
+
+def test_validate_without_the_ranks_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    load_encoding.cache_clear()
+    monkeypatch.setattr(encodings_module, "_MODULE", "quicktok_that_is_not_there")
+    try:
+        report = check(TRAINING, "gpt-4o-mini", exact=True)
+    finally:
+        load_encoding.cache_clear()
+    assert not report.tokens.exact
+    assert "pip install 'ftproviders[tokens]'" in report.tokens.hint
+
+
+def test_rows_over_the_limit_are_exact_in_a_sampled_file(tmp_path: Path) -> None:
+    file = large_file(tmp_path)
+    long = {"messages": [{"role": "user", "content": "x " * 4000},
+                         {"role": "assistant", "content": "y"}]}  # fmt: skip
+    with file.open("a", encoding="utf-8") as out:
+        out.write(json.dumps(long) + "\n")
+    report = check(file, "gpt-4o", limit=3_000)
+    assert not report.tokens.exact
+    assert report.tokens.rows_over_limit == 1
+    (issue,) = [issue for issue in report.issues if issue.rule == "row.tokens"]
+    assert issue.line == file.read_bytes().count(b"\n")
