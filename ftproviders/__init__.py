@@ -19,6 +19,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ftproviders.client import FineTuneClient, FineTuneJob
     from ftproviders.config import Config
+    from ftproviders.data.conversion import RowMapping, convert
+    from ftproviders.data.repair import repair
+    from ftproviders.data.splitting import split
     from ftproviders.errors import (
         AuthenticationError,
         ConfigurationError,
@@ -53,6 +56,7 @@ if TYPE_CHECKING:
         WaitTimeoutError,
     )
     from ftproviders.schema.chat import ChatExample, ChatMessage, PreferenceExample
+    from ftproviders.schema.conversion import ConversionReport, RepairReport, SplitReport
     from ftproviders.schema.dataset import Dataset, Issue, ValidationReport
     from ftproviders.schema.deployment import ChatReply
     from ftproviders.schema.hyperparameters import Hyperparameters, Method
@@ -86,6 +90,9 @@ __version__ = "0.1.0"
 _HOMES: dict[str, tuple[str, ...]] = {
     "client": ("FineTuneClient", "FineTuneJob"),
     "config": ("Config",),
+    "data.conversion": ("RowMapping", "convert"),
+    "data.repair": ("repair",),
+    "data.splitting": ("split",),
     "errors": (
         "AuthenticationError",
         "ConfigurationError",
@@ -120,6 +127,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "WaitTimeoutError",
     ),
     "schema.chat": ("ChatExample", "ChatMessage", "PreferenceExample"),
+    "schema.conversion": ("ConversionReport", "RepairReport", "SplitReport"),
     "schema.dataset": ("Dataset", "Issue", "ValidationReport"),
     "schema.deployment": ("ChatReply",),
     "schema.hyperparameters": ("Hyperparameters", "Method"),
@@ -160,6 +168,7 @@ __all__ = [
     "ConfigurationError",
     "ConflictError",
     "ConsentError",
+    "ConversionReport",
     "CostEstimate",
     "CostLimitError",
     "Dataset",
@@ -198,6 +207,9 @@ __all__ = [
     "QuotaExceededError",
     "RateLimitError",
     "ReconcileReport",
+    "RepairReport",
+    "RowMapping",
+    "SplitReport",
     "StalledError",
     "TunedModel",
     "UnexpectedResponseError",
@@ -208,6 +220,7 @@ __all__ = [
     "__version__",
     "adopt",
     "chat",
+    "convert",
     "doctor",
     "job",
     "jobs",
@@ -215,6 +228,8 @@ __all__ = [
     "plan",
     "providers",
     "reconcile",
+    "repair",
+    "split",
     "submit",
     "validate",
 ]

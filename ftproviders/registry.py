@@ -32,6 +32,7 @@ from ftproviders.provider import (
 
 __all__ = [
     "ENTRY_POINT_GROUP",
+    "built_in",
     "hosting_adapter",
     "info",
     "names",
@@ -42,6 +43,12 @@ __all__ = [
 ENTRY_POINT_GROUP = "ftproviders.providers"
 
 _BUILT_IN: Mapping[str, str] = {
+    "openai": "ftproviders.adapters.openai:PROVIDER",
+    "azure-openai": "ftproviders.adapters.azure_openai:PROVIDER",
+    "azureml-serverless": "ftproviders.adapters.azureml_serverless:PROVIDER",
+    "azureml-managed": "ftproviders.adapters.azureml_managed:PROVIDER",
+    "autotrain": "ftproviders.adapters.autotrain:PROVIDER",
+    "hf-jobs": "ftproviders.adapters.hf_jobs:PROVIDER",
     "local": "ftproviders.adapters.local:PROVIDER",
     "memory": "ftproviders.testing.memory:PROVIDER",
 }
@@ -51,6 +58,11 @@ def names() -> Sequence[str]:
     """Return every provider name that is known here, built-in ones first. Imports nothing."""
     third_party = sorted({point.name for point in _entry_points()} - set(_BUILT_IN))
     return [*_BUILT_IN, *third_party]
+
+
+def built_in() -> Sequence[str]:
+    """Return the names of the providers that this package brings. Imports nothing."""
+    return list(_BUILT_IN)
 
 
 def info(name: str) -> ProviderInfo:
@@ -99,6 +111,8 @@ def training_adapter(
         ConfigurationError: A setting is not accepted, or the package is broken inside.
     """
     found = info(name)
+    if found.rules_only:
+        raise _not_yet(found, "tuning")
     if found.training is None:
         raise UnsupportedFeatureError(
             f"Provider {found.name} only hosts models; it does not tune them.",
@@ -119,6 +133,8 @@ def hosting_adapter(
 ) -> HostingAdapter:
     """Make the hosting adapter of provider `name`; otherwise like `training_adapter`."""
     found = info(name)
+    if found.rules_only:
+        raise _not_yet(found, "hosting")
     if found.hosting is None:
         raise UnsupportedFeatureError(
             f"Provider {found.name} does not host models.",
@@ -128,6 +144,17 @@ def hosting_adapter(
         )
     kind: type[HostingAdapter] = _subclass(found, found.hosting, HostingAdapter)
     return kind(_settings(found, config, environ, settings))
+
+
+def _not_yet(found: ProviderInfo, what: str) -> UnsupportedFeatureError:
+    ready = ", ".join(name for name in names() if info(name).training) or "none"
+    return UnsupportedFeatureError(
+        f"{what.capitalize()} at {found.name} is not in this version yet.",
+        feature=what,
+        provider=found.name,
+        hint=f"Its data rules are known: ftproviders validate FILE --provider {found.name}. "
+        f"Providers that tune in this version: {ready}.",
+    )
 
 
 def options(found: ProviderInfo, given: Mapping[str, Any]) -> ProviderOptions:

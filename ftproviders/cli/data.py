@@ -1,28 +1,57 @@
-"""``validate``: is a data file fit, and for whom."""
+"""``validate``, ``data stats``, ``data tokens``: what is in a data file, and who takes it."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
 from ftproviders.cli import shapes
 from ftproviders.cli.flags import MethodName
+from ftproviders.cli.progress import reading
 from ftproviders.cli.session import Session, verb
 
 if TYPE_CHECKING:
-    from ftproviders.cli.output import Output
-    from ftproviders.schema.dataset import ValidationReport
+    from collections.abc import Mapping
 
-__all__ = ["validate"]
+    from ftproviders.cli.output import Output
+    from ftproviders.schema.conversion import RepairReport
+    from ftproviders.schema.dataset import Distribution, TokenCount, ValidationReport
+    from ftproviders.schema.hyperparameters import Method
+
+__all__ = ["stats", "tokens", "validate"]
+
+_File: TypeAlias = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE", help="Data file, JSON Lines; - is standard input.", show_default=False
+    ),
+]
+Model: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--model", metavar="NAME", help="Base model: its limits, its tokenizer."),
+]
+ExactTokens: TypeAlias = Annotated[
+    bool, typer.Option("--exact-tokens", help="Count every row, however large the file is.")
+]
+Workers: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "--workers", min=1, help="Processes that look at rows. Default: the cores, if it pays."
+    ),
+]
 
 
 @verb
 def validate(
     session: Session,
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Training file.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="FILE", help="Training file; - is standard input.", show_default=False
+        ),
     ],
     validation_file: Annotated[
         Path | None,
@@ -38,47 +67,113 @@ def validate(
         bool, typer.Option("--all", help="Show every provider's verdict, also of those not named.")
     ] = False,
     method: MethodName = None,
+    model: Model = None,
     max_issues: Annotated[
         int, typer.Option("--max-issues", min=0, help="List at most so many issues.")
     ] = 100,
+    workers: Workers = None,
+    fix: Annotated[
+        Path | None,
+        typer.Option(
+            "--fix",
+            metavar="OUT",
+            help="Write a repaired file and check that one. Only repairs for which there is one "
+            "way; each is listed, no row is dropped, FILE stays as it is.",
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="With --fix: replace OUT when it is there already.")
+    ] = False,
 ) -> int:
     """Check a data file and say which provider would take it.
 
     Without --provider every provider's verdict is shown, and the exit code is 1 only when none
     accepts the file; with --provider it is 1 when one of those named does not.
     """
-    from ftproviders.cli.specs import parse_method
-    from ftproviders.schema.hyperparameters import Method
-
     named = [name.replace("_", "-") for name in provider or ()]
     for name in named:
         session.client.provider(name)  # an unknown name is refused also where all are asked
-    chosen = Method(parse_method(method or "supervised"))
-    reports = {
-        purpose: session.client.validate(
-            path,
-            providers=named if named and not show_all else None,
-            method=chosen,
-            purpose=purpose,
-            max_issues=max_issues,
-        )
-        for purpose, path in (("training", file), ("validation", validation_file))
-        if path is not None
-    }
+    repaired = None if fix is None else _repair(session, file, fix, overwrite=overwrite)
+    reports = _reports(
+        session,
+        fix or file,
+        validation_file,
+        providers=named if named and not show_all else None,
+        method=_method(method),
+        model=model,
+        max_issues=max_issues,
+        workers=workers,
+    )
     if session.out.json_mode:
-        body = shapes.validation(reports["training"])
-        if "validation" in reports:
-            body["validation_file"] = shapes.validation(reports["validation"])
-        session.out.document("validation", body)
+        session.out.document("validation", _body(reports, repaired))
     else:
+        if repaired is not None:
+            _show_repairs(session.out, repaired)
         for report in reports.values():
             _show(session.out, report)
     return 0 if _accepted(list(reports.values()), named) else 1
 
 
+def _reports(
+    session: Session, file: Path, validation_file: Path | None, **wishes: Any
+) -> dict[str, ValidationReport]:
+    """Validate one file, or two and what stands in both."""
+    told = reading(session.out, "checking")
+    if validation_file is None:
+        return {"training": _report(session, file, on_progress=told, **wishes)}
+    training, validation = session.client.validate_pair(
+        file, validation_file, on_progress=told, **wishes
+    )
+    return {"training": training, "validation": validation}
+
+
+def _report(session: Session, file: Path, **wishes: Any) -> ValidationReport:
+    """Validate one file; ``-`` is standard input."""
+    source = sys.stdin.buffer if str(file) == "-" else None
+    return session.client.validate(file, source=source, **wishes)
+
+
+def _method(name: str | None) -> Method:
+    from ftproviders.cli.specs import parse_method
+    from ftproviders.schema.hyperparameters import Method
+
+    return Method(parse_method(name or "supervised"))
+
+
+def _repair(session: Session, file: Path, fix: Path, *, overwrite: bool) -> RepairReport:
+    from ftproviders.data.repair import repair
+
+    told = reading(session.out, f"repairing {file}")
+    return repair(file, fix, overwrite=overwrite, on_progress=told)
+
+
+def _body(reports: Mapping[str, ValidationReport], repaired: RepairReport | None) -> dict[str, Any]:
+    body = shapes.validation(reports["training"])
+    if "validation" in reports:
+        body["validation_file"] = shapes.validation(reports["validation"])
+    if repaired is not None:
+        body["repair"] = repaired.model_dump(mode="json")
+    return body
+
+
 def _accepted(reports: list[ValidationReport], named: list[str]) -> bool:
     takers = [name for name in reports[0].verdicts if all(report.ok(name) for report in reports)]
     return set(named) <= set(takers) if named else bool(takers)
+
+
+def _show_repairs(out: Output, done: RepairReport) -> None:
+    for one in done.repairs:
+        place = f"{done.source}:{one.line}" if one.line else done.source
+        path = f" ({one.path})" if one.path else ""
+        out.line(f"{place}: fixed {one.rule}{path}: {one.what}.")
+    if done.repairs_truncated:
+        out.line(f"... and {done.repairs_truncated:,} repairs more")
+    total = sum(done.counts.values())
+    out.line(
+        f"{total:,} {'repair' if total == 1 else 'repairs'}; {done.out} has all "
+        f"{done.rows:,} rows, {done.changed_rows:,} of them rewritten."
+    )
+    out.line()
 
 
 def _show(out: Output, report: ValidationReport) -> None:
@@ -88,23 +183,155 @@ def _show(out: Output, report: ValidationReport) -> None:
         out.line(f"... and {report.issues_truncated} issues more; --max-issues shows more of them.")
     if report.issues:
         out.line()
-    statistics, tokens = report.statistics, report.tokens
-    roles = ", ".join(f"{count} {role}" for role, count in statistics.messages_by_role.items())
+    statistics = report.statistics
     out.pairs(
         [
-            ("file", report.file),
-            ("rows", f"{report.rows:,} ({report.bytes:,} bytes)"),
-            ("messages", f"{statistics.messages:,}" + (f" ({roles})" if roles else "")),
+            *_facts(report),
             (
                 "characters",
                 f"{statistics.characters:,} ({statistics.assistant_characters:,} of assistants)",
             ),
-            ("tokens", f"{'' if tokens.exact else 'about '}{tokens.total:,} ({tokens.method})"),
+            ("tokens", _count(report.tokens)),
         ]
     )
     out.line()
     rows = [
-        (name, "accepts" if v.ok else "refuses", f"{v.errors:,}", f"{v.warnings:,}")
+        (
+            name, "accepts" if v.ok else "refuses", f"{v.errors:,}", f"{v.warnings:,}",
+            _why(report, name),
+        )
         for name, v in report.verdicts.items()
+    ]  # fmt: skip
+    out.table(("provider", "verdict", "errors", "warnings", "why"), rows)
+
+
+def _why(report: ValidationReport, provider: str) -> str:
+    """Name the rules that make a provider refuse a file, as far as they are listed."""
+    rules = {
+        issue.rule: None
+        for issue in report.issues
+        if issue.severity == "error" and (not issue.providers or provider in issue.providers)
+    }
+    return ", ".join(rules)
+
+
+def _facts(report: ValidationReport) -> list[tuple[str, str]]:
+    statistics = report.statistics
+    roles = ", ".join(f"{count:,} {role}" for role, count in statistics.messages_by_role.items())
+    return [
+        ("file", report.file),
+        ("rows", f"{report.rows:,} ({report.bytes:,} bytes)"),
+        ("messages", f"{statistics.messages:,}" + (f" ({roles})" if roles else "")),
     ]
-    out.table(("provider", "verdict", "errors", "warnings"), rows)
+
+
+def _count(found: TokenCount) -> str:
+    return f"{'' if found.exact else 'about '}{found.total:,} ({found.method})"
+
+
+@verb
+def stats(session: Session, file: _File, method: MethodName = None, workers: Workers = None) -> int:
+    """Say what the rows of a file look like: roles, lengths, and how they are spread."""
+    told = reading(session.out, f"reading {file}")
+    report = _report(
+        session, file, method=_method(method), max_issues=0, workers=workers, on_progress=told
+    )
+    if session.out.json_mode:
+        body = {"file": report.file, "rows": report.rows, "bytes": report.bytes}
+        counted = report.statistics.model_dump(mode="json")
+        session.out.document("statistics", body | {"statistics": counted})
+        return 0
+    statistics = report.statistics
+    session.out.pairs(
+        [
+            *_facts(report),
+            ("no system", f"{statistics.rows_without_system:,} rows"),
+            ("no user", f"{statistics.rows_without_user:,} rows"),
+            ("longest row", f"{statistics.longest_row_bytes:,} bytes"),
+        ]
+    )
+    spread = {
+        "messages a row": statistics.messages_per_row,
+        "characters a row": statistics.characters_per_row,
+        **{f"characters, {role}": d for role, d in statistics.characters_by_role.items()},
+    }
+    _show_spread(session.out, spread)
+    return 0
+
+
+def _show_spread(out: Output, spread: Mapping[str, Distribution | None]) -> None:
+    rows = [
+        (
+            name, f"{d.minimum:,}", f"{d.q10:,.1f}", f"{d.median:,.1f}", f"{d.mean:,.1f}",
+            f"{d.q90:,.1f}", f"{d.maximum:,}",
+        )
+        for name, d in spread.items()
+        if d is not None
+    ]  # fmt: skip
+    if rows:
+        out.line()
+        out.table(("", "min", "10 %", "median", "mean", "90 %", "max"), rows)
+
+
+@verb
+def tokens(
+    session: Session,
+    file: _File,
+    method: MethodName = None,
+    model: Model = None,
+    exact_tokens: ExactTokens = False,
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", min=1, help="Count rows with more tokens, and what they cost."),
+    ] = None,
+) -> int:
+    """Count the tokens of a file, with the encoding of a model where one is named.
+
+    Large files are sampled, with an interval in which the total lies in 95 of 100 cases;
+    --exact-tokens counts every row.
+    """
+    report = _report(session, file, method=_method(method), max_issues=0)
+    counted = report.tokens
+    if model is not None:
+        counted = _counted(session, file, model, exact=exact_tokens, limit=limit) or counted
+    if session.out.json_mode:
+        body = {"file": report.file, "rows": report.rows, "bytes": report.bytes}
+        session.out.document("tokens", body | {"tokens": counted.model_dump(mode="json")})
+        return 0
+    session.out.pairs([*_facts(report), *_token_facts(counted)])
+    spread = {"tokens a row": counted.per_row, "tokens, assistant": counted.assistant_per_row}
+    _show_spread(session.out, spread)
+    if counted.hint:
+        session.out.note(counted.hint)
+    return 0
+
+
+def _counted(
+    session: Session, file: Path, model: str, *, exact: bool, limit: int | None
+) -> TokenCount | None:
+    """Count with the model's encoding; None when it is not known here."""
+    from ftproviders.data.tokens import ChatTokenizer, count_file, encoding_of
+
+    encoding = encoding_of(model)
+    if encoding is None:
+        session.out.note(f"The encoding of {model} is not known; the size of the texts is used.")
+        return None
+    return count_file(
+        file,
+        ChatTokenizer(encoding),
+        exact=exact,
+        limit=limit,
+        on_progress=reading(session.out, f"counting {file}"),
+    )
+
+
+def _token_facts(counted: TokenCount) -> list[tuple[str, str]]:
+    facts = [("tokens", _count(counted))]
+    if counted.low is not None and counted.high is not None:
+        facts.append(("95 % interval", f"{counted.low:,} to {counted.high:,}"))
+    if counted.assistant is not None:
+        facts.append(("assistant", f"{counted.assistant:,}"))
+    if counted.rows_over_limit is not None:
+        facts.append(("over the limit", f"{counted.rows_over_limit:,} rows of {counted.limit:,}"))
+        facts.append(("to pay for", f"{counted.billable:,} in one epoch"))
+    return facts

@@ -33,6 +33,8 @@ __all__ = [
 
 _ISSUES_SHOWN = 10
 _AFTER_THE_VERB = ("--json", "--yes", "--quiet", "--debug", "--profile")
+_ROW_BY_ROW = frozenset({"read", "split"})
+"""Operations on data files whose errors name a row and carry no report."""
 
 
 class DeclinedError(errors.ConsentError):
@@ -72,7 +74,8 @@ EXIT_CODES: Mapping[type[BaseException], int] = {
 def exit_code(error: BaseException) -> int:
     """Return the exit code for `error`."""
     if isinstance(error, errors.DatasetError) and error.report is None:
-        return 2  # the file could not be read at all: nothing was looked at
+        # Without a report the file could not be read at all, unless rows were read one by one.
+        return 1 if error.operation in _ROW_BY_ROW else 2
     for kind in type(error).__mro__:
         if kind in EXIT_CODES:
             return EXIT_CODES[kind]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import typer
 
-from ftproviders.cli import catalogue, chatting, data, jobs, submitting, trial
+from ftproviders.cli import catalogue, chatting, data, datafiles, jobs, submitting, trial
 from ftproviders.cli.failures import guarded
 from ftproviders.cli.output import Output
 from ftproviders.cli.streams import open_closed, settle, writing
@@ -47,6 +47,15 @@ for _command in (
     catalogue.doctor,
 ):
     app.command()(_command)
+
+_data = typer.Typer(
+    help="Count, convert and split data files.",
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for _command in (data.stats, data.tokens, datafiles.convert, datafiles.split):
+    _data.command()(_command)
+app.add_typer(_data, name="data")
 
 
 def _version(wanted: bool) -> None:

@@ -7,7 +7,7 @@ with ``--check`` it only says whether that would change anything.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +16,25 @@ import typer
 from ftproviders.cli.main import app
 from ftproviders.cli.session import COMMON_FLAGS
 
-__all__ = ["commands", "main", "updated"]
+__all__ = ["commands", "main", "updated", "verbs"]
 
 BEGIN = "<!-- commands: begin (python -m ftproviders.cli.reference docs/cli.md) -->"
 END = "<!-- commands: end -->"
 
 
 def commands() -> str:
-    """Return one section for each verb, in the order of ``--help``."""
+    """Return one section for each verb, in the order of ``--help``; ``data`` has verbs itself."""
     group: Any = typer.main.get_command(app)
-    sections = [_section(name, command) for name, command in group.commands.items()]
-    return "\n".join(sections)
+    return "\n".join(_section(name, command) for name, command in verbs(group))
+
+
+def verbs(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield name and command of every verb, also of those in groups."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from verbs(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", command
 
 
 def updated(text: str) -> str:
@@ -67,7 +75,7 @@ def _name(parameter: Any) -> str:
 
 
 def _default(parameter: Any) -> str:
-    default = parameter.default
+    default = None if parameter.required else parameter.default
     if default is None or isinstance(default, (bool, list, tuple)) or callable(default):
         return ""
     return f" Default: {default}."

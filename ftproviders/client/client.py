@@ -6,13 +6,13 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 from ftproviders import data, registry
 from ftproviders.client.job import FineTuneJob
 from ftproviders.config import Config
 from ftproviders.errors import ConfigurationError
-from ftproviders.provider import Feature, ProviderInfo
+from ftproviders.provider import DataProfile, Feature, ProviderInfo
 from ftproviders.runtime import Clock, Session, planner
 from ftproviders.runtime import chat as chat_with
 from ftproviders.runtime import doctor as checkup
@@ -76,6 +76,13 @@ class FineTuneClient:
         method: Method = Method.SUPERVISED,
         purpose: str = "training",
         max_issues: int = 100,
+        model: str | None = None,
+        exact_tokens: bool = False,
+        secrets: data.SecretLevel = "warning",
+        has_validation_file: bool | None = None,
+        workers: int | None = None,
+        source: BinaryIO | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
     ) -> ValidationReport:
         """Read a data file once and hold it against providers' rules.
 
@@ -85,16 +92,66 @@ class FineTuneClient:
             method: Training method the rows are for.
             purpose: ``training`` or ``validation``.
             max_issues: How many issues to describe; counts are never capped.
+            model: Base model, which may change limits and methods. Tokens are counted with its
+                encoding or tokenizer, and rows rendered with its template, where these are known.
+            exact_tokens: Count the tokens of every row, however large the file is.
+            secrets: How bad keys, tokens and passwords in rows are; ``off`` = not looked for.
+            has_validation_file: Whether there will be one; None = not said.
+            workers: Processes that look at the rows; default the cores for a large file.
+            source: Open stream to read instead of the file, standard input for instance.
+            on_progress: Called with bytes read and bytes in all.
 
         Raises:
             DatasetError: The file cannot be read at all.
             UnknownProviderError: There is no such provider.
         """
-        chosen = [registry.info(name) for name in providers] if providers else self._trainers()
-        profiles = {info.name: info.data for info in chosen}
         return data.validate(
-            Path(file), profiles=profiles, method=method, purpose=purpose, max_issues=max_issues
+            Path(file),
+            profiles=self._profiles(providers, model),
+            method=method,
+            purpose=purpose,
+            max_issues=max_issues,
+            has_validation_file=has_validation_file,
+            workers=workers,
+            source=source,
+            on_progress=on_progress,
+            across_rows=True,
+            model=self._base_model(model, exact=exact_tokens),
+            exact_tokens=exact_tokens,
+            secrets=secrets,
         )[1]
+
+    def validate_pair(
+        self,
+        training: Path | str,
+        validation: Path | str,
+        *,
+        providers: Sequence[str] | None = None,
+        method: Method = Method.SUPERVISED,
+        max_issues: int = 100,
+        model: str | None = None,
+        exact_tokens: bool = False,
+        secrets: data.SecretLevel = "warning",
+        workers: int | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> tuple[ValidationReport, ValidationReport]:
+        """Validate a training and a validation file, and find what stands in both.
+
+        Arguments and errors are those of `validate`. Rows that stand in both files are issues of
+        the validation file.
+        """
+        wishes = data.Wishes(
+            profiles=self._profiles(providers, model),
+            method=method,
+            max_issues=max_issues,
+            workers=workers,
+            on_progress=on_progress,
+            model=self._base_model(model, exact=exact_tokens),
+            exact_tokens=exact_tokens,
+            secrets=secrets,
+        )
+        one, two = data.validate_pair(training, validation, wishes)
+        return one[1], two[1]
 
     def plan(self, spec: JobSpec) -> JobPlan:
         """Say what submitting would do and cost; sends nothing.
@@ -290,6 +347,18 @@ class FineTuneClient:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _profiles(
+        self, providers: Sequence[str] | None, model: str | None
+    ) -> dict[str, DataProfile]:
+        chosen = [registry.info(n) for n in providers] if providers else self._with_rules()
+        return {info.name: info.data_profile(model) for info in chosen}
+
+    def _base_model(self, model: str | None, *, exact: bool) -> data.BaseModelData | None:
+        return data.find_base_model(model, exact=exact, cache=self.config.cache)
+
+    def _with_rules(self) -> list[ProviderInfo]:
+        return [info for info in self.providers() if info.training is not None or info.rules_only]
 
     def _trainers(self) -> list[ProviderInfo]:
         return [info for info in self.providers() if info.training is not None]

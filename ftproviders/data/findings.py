@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from ftproviders.data.secrets import mask
+
 __all__ = ["Finding", "JsonPath", "format_path", "show", "show_file"]
 
 JsonPath: TypeAlias = tuple[str | int, ...]
@@ -15,6 +17,8 @@ JsonPath: TypeAlias = tuple[str | int, ...]
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _SHOWN_CHARACTERS = 40
+_MASKED_CHARACTERS = 512
+"""Characters in which secrets are looked for, before a text is shortened."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +37,10 @@ class Finding:
     """Text inside the value to be pointed at, as it stands in the file."""
     offset: int | None = None
     """Characters before the place, where the check knows them already."""
+    amount: int | None = None
+    """How much there is of what providers limit; only those whose limit is lower mind."""
+    shape: str = ""
+    """Shape of the row; providers that take it do not mind."""
 
 
 def format_path(path: JsonPath) -> str:
@@ -68,6 +76,9 @@ def show_file(path: Path | str) -> str:
 
 def _quoted(text: str) -> str:
     """Quote a text, shortened; control characters and lone surrogates come out escaped."""
+    text = mask(text[:_MASKED_CHARACTERS])
     shortened = text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
     quoted = json.dumps(shortened, ensure_ascii=False)
+    if quoted.isprintable():
+        return quoted
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in quoted)

@@ -1,25 +1,56 @@
-"""What a file is when it is not JSON Lines, and how to turn it into JSON Lines.
+"""What a file is when it is not JSON Lines, and the command that turns it into JSON Lines.
 
 Looks only at the first bytes of a file. What it does not recognise is left to the rules for rows.
 """
 
 from __future__ import annotations
 
+import csv
 import json
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 
 from ftproviders.data.findings import show_file
+from ftproviders.data.shapes import columns_flag, suggest_columns
 from ftproviders.data.stream import BOM
 
-__all__ = ["Foreign", "recognise"]
+__all__ = ["Foreign", "Kind", "classify", "convert_command", "delimiter_of", "recognise"]
+
+_SPACE = b" \t\r\n"
+_COMPRESSED = (".gz", ".bz2", ".xz", ".zip", ".zst")
+
+
+class Kind(StrEnum):
+    """A kind of file that is not JSON Lines; the value names it in words."""
+
+    GZIP = "gzip-compressed"
+    BZIP2 = "bzip2-compressed"
+    XZ = "xz-compressed"
+    ZSTANDARD = "Zstandard-compressed"
+    EXCEL = "an Excel workbook"
+    ZIP = "a ZIP archive"
+    PARQUET = "Parquet"
+    ARROW = "an Arrow file"
+    PDF = "a PDF document"
+    SQLITE = "an SQLite database"
+    UTF16 = "UTF-16 text"
+    UTF16_LE = "UTF-16LE text"
+    UTF16_BE = "UTF-16BE text"
+    UTF32 = "UTF-32 text"
+    ARRAY = "one JSON array"
+    SPREAD = "JSON objects spread over several lines (pretty-printed)"
+    TABLE = "a table with {delimiter} between columns ({name})"
 
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
     """A format that is not JSON Lines."""
 
+    kind: Kind
     looks_like: str
     """What the file is, in words."""
     fix: str
@@ -27,28 +58,35 @@ class Foreign:
 
 
 _MAGIC = (
-    (b"\x1f\x8b", "gzip-compressed", "Unpack it: gzip -dk {file}"),
-    (b"BZh", "bzip2-compressed", "Unpack it: bzip2 -dk {file}"),
-    (b"\xfd7zXZ\x00", "xz-compressed", "Unpack it: xz -dk {file}"),
-    (b"\x28\xb5\x2f\xfd", "Zstandard-compressed", "Unpack it: zstd -d {file}"),
-    (b"PK\x03\x04", "a ZIP archive or an Excel workbook",
-     "Unpack it, or save the table as CSV and write one JSON object a row."),
-    (b"PAR1", "Parquet",
-     "Convert it with pandas: read_parquet({quoted}).to_json({out}, {options})"),
-    (b"ARROW1", "an Arrow file",
-     "Convert it with pandas: read_feather({quoted}).to_json({out}, {options})"),
-    (b"%PDF", "a PDF document", "Write its content as rows of messages."),
-    (b"SQLite format 3\x00", "an SQLite database", "Export the table as one JSON object a row."),
-)  # fmt: skip
-
-_SPACE = b" \t\r\n"
-
-_WIDE_BOMS = (
-    (b"\xff\xfe\x00\x00", "UTF-32", "UTF-32"),
-    (b"\x00\x00\xfe\xff", "UTF-32", "UTF-32"),
-    (b"\xff\xfe", "UTF-16", "UTF-16"),
-    (b"\xfe\xff", "UTF-16", "UTF-16"),
+    (b"\x1f\x8b", Kind.GZIP),
+    (b"BZh", Kind.BZIP2),
+    (b"\xfd7zXZ\x00", Kind.XZ),
+    (b"\x28\xb5\x2f\xfd", Kind.ZSTANDARD),
+    (b"PK\x03\x04", Kind.ZIP),
+    (b"PAR1", Kind.PARQUET),
+    (b"ARROW1", Kind.ARROW),
+    (b"%PDF", Kind.PDF),
+    (b"SQLite format 3\x00", Kind.SQLITE),
+    (b"\xff\xfe\x00\x00", Kind.UTF32),
+    (b"\x00\x00\xfe\xff", Kind.UTF32),
+    (b"\xff\xfe", Kind.UTF16),
+    (b"\xfe\xff", Kind.UTF16),
 )
+
+_BY_HAND = {
+    Kind.ZSTANDARD: "Unpack it: zstd -d {file}",
+    Kind.EXCEL: "Save its sheet as CSV, then convert that: ftproviders data convert FILE.csv "
+    "--out {out}",
+    Kind.PDF: "Write its content as rows of messages.",
+    Kind.SQLITE: "Export the table as CSV, then convert that: ftproviders data convert FILE.csv "
+    "--out {out}",
+}
+"""What no command of ours converts, and what to do instead."""
+
+_WORKBOOK = (b"[Content_Types].xml", b"xl/")
+"""What stands in the ZIP archive that an Excel workbook is."""
+
+_DELIMITERS = (("\t", "tabs", "TSV"), (",", "commas", "CSV"), (";", "semicolons", "CSV"))
 
 
 def recognise(prefix: bytes, *, whole: bool, path: Path) -> Foreign | None:
@@ -62,53 +100,78 @@ def recognise(prefix: bytes, *, whole: bool, path: Path) -> Foreign | None:
     Returns:
         What it looks like; None when it may be JSON Lines.
     """
-    fill = {
-        "options": "orient='records', lines=True",
-        "file": shlex.quote(show_file(path)),
-        "quoted": repr(str(path)),
-        "out": repr(str(path.with_suffix(".jsonl").name)),
-        "new": shlex.quote(show_file(path.stem) + ".new.jsonl"),
-    }
-    for magic, name, fix in _MAGIC:
+    kind = classify(prefix, whole=whole)
+    if kind is None:
+        return None
+    looks_like = str(kind)
+    columns: dict[str, str] = {}
+    if kind is Kind.TABLE:
+        delimiter = delimiter_of(prefix)
+        name, short = next((name, short) for mark, name, short in _DELIMITERS if mark == delimiter)
+        looks_like = looks_like.format(delimiter=name, name=short)
+        columns = suggest_columns(_header(prefix, delimiter))
+    elif kind in {Kind.ARRAY, Kind.SPREAD}:
+        columns = suggest_columns(_first_keys(prefix))
+    by_hand = _BY_HAND.get(kind)
+    if by_hand:
+        out = shlex.quote(_out_name(path))
+        return Foreign(kind, looks_like, by_hand.format(file=shlex.quote(show_file(path)), out=out))
+    what = "Convert it, with the columns that you mean" if columns else "Convert it"
+    return Foreign(kind, looks_like, f"{what}: {convert_command(path, columns)}")
+
+
+def convert_command(path: Path, columns: dict[str, str] | None = None) -> str:
+    """Return the command that converts `path` into JSON Lines beside it."""
+    parts = ["ftproviders data convert", _argument(path)]
+    if columns:
+        parts.append(columns_flag(columns))
+    return " ".join([*parts, "--out", _argument(path.with_name(_out_name(path)))])
+
+
+def _argument(path: Path) -> str:
+    """Quote a path for a shell; a name that looks like a flag is given its folder."""
+    shown = show_file(path)
+    return shlex.quote(f"./{shown}" if shown.startswith("-") and shown != "-" else shown)
+
+
+def _out_name(path: Path) -> str:
+    """Name the converted file: never the file itself, nor one that is there already."""
+    stem = show_file(path.name)
+    while stem.lower().endswith(_COMPRESSED):
+        stem = stem.rpartition(".")[0]
+    stem = stem.rpartition(".")[0] or stem
+    name = f"{stem if stem.strip('-') else 'data'}.jsonl"
+    taken = name == path.name or path.with_name(name).exists()
+    return f"{stem}.new.jsonl" if taken else name
+
+
+def classify(prefix: bytes, *, whole: bool) -> Kind | None:
+    """Tell the kind of a file from its first bytes; None when it may be JSON Lines."""
+    for magic, kind in _MAGIC:
         if prefix.startswith(magic):
-            return Foreign(name, fix.format(**fill))
-    encoding = _wide_encoding(prefix)
-    if encoding:
-        fix = "Convert it: iconv -f {0} -t UTF-8 {file} > {new}".format(encoding, **fill)
-        return Foreign(f"{encoding} text", fix)
+            workbook = kind is Kind.ZIP and any(part in prefix[:65536] for part in _WORKBOOK)
+            return Kind.EXCEL if workbook else kind
+    wide = _wide(prefix)
+    if wide is not None:
+        return wide
     text = prefix.removeprefix(BOM).lstrip(_SPACE)
     if text[:1] == b"[" and _is_array(text, whole=whole):
-        return Foreign(
-            "one JSON array",
-            "Write its items line by line: jq -c '.[]' {file} > {new}".format(**fill),
-        )
+        return Kind.ARRAY
     if text[:1] == b"{" and _is_spread(text, whole=whole):
-        return Foreign(
-            "JSON objects spread over several lines (pretty-printed)",
-            "Write each on one line: jq -c . {file} > {new}".format(**fill),
-        )
-    delimiter = _delimiter(text)
-    if delimiter:
-        return Foreign(
-            f"a table with {delimiter} between columns (CSV)",
-            'Write each row as {"messages": [{"role": "user", "content": ...}, '
-            '{"role": "assistant", "content": ...}]}, for instance with csv.DictReader.',
-        )
-    return None
+        return Kind.SPREAD
+    return Kind.TABLE if delimiter_of(text) else None
 
 
-def _wide_encoding(prefix: bytes) -> str:
-    for bom, _, name in _WIDE_BOMS:
-        if prefix.startswith(bom):
-            return name
+def _wide(prefix: bytes) -> Kind | None:
+    """Recognise UTF-16 without a byte order mark: every other byte of Latin text is zero."""
     sample = prefix[:4096]
     even, odd = sample[0::2].count(0), sample[1::2].count(0)
     half = len(sample) // 2
     if half >= 2 and odd > half * 0.4 and even < half * 0.1:
-        return "UTF-16LE"
+        return Kind.UTF16_LE
     if half >= 2 and even > half * 0.4 and odd < half * 0.1:
-        return "UTF-16BE"
-    return ""
+        return Kind.UTF16_BE
+    return None
 
 
 def _is_array(text: bytes, *, whole: bool) -> bool:
@@ -142,13 +205,38 @@ def _is_json(text: bytes) -> bool:
     return True
 
 
-def _delimiter(text: bytes) -> str:
-    """Return the name of the delimiter of a table, empty when this is no table."""
+def delimiter_of(text: bytes) -> str:
+    """Return what stands between the columns of a table, empty when this is no table."""
+    text = text.removeprefix(BOM).lstrip(_SPACE)
     first, _, rest = text.partition(b"\n")
     second = rest.partition(b"\n")[0]
     if b"{" in first or second.lstrip(_SPACE)[:1] in {b"{", b"["} or _is_json(first):
         return ""
-    for mark, name in ((b"\t", "tabs"), (b",", "commas"), (b";", "semicolons")):
-        if mark in first and mark in second:
-            return name
+    for mark, _, _ in _DELIMITERS:
+        records = _records(text, mark) if mark.encode() in first else []
+        if len(records) == 2 and all(len(record) > 1 for record in records):
+            return mark
     return ""
+
+
+def _records(text: bytes, delimiter: str) -> list[list[str]]:
+    """Read the first two records of a table, as far as they can be read."""
+    lines = text.decode("utf-8", "replace").splitlines(keepends=True)
+    try:
+        return list(islice(csv.reader(lines, delimiter=delimiter), 2))
+    except csv.Error:
+        return []
+
+
+def _header(prefix: bytes, delimiter: str) -> Sequence[str]:
+    records = _records(prefix.removeprefix(BOM).lstrip(_SPACE), delimiter)
+    return records[0] if records else []
+
+
+def _first_keys(prefix: bytes) -> Sequence[str]:
+    text = prefix.removeprefix(BOM).decode("utf-8", "replace").lstrip(" \t\r\n[")
+    try:
+        value, _ = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return []
+    return list(value) if isinstance(value, dict) else []

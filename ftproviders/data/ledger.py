@@ -7,18 +7,20 @@ merged, so that parts may be looked at by different processes.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from ftproviders.data.findings import Finding, format_path
 from ftproviders.data.positions import locate
 from ftproviders.data.rules import RULES
+from ftproviders.data.secrets import mask
 from ftproviders.data.statistics import Tally
 from ftproviders.errors import ConfigurationError
 from ftproviders.provider.info import DataProfile
 from ftproviders.schema.dataset import Issue, Severity, Verdict
+from ftproviders.schema.hyperparameters import Method
 
-__all__ = ["Judgement", "Ledger", "judgements"]
+__all__ = ["LIMITS", "Judgement", "Ledger", "judgements", "minds"]
 
 _ORDER = {Severity.INFO: 0, Severity.WARNING: 1, Severity.ERROR: 2}
 
@@ -33,29 +35,54 @@ class Judgement:
     """Those for whom it is the worst; empty when that is all of them."""
     by_provider: Mapping[str, Severity]
     """Provider -> severity, without those that do not mind."""
+    limits: Mapping[str, int] = field(default_factory=dict)
+    """Provider -> how much is still taken, for rules that ask for an amount."""
 
 
-def judgements(profiles: Mapping[str, DataProfile]) -> Mapping[str, Judgement]:
+LIMITS: Mapping[str, Callable[[DataProfile], int | None]] = {
+    "image.count": lambda profile: profile.maximum_row_images,
+    "file.images": lambda profile: profile.maximum_image_rows,
+    "file.bytes": lambda profile: profile.maximum_bytes,
+    "file.upload": lambda profile: profile.maximum_plain_bytes,
+    "row.tokens": lambda profile: profile.maximum_row_tokens,
+}
+"""Rule id -> limit of a provider; None = no limit."""
+
+
+def minds(finding: Finding, profile: DataProfile) -> bool:
+    """Say whether a finding concerns a provider at all, by its limit or the shapes it takes."""
+    if finding.shape:
+        return finding.shape not in profile.row_shapes
+    if finding.amount is None:
+        return True
+    limit = LIMITS[finding.rule](profile)
+    return limit is not None and finding.amount > limit
+
+
+def judgements(
+    profiles: Mapping[str, DataProfile], method: Method = Method.SUPERVISED
+) -> Mapping[str, Judgement]:
     """Work out for every rule of the table how bad it is for the providers of `profiles`.
 
     Raises:
         ConfigurationError: A profile names a rule that is not in the table.
     """
     for name, profile in profiles.items():
-        for rule_id in profile.severities.keys() - RULES.keys():
+        named = set(profile.severities).union(*profile.method_severities.values())
+        for rule_id in sorted(named - RULES.keys()):
             raise ConfigurationError(
                 f"The data profile of {name} names the rule {rule_id!r}, which does not exist.",
                 provider=name,
                 hint="Use an id of ftproviders.data.RULES.",
             )
-    return {rule_id: _judge(rule_id, profiles) for rule_id in RULES}
+    return {rule_id: _judge(rule_id, profiles, method) for rule_id in RULES}
 
 
-def _judge(rule_id: str, profiles: Mapping[str, DataProfile]) -> Judgement:
+def _judge(rule_id: str, profiles: Mapping[str, DataProfile], method: Method) -> Judgement:
     default = RULES[rule_id].severity
     if not profiles:
         return Judgement(default, (), {})
-    each = {name: profile.severities.get(rule_id, default) for name, profile in profiles.items()}
+    each = {name: one.severity(rule_id, method, default) for name, one in profiles.items()}
     minding = {name: severity for name, severity in each.items() if severity is not None}
     if not minding:
         return Judgement(None, (), {})
@@ -70,15 +97,23 @@ class Ledger:
     Args:
         rules: How bad each rule is, from `judgements`.
         max_issues: How many errors, and how many lesser issues, are kept in detail.
+        profiles: The providers looked at, for rules that only some of them mind.
 
     Attributes:
-        counts: Rule id -> how often it was broken; never capped. Rules that nobody minds are
-            not counted.
+        counts: Rule id -> how often it was broken; never capped.
         tally: Sums over the rows.
+        first_of_shape: Shape of rows -> line of the first one.
     """
 
-    def __init__(self, rules: Mapping[str, Judgement], *, max_issues: int) -> None:
+    def __init__(
+        self,
+        rules: Mapping[str, Judgement],
+        *,
+        max_issues: int,
+        profiles: Mapping[str, DataProfile] | None = None,
+    ) -> None:
         self._rules = rules
+        self._profiles = profiles or {}
         self._max_issues = max_issues
         self._errors: list[Issue] = []
         self._others: list[Issue] = []
@@ -86,10 +121,11 @@ class Ledger:
         self._limit_issues = 0
         self.counts: Counter[str] = Counter()
         self.tally = Tally()
+        self.first_of_shape: dict[str, int] = {}
 
-    def minds(self, rule_id: str) -> bool:
-        """Say whether the rule is on for any of the providers."""
-        return self._rules[rule_id].severity is not None
+    def note_shape(self, shape: str, line: int) -> None:
+        """Remember where rows of a shape begin."""
+        self.first_of_shape.setdefault(shape, line)
 
     def wants(self, rule_id: str) -> bool:
         """Say whether another finding of this rule would still be kept in detail."""
@@ -107,38 +143,55 @@ class Ledger:
             line: Line number from 1.
             text: The line, in which the column is looked up.
         """
-        if not self.minds(finding.rule):
-            return
+        judgement = self._rules[finding.rule]
+        if finding.shape or finding.amount is not None:
+            minding = [name for name, one in self._profiles.items() if minds(finding, one)]
+            if len(minding) < len(self._profiles) or (finding.amount and not self._profiles):
+                self._add_for(minding, finding, line=line, column=locate(text, finding))
+                return
         self.counts[finding.rule] += 1
-        if self.wants(finding.rule):
-            judgement = self._rules[finding.rule]
-            self._keep(finding, judgement, line=line, column=locate(text, finding))
+        if judgement.severity is None or not self.wants(finding.rule):
+            return
+        self._keep(finding, judgement, line=line, column=locate(text, finding))
 
     def add_file_issue(self, rule_id: str, *, message: str, fix: str, line: int = 0) -> None:
         """Count an issue of the file as a whole."""
-        if not self.minds(rule_id):
-            return
+        judgement = self._rules[rule_id]
         self.counts[rule_id] += 1
-        if self.wants(rule_id):
+        if judgement.severity is not None and self.wants(rule_id):
             finding = Finding(rule=rule_id, message=message, fix=fix)
-            self._keep(finding, self._rules[rule_id], line=line, column=None)
+            self._keep(finding, judgement, line=line, column=None)
 
     def add_limit_issue(
         self, rule_id: str, *, providers: Sequence[str], everybody: bool, message: str, fix: str
     ) -> None:
         """Count an issue that only `providers` have, because their limits differ."""
+        finding = Finding(rule=rule_id, message=message, fix=fix)
+        self._add_for(providers, finding, line=0, column=None, everybody=everybody)
+
+    def _add_for(
+        self,
+        providers: Sequence[str],
+        finding: Finding,
+        *,
+        line: int,
+        column: int | None,
+        everybody: bool = False,
+    ) -> None:
+        """Count a finding that only `providers` mind."""
         by_severity: dict[Severity, list[str]] = {}
         for name in providers:
-            severity = self._rules[rule_id].by_provider.get(name)
+            severity = self._rules[finding.rule].by_provider.get(name)
             if severity is not None:
                 by_severity.setdefault(severity, []).append(name)
                 self._extra[name, severity] += 1
         for severity, names in by_severity.items():
             self._limit_issues += 1
+            if line and len(self._kept(severity)) >= self._max_issues:
+                continue
             whole = everybody and len(names) == len(providers)
             judgement = Judgement(severity, () if whole else tuple(names), {})
-            finding = Finding(rule=rule_id, message=message, fix=fix)
-            self._keep(finding, judgement, line=0, column=None)
+            self._keep(finding, judgement, line=line, column=column)
 
     def _keep(
         self, finding: Finding, judgement: Judgement, *, line: int, column: int | None
@@ -152,8 +205,8 @@ class Ledger:
                 rule=finding.rule,
                 severity=severity,
                 providers=judgement.providers,
-                message=finding.message,
-                fix=finding.fix,
+                message=mask(finding.message),
+                fix=mask(finding.fix),
             )
         )
 
@@ -163,6 +216,8 @@ class Ledger:
         self._extra.update(other._extra)
         self._limit_issues += other._limit_issues
         self.tally.merge(other.tally)
+        for shape, line in other.first_of_shape.items():
+            self.note_shape(shape, line + line_offset)
         for kept, found in ((self._errors, other._errors), (self._others, other._others)):
             room = max(self._max_issues - len(kept), 0)
             kept.extend(
@@ -186,6 +241,11 @@ class Ledger:
         """Return the issues in file order, errors kept first, and how many more there were."""
         errors = self._errors[: self._max_issues]
         listed = errors + self._others[: self._max_issues - len(errors)]
-        total = sum(self.counts.values()) + self._limit_issues
+        total = sum(
+            count
+            for rule_id, count in self.counts.items()
+            if self._rules[rule_id].severity is not None
+        )
+        total += self._limit_issues
         listed.sort(key=lambda issue: (issue.line, issue.column or 0))
         return tuple(listed), max(total - len(listed), 0)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ftproviders.data.histogram import Histogram
 from ftproviders.schema.chat import Role
 from ftproviders.schema.dataset import DatasetStatistics, TokenCount
 
-__all__ = ["BYTES_PER_TOKEN", "Tally", "estimate_tokens", "tally_row"]
+__all__ = [
+    "BYTES_PER_TOKEN",
+    "SYSTEM_ROLES",
+    "Tally",
+    "estimate_tokens",
+    "message_texts",
+    "tally_row",
+]
 
 BYTES_PER_TOKEN = 4
 """Rule of thumb for English text and the common BPE vocabularies; an estimate, no more."""
@@ -25,14 +33,37 @@ class Tally:
     text_bytes: int = 0
     assistant_characters: int = 0
     longest_row_bytes: int = 0
+    image_rows: int = 0
+    """Rows with images."""
 
-    def add_message(self, role: str, characters: int, text_bytes: int) -> None:
-        """Count one message with the size of all its texts."""
-        self.by_role[role] = self.by_role.get(role, 0) + 1
-        self.characters += characters
-        self.text_bytes += text_bytes
-        if role == Role.ASSISTANT:
-            self.assistant_characters += characters
+    rows_without_system: int = 0
+    rows_without_user: int = 0
+    messages_per_row: Histogram = field(default_factory=Histogram)
+    characters_per_row: Histogram = field(default_factory=Histogram)
+    characters_by_role: dict[str, Histogram] = field(default_factory=dict)
+
+    def add_row(self, *, messages: Mapping[str, int], characters: Mapping[str, int]) -> None:
+        """Count one row, apart from its bytes.
+
+        Args:
+            messages: Role -> how many messages it has in the row.
+            characters: The same roles -> characters of all their texts.
+        """
+        for role, count in messages.items():
+            self.by_role[role] = self.by_role.get(role, 0) + count
+        for role, size in characters.items():
+            self.of_role(role).add_one(size)
+        size = sum(characters.values())
+        self.characters += size
+        self.assistant_characters += characters.get(Role.ASSISTANT, 0)
+        self.rows_without_system += not (SYSTEM_ROLES & messages.keys())
+        self.rows_without_user += Role.USER not in messages
+        self.messages_per_row.add_one(sum(messages.values()))
+        self.characters_per_row.add_one(size)
+
+    def of_role(self, role: str) -> Histogram:
+        """Return the histogram of what `role` says in a row, in characters."""
+        return self.characters_by_role.setdefault(role, Histogram())
 
     def merge(self, other: Tally) -> None:
         """Add the sums of another part of the same file."""
@@ -43,6 +74,13 @@ class Tally:
         self.text_bytes += other.text_bytes
         self.assistant_characters += other.assistant_characters
         self.longest_row_bytes = max(self.longest_row_bytes, other.longest_row_bytes)
+        self.image_rows += other.image_rows
+        self.rows_without_system += other.rows_without_system
+        self.rows_without_user += other.rows_without_user
+        self.messages_per_row.merge(other.messages_per_row)
+        self.characters_per_row.merge(other.characters_per_row)
+        for role, histogram in other.characters_by_role.items():
+            self.of_role(role).merge(histogram)
 
     def to_statistics(self) -> DatasetStatistics:
         """Return the sums as a value."""
@@ -54,26 +92,53 @@ class Tally:
             text_bytes=self.text_bytes,
             assistant_characters=self.assistant_characters,
             longest_row_bytes=self.longest_row_bytes,
+            rows_without_system=self.rows_without_system,
+            rows_without_user=self.rows_without_user,
+            messages_per_row=self.messages_per_row.distribution(),
+            characters_per_row=self.characters_per_row.distribution(),
+            characters_by_role={
+                role: distribution
+                for role, histogram in sorted(self.characters_by_role.items())
+                if (distribution := histogram.distribution())
+            },
         )
 
 
 def tally_row(row: object, tally: Tally) -> None:
     """Count the messages of a decoded row; what is not a message of a known role is left out."""
     messages = row.get("messages") if isinstance(row, dict) else None
+    counts: dict[str, int] = {}
+    sizes: dict[str, int] = {}
     for message in messages if isinstance(messages, list) else ():
         role = message.get("role") if isinstance(message, dict) else None
         if isinstance(role, str) and role in _ROLES:
-            characters = text_bytes = 0
-            for text in _texts(message):
-                characters += len(text)
-                text_bytes += len(text.encode("utf-8", "surrogatepass"))
-            tally.add_message(role, characters, text_bytes)
+            counts[role] = counts.get(role, 0) + 1
+            texts = list(message_texts(message))
+            sizes[role] = sizes.get(role, 0) + sum(map(len, texts))
+            tally.text_bytes += len("".join(texts).encode("utf-8", "surrogatepass"))
+    if counts:
+        tally.add_row(messages=counts, characters=sizes)
+        tally.image_rows += has_image(messages)
 
+
+def has_image(messages: object) -> bool:
+    """Say whether any of the messages shows an image."""
+    for message in messages if isinstance(messages, list) else ():
+        content = message.get("content") if isinstance(message, dict) else None
+        for part in content if isinstance(content, list) else ():
+            if isinstance(part, dict) and part.get("type") == "image_url":
+                return True
+    return False
+
+
+SYSTEM_ROLES = frozenset({Role.SYSTEM.value, Role.DEVELOPER.value})
+"""Roles that give instructions; newer models call the first one the second."""
 
 _ROLES = frozenset(Role)
 
 
-def _texts(message: dict[str, Any]) -> Iterator[str]:
+def message_texts(message: dict[str, Any]) -> Iterator[str]:
+    """Yield the texts of a message: contents, refusals, and names and arguments of calls."""
     content = message.get("content")
     if isinstance(content, str):
         yield content

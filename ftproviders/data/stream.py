@@ -9,6 +9,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -17,24 +18,60 @@ from ftproviders.data.findings import show_file
 from ftproviders.data.rules import MAX_ROW_BYTES
 from ftproviders.errors import DatasetError
 
-__all__ = ["BOM", "Block", "LineStream", "open_data_file"]
+__all__ = ["BOM", "Block", "Digest", "LineStream", "open_data_file"]
 
 BOM = b"\xef\xbb\xbf"
 """UTF-8's byte order mark."""
 
 _CHUNK_BYTES = 1024 * 1024
+_BLOCK_BYTES = 256 * 1024
+_THREAD_BYTES = 8 * 1024 * 1024
 _PREFIX_BYTES = 256 * 1024
 
 
-@dataclass(frozen=True, slots=True)
 class Block:
-    """Consecutive lines of a file, without their line feeds."""
+    """Consecutive whole lines of a file.
 
-    first_line: int
-    """Number of the first line, from 1."""
-    lines: list[bytes]
-    too_long: bool = False
-    """True for a block of one line that is longer than allowed, of which only the start is here."""
+    Attributes:
+        first_line: Number of the first line, from 1.
+        raw: The lines with their line feeds; empty for a block made of `lines`.
+        offset: Bytes of the file before the block.
+        too_long: True for a block of one line that is longer than allowed, of which only the start
+            is here.
+    """
+
+    __slots__ = ("_lines", "count", "first_line", "offset", "raw", "too_long")
+
+    def __init__(
+        self,
+        first_line: int,
+        lines: list[bytes] | None = None,
+        *,
+        raw: bytes = b"",
+        offset: int = 0,
+        too_long: bool = False,
+    ) -> None:
+        self.first_line = first_line
+        self.raw = raw
+        self.offset = offset
+        self.too_long = too_long
+        self._lines = lines
+        self.count: int | None = None
+        """Number of lines, where somebody found it on his way; cutting them up costs time."""
+
+    @property
+    def lines(self) -> list[bytes]:
+        """The lines without their line feeds."""
+        if self._lines is None:
+            self._lines = self.raw.split(b"\n")
+            if self.raw.endswith(b"\n"):
+                self._lines.pop()
+        return self._lines
+
+    @property
+    def line_count(self) -> int:
+        """Number of lines."""
+        return len(self.lines) if self.count is None else self.count
 
 
 @dataclass(slots=True)
@@ -55,6 +92,43 @@ class _Tail:
         line = b"".join(self.pieces)
         self.pieces, self.size = [], 0
         return line
+
+
+class Digest:
+    """SHA-256 of a stream, worked out beside whatever else is done with it.
+
+    Args:
+        in_thread: Whether to use a thread; it costs too much for small files. OpenSSL lets other
+            threads run meanwhile.
+    """
+
+    def __init__(self, *, in_thread: bool) -> None:
+        self._hash = hashlib.sha256()
+        self._thread = ThreadPoolExecutor(1) if in_thread else None
+        self._pending: Future[None] | None = None
+
+    def update(self, chunk: bytes) -> None:
+        """Add the next bytes."""
+        if self._thread is None:
+            self._hash.update(chunk)
+            return
+        self._settle()
+        self._pending = self._thread.submit(self._hash.update, chunk)
+
+    def _settle(self) -> None:
+        if self._pending is not None:
+            self._pending.result()
+            self._pending = None
+
+    def hexdigest(self) -> str:
+        """Return the digest of everything so far, lower-case hexadecimal."""
+        self._settle()
+        return self._hash.hexdigest()
+
+    def close(self) -> None:
+        """End the thread."""
+        if self._thread is not None:
+            self._thread.shutdown()
 
 
 def open_data_file(path: Path) -> BinaryIO:
@@ -111,6 +185,8 @@ class LineStream:
         file: The open file.
         path: Its path, for errors.
         on_progress: Called with bytes read and bytes in all.
+        part: First byte and number of bytes of a part that begins with a line; default everything.
+        digest: Whether the SHA-256 is wanted.
 
     Attributes:
         bytes: Bytes read so far.
@@ -125,13 +201,20 @@ class LineStream:
         *,
         path: Path,
         on_progress: Callable[[int, int], None] | None = None,
+        part: tuple[int, int] | None = None,
+        digest: bool = True,
     ) -> None:
         self._file = file
         self._path = path
         self._on_progress = on_progress
         self._total = os.fstat(file.fileno()).st_size
-        self._digest = hashlib.sha256()
+        self._left = self._total if part is None else part[1]
+        self._is_part = part is not None
+        self._digest = Digest(in_thread=self._total >= _THREAD_BYTES) if digest else None
         self._line = 1
+        self._offset = 0 if part is None else part[0]
+        if self._offset:
+            file.seek(self._offset)
         self._tail = _Tail()
         self._ahead: bytes | None = None
         self.bytes = 0
@@ -142,7 +225,12 @@ class LineStream:
     @property
     def sha256(self) -> str:
         """Digest of the bytes read so far, lower-case hexadecimal."""
-        return self._digest.hexdigest()
+        return self._digest.hexdigest() if self._digest else ""
+
+    @property
+    def lines(self) -> int:
+        """Lines given out so far."""
+        return self._line - 1
 
     def prefix(self) -> bytes:
         """Return the first bytes of the file, to see what it is; they stay part of the stream."""
@@ -155,6 +243,11 @@ class LineStream:
         """Whether `prefix` shows the whole file."""
         return self._total <= _PREFIX_BYTES and self.bytes >= self._total
 
+    def close(self) -> None:
+        """End what runs beside the reading; the file itself belongs to the caller."""
+        if self._digest is not None:
+            self._digest.close()
+
     def skip_to_end(self) -> None:
         """Read the rest for digest and size only."""
         self._ahead = None
@@ -165,22 +258,26 @@ class LineStream:
         """Yield the lines of the file, block by block."""
         chunk = self._read() if self._ahead is None else self._ahead
         self._ahead = None
-        if chunk.startswith(BOM):
+        if not self._offset and chunk.startswith(BOM):
             self.had_bom = True
             chunk = chunk[len(BOM) :]
+            self._offset = len(BOM)
         while chunk:
             yield from self._split(chunk)
             chunk = self._read()
         if self._tail.size:
-            yield self._finish_line()
+            yield from self._finish_line()
 
     def _read(self) -> bytes:
         try:
-            chunk = self._file.read(_CHUNK_BYTES)
+            wanted = min(_CHUNK_BYTES, self._left) if self._is_part else _CHUNK_BYTES
+            chunk = self._file.read(wanted)
         except OSError as error:
             raise _unreadable(self._path, error) from error
+        self._left -= len(chunk)
         if chunk:
-            self._digest.update(chunk)
+            if self._digest is not None:
+                self._digest.update(chunk)
             self.bytes += len(chunk)
             self.ends_with_newline = chunk.endswith(b"\n")
             if self._on_progress is not None:
@@ -188,34 +285,48 @@ class LineStream:
         return chunk
 
     def _split(self, chunk: bytes) -> Iterator[Block]:
-        """Cut a chunk into the line that it completes, whole lines, and an unfinished one."""
-        lines = chunk.split(b"\n")
-        self._tail.add(lines[0], MAX_ROW_BYTES)
-        if len(lines) == 1:
-            return
-        yield self._finish_line()
-        rest = lines.pop()
-        del lines[0]
-        if lines:
-            first = self._line
-            self._line += len(lines)
-            self._note_crlf(first, lines)
-            yield Block(first, lines)
-        self._tail.add(rest, MAX_ROW_BYTES)
+        """Cut a chunk into blocks of whole lines; what is left belongs to the next chunk."""
+        start = 0
+        if self._tail.size > min(_BLOCK_BYTES, MAX_ROW_BYTES):
+            start = chunk.find(b"\n") + 1
+            self._tail.add(chunk[: start - 1] if start else chunk, MAX_ROW_BYTES)
+            if not start:
+                return
+            yield from self._finish_line(ended=True)
+        while True:
+            end = chunk.rfind(b"\n", start, start + _BLOCK_BYTES) + 1
+            end = end or chunk.find(b"\n", start) + 1
+            if not end:
+                break
+            yield from self._whole_lines(self._tail.take() + chunk[start:end])
+            start = end
+        self._tail.add(chunk[start:], MAX_ROW_BYTES)
 
-    def _finish_line(self) -> Block:
-        too_long = self._tail.size > MAX_ROW_BYTES
+    def _whole_lines(self, raw: bytes) -> Iterator[Block]:
+        """Yield whole lines as one block, apart from a first line that is too long."""
+        first = raw.find(b"\n")
+        if first > MAX_ROW_BYTES:
+            self._tail.add(raw[:first], MAX_ROW_BYTES)
+            yield from self._finish_line(ended=True)
+            raw = raw[first + 1 :]
+        if raw:
+            yield from self._emit(Block(self._line, raw=raw, offset=self._offset), len(raw))
+
+    def _finish_line(self, *, ended: bool = False) -> Iterator[Block]:
+        size = self._tail.size
         line = self._tail.take()
-        number = self._line
-        self._line += 1
-        if too_long:
-            return Block(number, [line[:80]], too_long=True)
-        self._note_crlf(number, [line])
-        return Block(number, [line])
+        if size > MAX_ROW_BYTES:
+            block = Block(self._line, [line[:80]], offset=self._offset, too_long=True)
+        else:
+            block = Block(self._line, [line], offset=self._offset)
+        yield from self._emit(block, size + ended)
 
-    def _note_crlf(self, first: int, lines: list[bytes]) -> None:
-        if not self.crlf_line:
-            for index, line in enumerate(lines):
+    def _emit(self, block: Block, size: int) -> Iterator[Block]:
+        if not self.crlf_line and not block.too_long and (not block.raw or b"\r" in block.raw):
+            for number, line in enumerate(block.lines, block.first_line):
                 if line.endswith(b"\r"):
-                    self.crlf_line = first + index
-                    return
+                    self.crlf_line = number
+                    break
+        yield block
+        self._line += block.line_count
+        self._offset += size

@@ -6,6 +6,7 @@ from ftproviders.provider.info import (
     Feature,
     HostingFeature,
     HyperparameterInfo,
+    ModelData,
     ProviderInfo,
 )
 from ftproviders.provider.options import ProviderOptions, ProviderSettings
@@ -17,6 +18,7 @@ __all__ = [
     "HostingAdapter",
     "HostingFeature",
     "HyperparameterInfo",
+    "ModelData",
     "ProviderInfo",
     "ProviderOptions",
     "ProviderSettings",

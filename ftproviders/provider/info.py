@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from types import MappingProxyType
+from fnmatch import fnmatchcase
+from typing import Any
 
 from ftproviders.provider.options import ProviderOptions, ProviderSettings
 from ftproviders.schema.dataset import Severity
 from ftproviders.schema.hyperparameters import Method
 from ftproviders.schema.job import ModelSource
 
-__all__ = ["DataProfile", "Feature", "HostingFeature", "HyperparameterInfo", "ProviderInfo"]
+__all__ = [
+    "DataProfile",
+    "Feature",
+    "HostingFeature",
+    "HyperparameterInfo",
+    "ModelData",
+    "ProviderInfo",
+]
 
 
 class Feature(StrEnum):
@@ -60,6 +68,25 @@ class HyperparameterInfo:
     """Name in the provider's request where it differs; it is then reported as mapped."""
 
 
+def _nothing() -> dict[Any, Any]:
+    return {}  # a plain one, so that profiles can be sent to worker processes
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelData:
+    """What one base model, or a family of them, makes of data. Unknown stays None."""
+
+    pattern: str
+    """Shell-style pattern of the model's name, small letters; the first that fits counts."""
+    methods: frozenset[Method] | None = None
+    """Methods that the model can be tuned with here."""
+    row_tokens: int | None = None
+    """Most tokens of a row."""
+    images: bool | None = None
+    """Whether rows may have images."""
+    source: str = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class DataProfile:
     """What a provider wants of a data file. The rules themselves stand in ``ftproviders.data``."""
@@ -67,10 +94,50 @@ class DataProfile:
     minimum_training_rows: int = 1
     minimum_validation_rows: int = 1
     maximum_bytes: int | None = None
-    severities: Mapping[str, Severity | None] = field(default_factory=lambda: MappingProxyType({}))
+    maximum_plain_bytes: int | None = None
+    """Largest file that goes up in one request; a larger one takes another way."""
+    maximum_row_images: int | None = None
+    maximum_image_rows: int | None = None
+    """Most rows with images in a file; 0 = none are taken."""
+    maximum_row_tokens: int | None = None
+    row_shapes: frozenset[str] = frozenset({"messages", "preference"})
+    """Shapes of rows that are taken: messages, preference, chosen-rejected, prompt-completion,
+    text."""
+    needs_validation_file: frozenset[Method] = frozenset()
+    """Methods that are refused without a validation file."""
+    methods: frozenset[Method] | None = None
+    """Methods that can be used; None = not known here."""
+    severities: Mapping[str, Severity | None] = field(default_factory=_nothing)
     """Rule id -> severity where it differs from the rule's own; None switches the rule off."""
+    method_severities: Mapping[Method, Mapping[str, Severity | None]] = field(
+        default_factory=_nothing
+    )
+    """The same for single methods; it goes before `severities`."""
+    models: tuple[ModelData, ...] = ()
+    """What single base models change."""
     source: str = ""
     """Where these numbers were read."""
+
+    def severity(self, rule_id: str, method: Method, default: Severity | None) -> Severity | None:
+        """Return how bad a rule is here, given how bad it is by itself."""
+        own = self.method_severities.get(method, {})
+        return own[rule_id] if rule_id in own else self.severities.get(rule_id, default)
+
+    def for_model(self, model: str | None) -> DataProfile:
+        """Return the profile with what is known about one base model."""
+        name = (model or "").lower()
+        known = next((one for one in self.models if fnmatchcase(name, one.pattern)), None)
+        if not name or known is None:
+            return self
+        methods = self.methods
+        if known.methods is not None:
+            methods = known.methods if methods is None else methods & known.methods
+        return replace(
+            self,
+            methods=methods,
+            maximum_row_tokens=known.row_tokens or self.maximum_row_tokens,
+            maximum_image_rows=0 if known.images is False else self.maximum_image_rows,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +149,7 @@ class ProviderInfo:
     summary: str
     """One line for ``ftproviders providers``."""
     training: str | None = None
-    """``module:Class`` of the TrainingAdapter; None = hosts only."""
+    """``module:Class`` of the TrainingAdapter; None = hosts only, or see `rules_only`."""
     hosting: str | None = None
     """``module:Class`` of the HostingAdapter; None = trains only."""
     extra: str | None = None
@@ -112,6 +179,12 @@ class ProviderInfo:
     """Shortest sensible time between two looks at a job."""
     docs: str = ""
     """Path of the documentation page."""
+    rules_only: bool = False
+    """True when this version knows the provider's data rules and cannot yet tune or host there."""
+
+    def data_profile(self, model: str | None = None) -> DataProfile:
+        """Return what the provider, and one base model of it, want of a data file."""
+        return replace(self.data, methods=self.data.methods or self.methods).for_model(model)
 
     @property
     def install_line(self) -> str | None:

@@ -67,7 +67,12 @@ def _disk(session: Session) -> CheckResult:
 def _provider(session: Session, name: str) -> CheckResult:
     label = f"provider {name}"
     try:
-        if registry.info(name).training is None:
+        found = registry.info(name)
+        if found.rules_only:
+            return CheckResult(
+                name=f"data rules {name}", ok=True, detail="tuning is not in this version yet"
+            )
+        if found.training is None:
             session.hosting(name)
             return CheckResult(name=label, ok=True, detail="hosts only; ready")
         adapter = session.training(name)

@@ -9,11 +9,13 @@ from typing import Annotated
 
 from pydantic import Field
 
+from ftproviders.schema.template import TemplateReport
 from ftproviders.schema.value import Value
 
 __all__ = [
     "Dataset",
     "DatasetStatistics",
+    "Distribution",
     "Issue",
     "PreparedFile",
     "Severity",
@@ -77,6 +79,24 @@ class Verdict(Value):
     """Number of warnings; never capped."""
 
 
+class Distribution(Value):
+    """How a number is spread over rows."""
+
+    count: Annotated[int, Field(ge=0)]
+    """Numbers that were seen."""
+    minimum: int
+    maximum: int
+    mean: float
+    median: float
+    q05: float
+    """A twentieth of the numbers is not greater (linear interpolation between neighbours)."""
+    q10: float
+    """A tenth is not greater; the OpenAI cookbook prints it under the name p5."""
+    q90: float
+    """Nine tenths are not greater; the OpenAI cookbook prints it under the name p95."""
+    q95: float
+
+
 class TokenCount(Value):
     """How many tokens the rows hold, and how that was found."""
 
@@ -86,6 +106,28 @@ class TokenCount(Value):
     """True only when every row was counted with the model's own tokenizer."""
     method: str
     """How it was counted, for instance ``estimate: UTF-8 bytes / 4``."""
+    tokenizer: str | None = None
+    """Encoding, or model whose tokenizer counted; None for an estimate by size."""
+    low: Annotated[int, Field(ge=0)] | None = None
+    """Lower end of the 95 % interval of `total`; None without a sample."""
+    high: Annotated[int, Field(ge=0)] | None = None
+    """Upper end of the 95 % interval of `total`; None without a sample."""
+    sample_rows: Annotated[int, Field(ge=0)] | None = None
+    """Rows that were drawn; None without a sample."""
+    assistant: Annotated[int, Field(ge=0)] | None = None
+    """Tokens of the assistants' words in one pass; None when they were not counted."""
+    billable: Annotated[int, Field(ge=0)] | None = None
+    """Tokens of one pass, without those of a row beyond `limit`."""
+    limit: Annotated[int, Field(ge=1)] | None = None
+    """Most tokens of a row that the model takes; None = unknown."""
+    rows_over_limit: Annotated[int, Field(ge=0)] | None = None
+    """Rows with more tokens than `limit`; exact. None = not looked for."""
+    per_row: Distribution | None = None
+    """Tokens of a row; of a sample, least and greatest are those drawn."""
+    assistant_per_row: Distribution | None = None
+    """Tokens of the assistant's words in a row."""
+    hint: str = ""
+    """What would make the count better, when it is an estimate by size."""
 
 
 class DatasetStatistics(Value):
@@ -102,6 +144,15 @@ class DatasetStatistics(Value):
     """Characters of the assistants' texts."""
     longest_row_bytes: int = 0
     """Size of the longest line in bytes."""
+    rows_without_system: int = 0
+    """Rows with neither a system nor a developer message."""
+    rows_without_user: int = 0
+    """Rows with no user message."""
+    messages_per_row: Distribution | None = None
+    characters_per_row: Distribution | None = None
+    """Characters of a row's message texts."""
+    characters_by_role: Mapping[str, Distribution] = {}
+    """Role -> characters that it says in a row, over the rows in which it speaks."""
 
 
 class ValidationReport(Value):
@@ -120,6 +171,8 @@ class ValidationReport(Value):
     """Issues found beyond those listed."""
     statistics: DatasetStatistics
     tokens: TokenCount
+    template: TemplateReport | None = None
+    """What the base model's chat template makes of the rows; None where it is not at hand."""
 
     def ok(self, provider: str) -> bool:
         """Say whether `provider` would take the file."""

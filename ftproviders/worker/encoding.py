@@ -8,7 +8,6 @@ the difference is what was said.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 from codecs import BOM_UTF8
@@ -19,6 +18,7 @@ from typing import Any
 
 from transformers.utils.chat_template_utils import render_jinja_template
 
+from ftproviders.data import template as data_template
 from ftproviders.worker.failures import WorkError
 
 __all__ = ["IGNORED", "Encoded", "EncodedRow", "encode_file", "encode_row", "plain_messages"]
@@ -134,39 +134,14 @@ def plain_messages(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]
     Raises:
         WorkError: A message holds something other than text.
     """
-    plain = []
-    for message in messages:
-        kept = {k: v for k, v in message.items() if v is not None and k != "weight"}
-        kept["content"] = _text(message.get("content"))
-        if message.get("tool_calls"):
-            kept["tool_calls"] = [_tool_call(call) for call in message["tool_calls"]]
-        plain.append(kept)
-    return plain
-
-
-def _text(content: object) -> str:
-    if content is None:
-        return ""
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list) and all(
-        part.get("type") in ("text", "refusal") for part in content
-    ):
-        return "".join(part.get("text") or part.get("refusal") or "" for part in content)
-    raise WorkError(
-        "A message holds an image or another part that is no text; local models learn from text "
-        "only. Remove the "
-        "row.",
-        code="no_text",
-    )
-
-
-def _tool_call(call: Mapping[str, Any]) -> dict[str, Any]:
-    function = dict(call["function"])
-    # What is no JSON is left as it is: some templates print the string.
-    with contextlib.suppress(ValueError, TypeError, RecursionError):
-        function["arguments"] = _READER.decode(function.get("arguments") or "{}")
-    return {**call, "function": function}
+    try:
+        return data_template.plain_messages(messages)
+    except data_template.NotText as error:
+        raise WorkError(
+            "A message holds an image or another part that is no text; local models learn from "
+            "text only. Remove the row.",
+            code="no_text",
+        ) from error
 
 
 def _spans(

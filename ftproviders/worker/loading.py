@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from ftproviders.data.template import default_template
 from ftproviders.worker import smollm2
 from ftproviders.worker.basemodel import HUB_FILES, BaseModel, folder_problem, locate
 from ftproviders.worker.failures import WorkError
@@ -92,11 +93,6 @@ def choose_dtype(wanted: str) -> torch.dtype:
             fast = cpu_has_bf16()
         wanted = "bf16" if fast else "fp32"
     return torch.bfloat16 if wanted == "bf16" else torch.float32
-
-
-def default_template() -> str:
-    """Return our chat template for models that have none."""
-    return (Path(__file__).parent / "templates" / "chatml.jinja").read_text(encoding="utf-8")
 
 
 def load_tokenizer(folder: Path, template: str | None = None) -> Any:

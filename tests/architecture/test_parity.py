@@ -24,6 +24,9 @@ ROOMS = ("schema.job", "schema.plan", "schema.dataset", "schema.hyperparameters"
 # The table is private; beside the registry itself, only this file counts its rows. Providers that
 # other installed packages bring do not belong to this package's documentation.
 BUILT_IN = tuple(registry._BUILT_IN)
+# Providers whose data rules are known, and whose adapters are still to be written, have no row in
+# the tables of what works.
+WORKING = tuple(name for name in BUILT_IN if not registry.info(name).rules_only)
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
@@ -37,7 +40,16 @@ def test_provider_is_documented_where_it_says(name: str) -> None:
             assert f"`{option}`" in page, f"{info.docs} does not mention {option}"
 
 
-@pytest.mark.parametrize("name", BUILT_IN)
+@pytest.mark.parametrize("name", sorted(set(BUILT_IN) - set(WORKING)))
+def test_provider_without_adapter_says_so(name: str) -> None:
+    info = registry.info(name)
+    assert info.training is None
+    assert info.hosting is None
+    assert info.data.source
+    assert "not in this version yet" in (ROOT / info.docs).read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", WORKING)
 def test_provider_has_a_row_in_the_tables(name: str) -> None:
     info = registry.info(name)
     for page in ("README.md", "docs/index.md", "docs/reliability.md"):
@@ -72,7 +84,7 @@ def test_provider_folders_are_in_the_registry() -> None:
         if not path.parent.name.startswith("_")
     }
 
-    assert folders | {"memory"} == set(BUILT_IN)
+    assert folders | {"memory"} == set(WORKING)
 
 
 def test_constraints_pin_every_direct_dependency() -> None:

@@ -27,6 +27,10 @@ def documented() -> dict[str, list[str]]:
 
 COMMANDS = {
     "validation": ["validate", "train.jsonl", "--provider", "memory"],
+    "statistics": ["data", "stats", "train.jsonl"],
+    "tokens": ["data", "tokens", "train.jsonl"],
+    "conversion": ["data", "convert", "train.jsonl", "--out", "out.csv", "--to", "columns"],
+    "split": ["data", "split", "train.jsonl"],
     "plan": ["plan", "job.yaml"],
     "job": ["status", "memory:job-0001"],
     "jobs": ["jobs"],

@@ -20,7 +20,13 @@ SPEC_FLAGS = (
 )
 VERBS = {
     "demo": "--epochs",
-    "validate": "--validation-file --validation --provider --all --method --max-issues",
+    "validate": "--validation-file --validation --provider --all --method --model --max-issues "
+    "--workers --fix --overwrite",
+    "data stats": "--method --workers",
+    "data tokens": "--method --model --exact-tokens --limit",
+    "data convert": "--out --columns --system --user-template --assistant-template "
+    "--system-template --keep --from --to --encoding --no-header --skip-bad --overwrite",
+    "data split": "--validation --test --seed --group-by --out-folder --overwrite",
     "plan": SPEC_FLAGS,
     "submit": f"{SPEC_FLAGS} --again --wait --timeout",
     "jobs": "--remote",
@@ -42,7 +48,7 @@ COMMON = {"--json", "--yes", "--quiet", "--debug", "--profile"}
 
 def commands() -> dict[str, Any]:
     group: Any = typer.main.get_command(app)
-    return dict(group.commands)
+    return dict(reference.verbs(group))
 
 
 def test_the_verbs_are_those_of_the_plan() -> None:

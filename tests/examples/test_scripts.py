@@ -50,3 +50,29 @@ def test_example_data_is_the_data_of_the_demo(name: str) -> None:
     shipped = Path(ftproviders.demo.__file__).parent / "data" / name
 
     assert (EXAMPLES / "data" / name).read_bytes() == shipped.read_bytes()
+
+
+def test_cookbook_data_preparation_has_the_published_numbers() -> None:
+    pytest.importorskip("quicktok", reason="the ranks of the encodings are an extra: tokens")
+    printed = run(str(EXAMPLES / "cookbook_data_preparation.py")).splitlines()
+
+    assert [line for line in printed if not line.startswith("tokens a")] == [
+        "format errors: 0",
+        "the file itself: the file has 5 rows, fewer than 10 for training",
+        "rows without system: 1",
+        "rows without user: 1",
+        "messages a row: min 2, max 9, mean 3.8, median 3, q10 2, q90 6.6",
+        "tokens of the assistant a row: min 4, max 8000, mean 1610.2, median 10, q10 6, q90 4811.2",
+        "rows over 4096 tokens: 1",
+        "tokens to pay for in one epoch: 4306",
+        "epochs by default: 20",
+        "tokens to pay for in all: 86120",
+    ]
+    assert "tokens a row: min 26, max 8032, mean 1648.4, median 45, q10 26.8, q90 4863.6" in printed
+
+
+def test_cookbook_data_is_the_published_file() -> None:
+    file = EXAMPLES / "data" / "openai_cookbook" / "toy_chat_fine_tuning.jsonl"
+
+    assert len(file.read_bytes()) == 27_385
+    assert "MIT License" in (file.parent / "README.md").read_text("utf-8")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ftproviders.adapters.local.options import LocalOptions, LocalSettings
 from ftproviders.provider import DataProfile, Feature, HyperparameterInfo, ProviderInfo
-from ftproviders.schema.dataset import Severity
 from ftproviders.schema.job import ModelSource
 
 __all__ = ["PROVIDER"]
@@ -56,7 +55,7 @@ PROVIDER = ProviderInfo(
         minimum_training_rows=1,
         minimum_validation_rows=1,
         # Models are loaded for text alone, and the worker refuses other rows.
-        severities={"content.image": Severity.ERROR},
+        maximum_image_rows=0,
         source="ftproviders.worker.encoding",
     ),
     free=True,

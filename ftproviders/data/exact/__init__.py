@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from ftproviders.data.exact.document import Document, read_document
-from ftproviders.data.exact.row import check_document, check_row
+from ftproviders.data.exact.row import check_row
 
-__all__ = ["Document", "check_document", "check_row", "read_document"]
+__all__ = ["Document", "check_row", "read_document"]

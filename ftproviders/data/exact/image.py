@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+from ftproviders.data.exact.picture import picture_fault
 from ftproviders.data.findings import Finding, JsonPath, show
 
-__all__ = ["DETAILS", "check_image", "is_image_address"]
+__all__ = ["DETAILS", "check_image", "is_image_address", "is_plain_image"]
 
 DETAILS = ("auto", "low", "high")
 """What ``image_url.detail`` may say."""
@@ -28,14 +29,15 @@ def is_image_address(url: str) -> bool:
         return False
 
 
+def is_plain_image(url: str) -> bool:
+    """Say whether the judge would find nothing about the address and the bytes of an image."""
+    if not url.startswith("data:"):
+        return is_image_address(url)
+    return _DATA_URL.fullmatch(url) is not None and picture_fault(url) is None
+
+
 def check_image(part: dict[str, Any], path: JsonPath) -> Iterator[Finding]:
-    """Yield what is wrong with a part of type ``image_url`` at `path`; first that it is one."""
-    yield Finding(
-        rule="content.image",
-        path=path,
-        message="the message holds an image",
-        fix="Leave the row out, or describe the image in words.",
-    )
+    """Yield what is wrong with a part of type ``image_url`` at `path`."""
     image = part.get("image_url")
     place = (*path, "image_url") if "image_url" in part else path
     if not isinstance(image, dict) or not isinstance(image.get("url"), str):
@@ -53,6 +55,11 @@ def check_image(part: dict[str, Any], path: JsonPath) -> Iterator[Finding]:
             message=f"{show(image['url'])} is not an address that can be trained on",
             fix="Use an https address, or data:image/jpeg;base64,... (JPEG, PNG or WEBP).",
         )
+    elif image["url"].startswith("data:"):
+        fault = picture_fault(image["url"])
+        if fault is not None:
+            rule, message, fix = fault
+            yield Finding(rule=rule, path=(*place, "url"), message=message, fix=fix)
     if "detail" in image and image["detail"] not in DETAILS:
         yield Finding(
             rule="image.detail",

@@ -23,22 +23,31 @@ def declared_functions(tools: object) -> dict[str, object] | None:
     return declared
 
 
-def check_calls(messages: Sequence[object], tools: object) -> Iterator[Finding]:
-    """Yield what is wrong between the calls, their answers and the declared `tools`."""
+def check_calls(
+    messages: Sequence[object], tools: object, places: Sequence[JsonPath] | None = None
+) -> Iterator[Finding]:
+    """Yield what is wrong between the calls, their answers and the declared `tools`.
+
+    Args:
+        messages: The conversation.
+        tools: What the row declares.
+        places: Where each message is; default ``messages[0]``, ``messages[1]`` ...
+    """
+    places = places or [("messages", index) for index in range(len(messages))]
     declared = declared_functions(tools)
     pending: dict[str, JsonPath] = {}
-    last = len(messages) - 1
+    ending = places[-1] if places else ()
     for index, message in enumerate(messages):
         if not isinstance(message, dict):
             continue
         if message.get("role") == "tool":
-            yield from _answer(message, ("messages", index), pending)
+            yield from _answer(message, places[index], pending)
         elif message.get("role") == "assistant":
-            for path, call in _calls(message, ("messages", index)):
+            for path, call in _calls(message, places[index]):
                 yield from _open(call, path, pending)
                 yield from _fits(call, path, declared)
     for path in pending.values():
-        if path[1] != last:
+        if path[: len(ending)] != ending:
             yield Finding(
                 rule="tool_call.unanswered",
                 path=path,

@@ -1,18 +1,21 @@
-"""A supervised row as a whole: its shape, its keys, and the order of its conversation."""
+"""A row as a whole: what it is, its keys, and the order of its conversation."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from ftproviders.data.exact.document import Document
-from ftproviders.data.exact.message import check_message
+from ftproviders.data.exact.completion import COMPLETIONS, check_completion, other_shape
+from ftproviders.data.exact.pair import check_pair
 from ftproviders.data.exact.pairing import check_calls
-from ftproviders.data.exact.tools import check_functions, check_tools
+from ftproviders.data.exact.parts import check_conversation, check_row_keys, kind
 from ftproviders.data.findings import Finding, JsonPath, show
+from ftproviders.data.rule import PAIRS
+from ftproviders.data.shapes import Shape
+from ftproviders.schema.hyperparameters import Method
 
-__all__ = ["check_document", "check_row"]
+__all__ = ["check_row"]
 
 _ROW_KEYS = ("messages", "tools", "parallel_tool_calls", "functions")
 
@@ -26,37 +29,65 @@ _OTHER_SHAPES = (
 )
 
 
-def check_document(document: Document) -> Iterator[Finding]:
-    """Yield what is wrong with a line: as JSON, then as a supervised row."""
-    yield from document.findings
-    if document.readable:
-        for finding in check_row(document.value):
-            if not document.is_constant(finding.path):
-                yield finding
+def check_row(
+    row: object,
+    *,
+    method: Method = Method.SUPERVISED,
+    shapes: Collection[str] = (Shape.MESSAGES, Shape.PREFERENCE),
+) -> Iterator[Finding]:
+    """Yield everything that the rules for rows of `method` find in a decoded row.
 
-
-def check_row(row: object) -> Iterator[Finding]:
-    """Yield everything that the rules for supervised rows find in a decoded row."""
+    Args:
+        row: The decoded row.
+        method: Training method that the row is for.
+        shapes: Shapes that any of the providers looked at takes.
+    """
     if not isinstance(row, dict):
+        wanted = '{"input": ...}' if method in PAIRS else '{"messages": [...]}'
         yield Finding(
             rule="row.object",
-            message=f"the row is {_kind(row)}, not an object",
-            fix='Write each row as {"messages": [...]}.',
+            message=f"the row is {kind(row)}, not an object",
+            fix=f"Write each row as {wanted}.",
         )
-        return
+    elif method in PAIRS:
+        yield from check_pair(row, shapes)
+    elif method is Method.SUPERVISED and other_shape(row) in COMPLETIONS.intersection(shapes):
+        yield from check_completion(row)
+        yield _messages_finding(row)  # for the providers that do not take the shape
+    else:
+        yield from _check_messages(row, method)
+
+
+def _check_messages(row: dict[str, Any], method: Method) -> Iterator[Finding]:
     messages = row.get("messages")
     if not isinstance(messages, list) or not messages:
         yield _messages_finding(row)
         return
-    yield from _row_keys(row)
-    for index, message in enumerate(messages):
-        yield from check_message(message, ("messages", index))
-    yield from _order([m if isinstance(m, dict) else {} for m in messages])
+    yield from check_row_keys(row, _ROW_KEYS if method is Method.SUPERVISED else None)
+    yield from check_conversation(messages, ("messages",))
+    if method is Method.SUPERVISED:
+        yield from _order([m if isinstance(m, dict) else {} for m in messages])
+    else:
+        yield from _graded(row, messages)
     yield from check_calls(messages, row.get("tools"))
 
 
-def _kind(value: object) -> str:
-    return "text" if isinstance(value, str) else show(value)
+def _graded(row: dict[str, Any], messages: list[Any]) -> Iterator[Finding]:
+    """Look at what a grader needs: a question at the end, and something to hold answers against."""
+    role = messages[-1].get("role") if isinstance(messages[-1], dict) else None
+    if isinstance(role, str) and role != "user":
+        yield Finding(
+            rule="grader.last_message",
+            path=("messages", len(messages) - 1),
+            message=f"the row ends with a message of role {show(role)}",
+            fix="End with the question; put the right answer into a field for the grader.",
+        )
+    if row.keys() <= set(_ROW_KEYS):
+        yield Finding(
+            rule="grader.reference",
+            message="the row has no field for the grader",
+            fix='Add what a right answer is, for instance "reference_answer": "...".',
+        )
 
 
 def _messages_finding(row: dict[str, Any]) -> Finding:
@@ -65,13 +96,15 @@ def _messages_finding(row: dict[str, Any]) -> Finding:
         return Finding(
             rule="row.messages",
             path=("messages",),
-            message=f"`messages` is {_kind(row['messages'])}, not a non-empty list",
+            message=f"`messages` is {kind(row['messages'])}, not a non-empty list",
             fix='Write a list of {"role": ..., "content": ...}.',
         )
+    own = other_shape(row)
     for keys, shape in _OTHER_SHAPES:
         if all(key in row for key in keys):
             return Finding(
                 rule="row.messages",
+                shape=own if own in COMPLETIONS else "",
                 message=f"the row has no `messages`; it looks like {shape}",
                 fix="Turn it into messages: a user message with the question, an assistant "
                 "message with the answer.",
@@ -79,38 +112,6 @@ def _messages_finding(row: dict[str, Any]) -> Finding:
     near = difflib.get_close_matches("messages", [key for key in row if len(key) < 64], n=1)
     fix = f"Rename {show(near[0])} to messages." if near else 'Write {"messages": [...]}.'
     return Finding(rule="row.messages", message="the row has no `messages`", fix=fix)
-
-
-def _row_keys(row: dict[str, Any]) -> Iterator[Finding]:
-    for key, value in row.items():
-        path: JsonPath = (key,)
-        if key not in _ROW_KEYS:
-            yield Finding(
-                rule="row.unknown_key",
-                path=path,
-                key=True,
-                message=f"the key {show(key)} is not part of the format",
-                fix=f"Leave it out; known keys are {', '.join(_ROW_KEYS)}.",
-            )
-        elif value is None:
-            yield Finding(
-                rule="row.null",
-                path=path,
-                message=f"`{key}` is null",
-                fix="Leave the key out.",
-            )
-    if row.get("tools") is not None:
-        yield from check_tools(row["tools"], ("tools",))
-    if row.get("functions") is not None:
-        yield from check_functions(row["functions"], ("functions",))
-    parallel = row.get("parallel_tool_calls")
-    if parallel is not None and not isinstance(parallel, bool):
-        yield Finding(
-            rule="row.parallel_tool_calls",
-            path=("parallel_tool_calls",),
-            message=f"`parallel_tool_calls` is {show(parallel)}",
-            fix="Write true or false.",
-        )
 
 
 def _order(messages: list[dict[str, Any]]) -> Iterator[Finding]:

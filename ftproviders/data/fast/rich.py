@@ -10,12 +10,14 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from ftproviders.data.exact.document import read_document
-from ftproviders.data.exact.image import is_image_address
+from ftproviders.data.exact.image import is_plain_image
 from ftproviders.data.exact.json_text import schema_problems
 from ftproviders.data.exact.pairing import declared_functions
+from ftproviders.data.exact.parts import SPARED_IMAGES
 from ftproviders.data.exact.tools import check_tools
 from ftproviders.data.fast.sums import Refused, Sums, count_quotes, is_clean, size_in_bytes
-from ftproviders.data.rules import MAX_DEPTH
+from ftproviders.data.keys import key_of_texts
+from ftproviders.data.rule import MAX_DEPTH
 from ftproviders.data.statistics import Tally
 
 __all__ = ["RichRows"]
@@ -113,14 +115,12 @@ class RichRows:
     def __init__(self) -> None:
         self._decode = msgspec.json.Decoder(_Row).decode
         self._tools: dict[bytes, tuple[int, Mapping[str, object]] | None] = {}
-        self._kinds: dict[type, int] = dict.fromkeys(_ROLES, 0)
-        self._characters = 0
-        self._answer_characters = 0
+        self._accepted: list[Sums] = []
         self._text_bytes = 0
+        self.key = 0
+        """Key of the last row accepted."""
         self.last_was_rich = False
         """Whether the last row accepted has what a plain row has not."""
-        self.images = True
-        """Whether rows with images are accepted."""
 
     def accept(self, line: bytes, quotes: int) -> bool:
         """Accept a row, or return False when it is for the judge.
@@ -132,33 +132,33 @@ class RichRows:
             RecursionError: A call's arguments are nested too deep.
         """
         row = self._decode(line)
-        sums = Sums(quotes=2 + 4 * len(row.messages), images=self.images)
+        sums = Sums(quotes=2 + 4 * len(row.messages))
         calls = _Calls(self._declared(row, sums))
         if row.parallel_tool_calls is not UNSET:
             sums.quotes += 2
         _look(row.messages, sums, calls)
         joined = "".join(sums.texts)
+        if sums.images > SPARED_IMAGES:
+            return False
         if quotes != sums.quotes or not is_clean(joined) or "\0" in "".join(sums.unseen):
             return False
-        for message in row.messages:
-            self._kinds[type(message)] += 1
-        self._characters += len(joined)
-        self._answer_characters += sums.answer_characters
         self._text_bytes += size_in_bytes(joined)
+        self.key = key_of_texts(
+            "".join(sums.texts[: sums.answer_at]), "".join(sums.texts[sums.answer_at :])
+        )
+        sums.forget_texts()
+        self._accepted.append(sums)
         self.last_was_rich = quotes != 2 + 8 * len(row.messages)
         return True
 
     def drain(self, tally: Tally) -> None:
         """Add what was counted since the last time to `tally`."""
-        tally.characters += self._characters
-        tally.assistant_characters += self._answer_characters
         tally.text_bytes += self._text_bytes
-        self._characters = self._answer_characters = self._text_bytes = 0
-        for kind, count in self._kinds.items():
-            if count:
-                role = _ROLES[kind]
-                tally.by_role[role] = tally.by_role.get(role, 0) + count
-                self._kinds[kind] = 0
+        self._text_bytes = 0
+        for sums in self._accepted:
+            tally.add_row(messages=sums.messages, characters=sums.characters)
+            tally.image_rows += bool(sums.images)
+        self._accepted.clear()
 
     def _declared(self, row: _Row, sums: Sums) -> Mapping[str, object] | None:
         """Return what a row's tools declare; rows tend to repeat them."""
@@ -187,16 +187,16 @@ def _look(messages: Iterable[_Message], sums: Sums, calls: _Calls) -> None:
     trained = previous_is_assistant = False
     index = -1
     for index, message in enumerate(messages):
+        before = len(sums.texts)
         if isinstance(message, _Assistant):
             if previous_is_assistant:
                 raise Refused
-            before = len(sums.texts)
             trained = _assistant(message, sums, index, calls) or trained
-            sums.answer_characters += sum(map(len, sums.texts[before:]))
             previous_is_assistant = True
         else:
             _other(message, sums, calls)
             previous_is_assistant = False
+        sums.add_message(_ROLES[type(message)], before)
     if not (trained and previous_is_assistant):
         raise Refused
     if any(called_at != index for called_at in calls.pending.values()):
@@ -225,7 +225,8 @@ def _parts(parts: Iterable[_Part], sums: Sums) -> bool:
     for part in parts:
         if isinstance(part, _Image):
             sums.quotes += 10 if part.image_url.detail is UNSET else 14
-            if not (sums.images and is_image_address(part.image_url.url)):
+            sums.images += 1
+            if not is_plain_image(part.image_url.url):
                 raise Refused
             sums.unseen.append(part.image_url.url)
             continue

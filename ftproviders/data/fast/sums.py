@@ -12,18 +12,33 @@ class Refused(Exception):  # noqa: N818 - control flow of the fast path, never s
 class Sums:
     """What the strings of one row add up to, while it is looked at."""
 
-    __slots__ = ("answer_characters", "images", "quotes", "texts", "unseen")
+    __slots__ = ("answer_at", "characters", "images", "messages", "quotes", "texts", "unseen")
 
-    def __init__(self, *, quotes: int, images: bool) -> None:
-        self.images = images
-        """Whether images are nothing that anybody minds."""
+    def __init__(self, *, quotes: int) -> None:
         self.quotes = quotes
         """Quotes that the row must have, when no key stands twice."""
         self.texts: list[str] = []
         """What is counted, and must be free of control tokens and NUL."""
         self.unseen: list[str] = []
         """What is not counted and must be free of NUL: ids and addresses."""
-        self.answer_characters = 0
+        self.images = 0
+        self.answer_at = 0
+        """Texts before those of the last message."""
+        self.messages: dict[str, int] = {}
+        """Role -> messages."""
+        self.characters: dict[str, int] = {}
+        """Role -> characters of its texts."""
+
+    def add_message(self, role: str, texts_before: int) -> None:
+        """Count a message whose texts are those after the first `texts_before`."""
+        size = sum(map(len, self.texts[texts_before:]))
+        self.answer_at = texts_before
+        self.messages[role] = self.messages.get(role, 0) + 1
+        self.characters[role] = self.characters.get(role, 0) + size
+
+    def forget_texts(self) -> None:
+        """Keep the numbers alone."""
+        self.texts, self.unseen = [], []
 
 
 def is_clean(text: str) -> bool:

@@ -187,11 +187,6 @@ ROW_CASES: dict[str, RowCase] = {
         "messages[0].content[0].text",
         user_parts('{"type": "text", "text": ""}'),
     ),
-    "content.image": RowCase(
-        user_parts('¤{"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}'),
-        "messages[0].content[0]",
-        user_parts('{"type": "text", "text": "an image"}'),
-    ),
     "image.url": RowCase(
         image('"url": ¤"http://example.com/a.png"'),
         "messages[0].content[0].image_url.url",

@@ -7,24 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from ftproviders.data import RULES, read_rows, stream, validate
+from ftproviders.data import RULES, stream, validate
 from ftproviders.data import engine as engine_module
 from ftproviders.data.rules import rules_for
-from ftproviders.errors import DatasetError
 from ftproviders.provider import DataProfile
 from ftproviders.schema.dataset import Issue, Severity, ValidationReport
 from ftproviders.schema.hyperparameters import Method
-from tests.unit.data.data_cases import GOOD, ROW_CASES, USER, RowCase, assistant, row
+from tests.unit.data.data_cases import GOOD, ROW_CASES, RowCase
+from tests.unit.data.method_cases import METHOD_CASES
+
+PROFILES = {
+    "any": DataProfile(severities={"row.consecutive_assistant": Severity.WARNING}),
+}
 
 
-def check(
-    tmp_path: Path, content: bytes, *, rule: str, profile: DataProfile | None = None
-) -> ValidationReport:
-    """Validate for one provider that minds `rule`, even where most do not."""
+def check(tmp_path: Path, content: bytes, **profiles: DataProfile) -> ValidationReport:
     file = tmp_path / "rows.jsonl"
     file.write_bytes(content)
-    switched_on = {rule: RULES[rule].severity or Severity.WARNING}
-    return validate(file, profiles={"any": profile or DataProfile(severities=switched_on)})[1]
+    return validate(file, profiles=profiles or PROFILES)[1]
 
 
 def only_issue(report: ValidationReport) -> Issue:
@@ -36,7 +36,7 @@ def only_issue(report: ValidationReport) -> Issue:
 @pytest.mark.parametrize("rule", ROW_CASES)
 def test_broken_row_breaks_only_its_rule(rule: str, tmp_path: Path) -> None:
     case: RowCase = ROW_CASES[rule]
-    issue = only_issue(check(tmp_path, f"{GOOD}\n{case.row}\n{GOOD}\n".encode(), rule=rule))
+    issue = only_issue(check(tmp_path, f"{GOOD}\n{case.row}\n{GOOD}\n".encode()))
     assert (issue.rule, issue.line, issue.column, issue.path) == (
         rule,
         2,
@@ -51,7 +51,7 @@ def test_broken_row_breaks_only_its_rule(rule: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rule", ROW_CASES)
 def test_row_just_inside_is_accepted(rule: str, tmp_path: Path) -> None:
-    report = check(tmp_path, f"{GOOD}\n{ROW_CASES[rule].inside}\n{GOOD}\n".encode(), rule=rule)
+    report = check(tmp_path, f"{GOOD}\n{ROW_CASES[rule].inside}\n{GOOD}\n".encode())
     assert report.issues == ()
     assert report.rows == 3
 
@@ -87,7 +87,7 @@ def file_report(
 ) -> list[Issue]:
     monkeypatch.setattr(stream, "MAX_ROW_BYTES", 300)
     monkeypatch.setattr(engine_module, "MAX_ROW_BYTES", 300)
-    report = check(tmp_path, content, rule=rule, profile=LIMITS.get(rule, DataProfile()))
+    report = check(tmp_path, content, any=LIMITS.get(rule, DataProfile()))
     noise = {"file.last_newline", "file.blank_lines"} - {rule}
     return [issue for issue in report.issues if issue.rule not in noise]
 
@@ -110,8 +110,16 @@ def test_file_just_inside_is_accepted(
     assert file_report(rule, FILE_CASES[rule][3], tmp_path, monkeypatch) == []
 
 
+ACROSS = {
+    "file.images", "file.method", "file.mixed_shapes", "file.upload", "file.validation",
+    "row.tokens", "rows.conflict", "rows.duplicate", "rows.overlap",
+}  # fmt: skip
+"""Rules that need several rows, files or settings: ``test_methods`` has a test for each."""
+
+
 def test_every_rule_has_its_cases() -> None:
-    assert set(ROW_CASES) | set(FILE_CASES) == set(RULES)
+    elsewhere = {rule for rule in RULES if rule.startswith(("secret.", "template."))}
+    assert set(ROW_CASES) | set(FILE_CASES) | set(METHOD_CASES) | ACROSS == set(RULES) - elsewhere
     assert not set(ROW_CASES) & set(FILE_CASES)
 
 
@@ -122,30 +130,8 @@ def test_table_is_complete_and_says_its_sources() -> None:
         assert rule.source
         assert rule.why.endswith(".")
         assert rule.title.endswith(".")
-    assert rules_for(Method.SUPERVISED) == tuple(RULES.values())
+    assert "row.messages" in {rule.id for rule in rules_for(Method.SUPERVISED)}
     assert "row.messages" not in {rule.id for rule in rules_for(Method.DPO)}
-
-
-@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
-@pytest.mark.parametrize(
-    "place", ['"weight": ¤, "content": "Yo"', '"content": ¤', '"content": "Yo", "refusal": ¤']
-)
-def test_what_is_no_number_is_one_issue_wherever_it_stands(
-    word: str, place: str, tmp_path: Path
-) -> None:
-    text = row(USER, assistant(place.replace("¤", word)))
-    issue = only_issue(check(tmp_path, f"{text}\n".encode(), rule="message.weight"))
-    assert (issue.rule, issue.column) == ("json.constant", text.index(word) + 1)
-    assert issue.message == f"{word} is not a JSON number"
-    with pytest.raises(DatasetError, match="is not a JSON number"):
-        list(read_rows(tmp_path / "rows.jsonl"))
-
-
-def test_a_carriage_return_is_white_space_and_ends_no_row(tmp_path: Path) -> None:
-    text = GOOD.replace(", ", ",\r")
-    report = check(tmp_path, f"{text}\n{GOOD}\n".encode(), rule="json.syntax")
-    assert (report.rows, report.issues) == (2, ())
-    assert [n for n, _ in read_rows(tmp_path / "rows.jsonl")] == [1, 2]
 
 
 @pytest.mark.parametrize("case", ROW_CASES.values(), ids=ROW_CASES)

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import hashlib
 import json
+import lzma
 import os
+import shlex
 import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from ftproviders import data
-from ftproviders.errors import ConfigurationError, DatasetError, UnsupportedFeatureError
+from ftproviders.errors import ConfigurationError, DatasetError
 from ftproviders.provider import DataProfile
 from ftproviders.schema.dataset import Severity, ValidationReport
-from ftproviders.schema.hyperparameters import Method
 from tests.unit.data.data_cases import ANSWER, CALL, GOOD, RESULT, USER, assistant, row
 
 PUBLISHED = Path(__file__).parents[2] / "data"
+CONVERT = "ftproviders data convert {file}"
 TEN = DataProfile(minimum_training_rows=10)
 ONE = DataProfile()
 
@@ -124,31 +127,39 @@ def test_functions_in_the_old_style_pass_with_a_hint(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "looks_like", "convert"),
+    ("content", "looks_like", "fix"),
     [
-        (f"[{GOOD},\n{GOOD}]".encode(), "JSON array", "jq -c '.[]'"),
-        (f"[\n  {GOOD}\n]\n".encode(), "JSON array", "jq -c '.[]'"),
-        (json.dumps(json.loads(GOOD), indent=2).encode(), "pretty-printed", "jq -c ."),
-        (b'{"messages": [\n' + GOOD[14:].encode(), "pretty-printed", "jq -c ."),
-        (b"prompt,completion\nhi,yo\n", "CSV", "messages"),
-        (b'"prompt"\t"completion"\n"hi"\t"yo"\n', "tabs", "messages"),
-        (gzip.compress(GOOD.encode()), "gzip", "gzip -dk"),
-        (GOOD.encode("utf-16"), "UTF-16", "iconv -f UTF-16 "),
-        (GOOD.encode("utf-16-le"), "UTF-16LE", "iconv -f UTF-16LE"),
-        (GOOD.encode("utf-16-be"), "UTF-16BE", "iconv -f UTF-16BE"),
-        (GOOD.encode("utf-32"), "UTF-32", "iconv -f UTF-32"),
-        (b"PAR1\x15\x04\x15", "Parquet", "read_parquet"),
-        (b"PK\x03\x04\x14\x00", "Excel", "CSV"),
+        (f"[{GOOD},\n{GOOD}]".encode(), "JSON array", CONVERT),
+        (f"[\n  {GOOD}\n]\n".encode(), "JSON array", CONVERT),
+        (b'[{"q": "hi", "a": "yo"}]', "JSON array", f"{CONVERT} --columns user=q,assistant=a"),
+        (json.dumps(json.loads(GOOD), indent=2).encode(), "pretty-printed", CONVERT),
+        (b'{"messages": [\n' + GOOD[14:].encode(), "pretty-printed", CONVERT),
+        (b"prompt,completion\nhi,yo\n", "commas between columns (CSV)", CONVERT),
+        (b'"prompt"\t"completion"\n"hi"\t"yo"\n', "tabs", CONVERT),
+        (b"id;Answer;Question\n1;yo;hi\n", "semicolons",
+         f"{CONVERT} --columns user=Question,assistant=Answer"),
+        (gzip.compress(GOOD.encode()), "gzip", CONVERT),
+        (bz2.compress(GOOD.encode()), "bzip2", CONVERT),
+        (lzma.compress(GOOD.encode()), "xz", CONVERT),
+        (b"\x28\xb5\x2f\xfd\x00", "Zstandard", "zstd -d {file}"),
+        (GOOD.encode("utf-16"), "UTF-16 text", CONVERT),
+        (GOOD.encode("utf-16-le"), "UTF-16LE", CONVERT),
+        (GOOD.encode("utf-16-be"), "UTF-16BE", CONVERT),
+        (GOOD.encode("utf-32"), "UTF-32", CONVERT),
+        (b"PAR1\x15\x04\x15", "Parquet", CONVERT),
+        (b"ARROW1\x00\x00", "Arrow", CONVERT),
+        (b"PK\x03\x04\x14\x00", "ZIP", CONVERT),
+        (b"PK\x03\x04\x14\x00 [Content_Types].xml", "Excel", "FILE.csv"),
+        (b"%PDF-1.7", "PDF", "rows of messages"),
+        (b"SQLite format 3\x00", "SQLite", "FILE.csv"),
     ],
-)
-def test_other_formats_are_named(
-    content: bytes, looks_like: str, convert: str, tmp_path: Path
-) -> None:
+)  # fmt: skip
+def test_other_formats_are_named(content: bytes, looks_like: str, fix: str, tmp_path: Path) -> None:
     report = report_of(tmp_path, content)
     (issue,) = report.issues
     assert (issue.rule, issue.line, issue.column) == ("file.format", 0, None)
     assert looks_like in issue.message
-    assert convert in issue.fix
+    assert fix.format(file=shlex.quote(report.file)) in issue.fix
     assert report.sha256 == hashlib.sha256(content).hexdigest()
     assert (report.rows, report.bytes) == (0, len(content))
     assert not report.verdicts["one"].ok
@@ -332,11 +343,6 @@ def test_strange_names_are_fine(tmp_path: Path) -> None:
     assert dataset.path == file
     assert [issue.rule for issue in report.issues] == ["file.format"]
     assert json.loads(report.model_dump_json())["rows"] == 0
-
-
-def test_other_methods_have_no_rules_yet(tmp_path: Path) -> None:
-    with pytest.raises(UnsupportedFeatureError, match="dpo"):
-        data.validate(written(tmp_path, GOOD), profiles={}, method=Method.DPO)
 
 
 def test_progress_ends_at_the_whole(tmp_path: Path) -> None:

@@ -1,0 +1,349 @@
+"""A model's tokenizer and chat template: rows as text, as tokens, and what of them is learned.
+
+The same rules as those of the local training (``worker.encoding``), which tests hold equal token
+by token: rendered once as a whole, learned is what the template marks with ``{% generation %}``,
+or what an assistant message adds to the text before it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from ftproviders.data.template.messages import plain_messages
+from ftproviders.data.tokens import INSTALL
+from ftproviders.errors import ConfigurationError, MissingDependencyError
+
+__all__ = ["ChatTemplate", "EncodedRow", "TemplateRefusal", "default_template"]
+
+_MARKS = re.compile(r"\{%-?\s*generation\s*-?%\}")
+_OPEN, _CLOSE = "\U0010fa01", "\U0010fa02"
+"""Private characters around what the template marks; they are taken out of what it wrote."""
+_MODULES = ("tokenizers", "jinja2")
+_SPECIAL = (
+    "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token",
+)  # fmt: skip
+
+_ENDLESS = 1_000_000_000
+
+Span = tuple[int, int]
+
+
+class TemplateRefusal(Exception):  # noqa: N818 - about the data, not an error of the program
+    """The template refuses a row, or cannot be followed through it.
+
+    Attributes:
+        rewritten: True when it writes earlier messages differently when one is added.
+    """
+
+    def __init__(self, message: str, *, rewritten: bool = False) -> None:
+        super().__init__(message)
+        self.rewritten = rewritten
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodedRow:
+    """One row as the model reads it."""
+
+    text: str
+    tokens: int
+    learned: Sequence[int]
+    """Positions of the tokens that take part in the loss."""
+
+
+def default_template() -> str:
+    """Return our chat template for models that have none: ChatML with the model's end token."""
+    template = files("ftproviders.data.template").joinpath("chatml.jinja")
+    return template.read_text(encoding="utf-8")
+
+
+class ChatTemplate:
+    """A model's tokenizer and chat template.
+
+    Args:
+        folder: Folder with ``tokenizer.json``.
+        template: Text of a chat template to use instead of the model's own.
+
+    Attributes:
+        source: Where the template comes from.
+        marked: Whether it marks what the assistant says.
+        eos: The model's end token.
+        max_length: Most tokens that the model reads; None = not stated.
+
+    Raises:
+        MissingDependencyError: ``tokenizers`` or ``jinja2`` is not installed.
+        ConfigurationError: The folder's files cannot be read, or the template is not valid.
+    """
+
+    def __init__(self, folder: Path, *, template: str | None = None) -> None:
+        for module in _MODULES:
+            if importlib.util.find_spec(module) is None:
+                raise MissingDependencyError(
+                    f"Reading a model's own chat template needs {module}, which is not installed.",
+                    operation="read chat template",
+                    hint=f"Install it: {INSTALL}",
+                )
+        self.folder = folder
+        config = _read_json(folder / "tokenizer_config.json")
+        text, self.source = _template(folder, config, template)
+        self._special = _special_tokens(folder, config)
+        self.eos = self._special.get("eos_token", "")
+        self.max_length = _max_length(folder, config)
+        self.marked = bool(_MARKS.search(text))
+        try:
+            tokenizer = importlib.import_module("tokenizers").Tokenizer
+            self._tokenizer: Any = tokenizer.from_file(str(folder / "tokenizer.json"))
+            self._template: Any = _environment().from_string(text)
+        # Both libraries raise whatever they like for a file that they cannot read.
+        except Exception as error:
+            raise ConfigurationError(
+                f"Tokenizer or chat template in {folder} cannot be read: {error}.",
+                operation="read chat template",
+                hint="Check tokenizer.json and the chat template, or name another model.",
+            ) from error
+
+    def render(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        tools: object = None,
+        prompt: bool = False,
+    ) -> str:
+        """Return what the template writes for plain messages.
+
+        Args:
+            messages: What `plain_messages` returned.
+            tools: Declared tools of the row.
+            prompt: Whether the assistant's turn is opened at the end.
+
+        Raises:
+            TemplateRefusal: The template refuses it.
+        """
+        return self._render(messages, tools, prompt=prompt)[0]
+
+    def _render(
+        self, messages: Sequence[Mapping[str, Any]], tools: object, *, prompt: bool = False
+    ) -> tuple[str, list[Span]]:
+        try:
+            written = self._template.render(
+                messages=json.loads(json.dumps(list(messages))),
+                tools=tools or None,
+                documents=None,
+                add_generation_prompt=prompt,
+                **self._special,
+            )
+        # A template is a program of the model's maker: jinja raises whatever it raises.
+        except Exception as error:
+            raise TemplateRefusal(str(error) or type(error).__name__) from error
+        return _take_marks(written)
+
+    def count(self, text: str) -> int:
+        """Return the tokens of a text."""
+        return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def encode(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        tools: object = None,
+        max_length: int | None = None,
+    ) -> EncodedRow:
+        """Render and tokenize a row, and find what is learned.
+
+        Args:
+            messages: The row's messages as they stand in the file.
+            tools: Declared tools of the row.
+            max_length: Tokens beyond this are cut off and not learned.
+
+        Raises:
+            NotText: A message holds something other than text.
+            TemplateRefusal: The template refuses the row, or rewrites what it wrote before.
+        """
+        plain = plain_messages(messages)
+        text, spans = self._spans(plain, tools)
+        wanted = [
+            spans[index]
+            for index, message in enumerate(messages)
+            if index in spans and message.get("weight") != 0
+        ]
+        encoded = self._tokenizer.encode(text, add_special_tokens=False)
+        offsets: Sequence[Span] = encoded.offsets
+        learned = [
+            position
+            for position, (start, end) in enumerate(offsets)
+            # The very first token has nothing before it from which it could be predicted.
+            if position and end > start and any(a <= start and end <= b for a, b in wanted)
+        ]
+        if max_length is not None:
+            learned = [position for position in learned if position < max_length]
+        return EncodedRow(text=text, tokens=len(offsets), learned=learned)
+
+    def _spans(
+        self, messages: list[dict[str, Any]], tools: object
+    ) -> tuple[str, Mapping[int, Span]]:
+        """Return the text, and for each assistant message the characters that are its words."""
+        speakers = [i for i, message in enumerate(messages) if message["role"] == "assistant"]
+        text, marked = self._render(messages, tools)
+        if self.marked:
+            if len(marked) != len(speakers):
+                raise TemplateRefusal(
+                    f"it marks {len(marked)} answers where the row has {len(speakers)}",
+                    rewritten=True,
+                )
+            return text, dict(zip(speakers, marked, strict=True))
+        return text, {
+            index: self._span_by_difference(text, messages, index, tools) for index in speakers
+        }
+
+    def _span_by_difference(
+        self, text: str, messages: list[dict[str, Any]], index: int, tools: object
+    ) -> Span:
+        before = self.render(messages[:index], tools=tools, prompt=True)
+        until = self.render(messages[: index + 1], tools=tools)
+        if not (until.startswith(before) and text.startswith(until)):
+            raise TemplateRefusal(
+                "it writes earlier messages differently when a message is added", rewritten=True
+            )
+        end = until.rfind(self.eos, len(before)) if self.eos else -1
+        return len(before), len(until) if end < 0 else end + len(self.eos)
+
+
+def _take_marks(written: str) -> tuple[str, list[Span]]:
+    """Take the private characters out of a text; return where they stood."""
+    if _OPEN not in written:
+        return written, []
+    spans: list[Span] = []
+    pieces: list[str] = []
+    size = 0
+    for piece in re.split(f"({_OPEN}|{_CLOSE})", written):
+        if piece == _OPEN:
+            spans.append((size, size))
+        elif piece == _CLOSE:
+            spans[-1] = (spans[-1][0], size)
+        else:
+            pieces.append(piece)
+            size += len(piece)
+    return "".join(pieces), spans
+
+
+def _template(folder: Path, config: Mapping[str, Any], given: str | None) -> tuple[str, str]:
+    """Return the text of the template and where it comes from."""
+    if given is not None:
+        return given, "given by the user"
+    file = folder / "chat_template.jinja"
+    if file.is_file():
+        return _read(file), file.name
+    own = config.get("chat_template")
+    if isinstance(own, list):
+        named = {one.get("name"): one.get("template") for one in own if isinstance(one, dict)}
+        own = named.get("default")
+    if isinstance(own, str):
+        return own, "tokenizer_config.json"
+    return default_template(), "ChatML of ftproviders; the model has none"
+
+
+def _max_length(folder: Path, config: Mapping[str, Any]) -> int | None:
+    """Return the smaller of what tokenizer and model state; a huge number means nothing."""
+    stated = (
+        config.get("model_max_length"),
+        _read_json(folder / "config.json").get("max_position_embeddings"),
+    )
+    known = [one for one in stated if isinstance(one, int) and 0 < one < _ENDLESS]
+    return min(known, default=None)
+
+
+def _special_tokens(folder: Path, config: Mapping[str, Any]) -> dict[str, str]:
+    known = {**_read_json(folder / "special_tokens_map.json"), **config}
+    found = {}
+    for name in _SPECIAL:
+        token = known.get(name)
+        token = token.get("content") if isinstance(token, dict) else token
+        if isinstance(token, str):
+            found[name] = token
+    return found
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"{file} cannot be read: {error}.",
+            operation="read chat template",
+            hint="Check the model's folder.",
+        ) from error
+
+
+def _read_json(file: Path) -> Mapping[str, Any]:
+    if not file.is_file():
+        return {}
+    try:
+        content = json.loads(_read(file))
+    except ValueError:
+        content = None
+    return content if isinstance(content, dict) else {}
+
+
+def _environment() -> Any:
+    """Make the environment in which chat templates run, with what they may expect there.
+
+    Source: Hugging Face documentation, chat templates: white space as ``trim_blocks`` and
+    ``lstrip_blocks``, loop controls, ``tojson``, ``raise_exception``, ``strftime_now``,
+    ``{% generation %}``.
+    """
+    jinja2 = importlib.import_module("jinja2")
+    sandbox = importlib.import_module("jinja2.sandbox")
+    loops = importlib.import_module("jinja2.ext").loopcontrols
+
+    class Generation(jinja2.ext.Extension):  # type: ignore[misc, name-defined] # lazy, so untyped
+        """The block ``{% generation %}``: puts `_OPEN` and `_CLOSE` around what it writes."""
+
+        tags = {"generation"}  # noqa: RUF012 - jinja's own way
+
+        def parse(self, parser: Any) -> Any:
+            line = next(parser.stream).lineno
+            body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+            call = self.call_method("_marked", [])
+            return jinja2.nodes.CallBlock(call, [], [], body).set_lineno(line)
+
+        def _marked(self, caller: Callable[[], str]) -> str:
+            return f"{_OPEN}{caller()}{_CLOSE}"
+
+    environment = sandbox.ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=[Generation, loops]
+    )
+    environment.filters["tojson"] = _to_json
+    environment.globals["raise_exception"] = _raiser(jinja2.exceptions.TemplateError)
+    environment.globals["strftime_now"] = lambda form: datetime.now().astimezone().strftime(form)
+    return environment
+
+
+def _raiser(kind: type[Exception]) -> Callable[[str], Iterator[None]]:
+    def raise_exception(message: str) -> Iterator[None]:
+        raise kind(message)
+
+    return raise_exception
+
+
+def _to_json(
+    value: object,
+    ensure_ascii: bool = False,
+    indent: int | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
+) -> str:
+    return json.dumps(
+        value,
+        ensure_ascii=ensure_ascii,
+        indent=indent,
+        separators=separators,
+        sort_keys=sort_keys,
+    )
