@@ -49,7 +49,12 @@ PROVIDER = ProviderInfo(
     job_settings=frozenset({"seed", "suffix", "validation_file"}),
     accepts=frozenset({ModelSource.LOCAL_PATH, ModelSource.HUB}),
     produces=ModelSource.LOCAL_PATH,
-    data=DataProfile(minimum_training_rows=1, minimum_validation_rows=1),
+    data=DataProfile(
+        minimum_training_rows=1,
+        minimum_validation_rows=1,
+        maximum_row_tokens=2048,
+        source="rows beyond max_length_tokens, 2048 unless stated, are cut by the worker",
+    ),
     free=True,
     reads_own_writes=True,
     poll_seconds=0.5,
