@@ -35,9 +35,9 @@ def providers(
         rows = [
             (
                 info.name,
-                " + ".join(_roles(info)),
+                " + ".join(_roles(info)) or "checks data only",
                 ", ".join(sorted(method.value for method in info.methods)),
-                "yes" if _installed(info) else f"no: {info.install_line}",
+                _state(info),
                 info.summary,
             )
             for info in found
@@ -51,6 +51,12 @@ def providers(
 
 def _roles(info: ProviderInfo) -> list[str]:
     return [role for role, has in (("tunes", info.training), ("hosts", info.hosting)) if has]
+
+
+def _state(info: ProviderInfo) -> str:
+    if info.rules_only:
+        return "not in this version yet"
+    return "yes" if _installed(info) else f"no: {info.install_line}"
 
 
 def _installed(info: ProviderInfo) -> bool:
@@ -138,10 +144,10 @@ def _show(session: Session, info: ProviderInfo) -> None:
     out.line(f"{info.name}: {info.summary}")
     out.pairs(
         [
-            ("does", " and ".join(_roles(info))),
+            ("does", " and ".join(_roles(info)) or "checks data only"),
             ("methods", ", ".join(sorted(method.value for method in info.methods))),
             ("features", ", ".join(_provider(info)["features"]) or "none"),
-            ("installed", "yes" if _installed(info) else f"no; {info.install_line}"),
+            ("installed", _state(info)),
             ("costs", "nothing" if info.free else "money"),
             ("job settings", ", ".join(sorted(info.job_settings)) or "none"),
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
@@ -20,8 +21,20 @@ if TYPE_CHECKING:
     from ftproviders.schema.conversion import RepairReport
     from ftproviders.schema.dataset import Distribution, TokenCount, ValidationReport
     from ftproviders.schema.hyperparameters import Method
+    from ftproviders.schema.template import TemplateReport
 
 __all__ = ["stats", "tokens", "validate"]
+
+_RENDERED_LINES = 12
+
+
+class SecretsLevel(StrEnum):
+    """What becomes of rows with secrets."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    OFF = "off"
+
 
 _File: TypeAlias = Annotated[
     Path,
@@ -71,6 +84,15 @@ def validate(
     max_issues: Annotated[
         int, typer.Option("--max-issues", min=0, help="List at most so many issues.")
     ] = 100,
+    exact_tokens: ExactTokens = False,
+    secrets: Annotated[
+        SecretsLevel | None,
+        typer.Option(
+            "--secrets",
+            help="How bad keys, tokens and passwords in rows are. Default: warning.",
+            show_default=False,
+        ),
+    ] = None,
     workers: Workers = None,
     fix: Annotated[
         Path | None,
@@ -102,6 +124,8 @@ def validate(
         method=_method(method),
         model=model,
         max_issues=max_issues,
+        exact_tokens=exact_tokens,
+        secrets="warning" if secrets is None else secrets.value,
         workers=workers,
     )
     if session.out.json_mode:
@@ -191,7 +215,8 @@ def _show(out: Output, report: ValidationReport) -> None:
                 "characters",
                 f"{statistics.characters:,} ({statistics.assistant_characters:,} of assistants)",
             ),
-            ("tokens", _count(report.tokens)),
+            *_token_facts(report.tokens),
+            *_template_facts(report.template),
         ]
     )
     out.line()
@@ -203,6 +228,20 @@ def _show(out: Output, report: ValidationReport) -> None:
         for name, v in report.verdicts.items()
     ]  # fmt: skip
     out.table(("provider", "verdict", "errors", "warnings", "why"), rows)
+
+
+def _template_facts(found: TemplateReport | None) -> list[tuple[str, str]]:
+    """Say what the base model's chat template does, and show the first row as it writes it."""
+    if found is None:
+        return []
+    lost = {kind: does for kind, does in found.treatments.items() if does != "kept"}
+    says = ", ".join(f"{kind} {does}" for kind, does in lost.items()) or "keeps every role"
+    facts = [("template", f"{found.template}: {says}")]
+    if found.first_rows:
+        first = found.first_rows[0]
+        facts.append(("first row", f"{first.tokens:,} tokens, {first.learned_tokens:,} learned"))
+        facts += [("", line) for line in first.text.splitlines()[:_RENDERED_LINES]]
+    return facts
 
 
 def _why(report: ValidationReport, provider: str) -> str:
@@ -290,9 +329,17 @@ def tokens(
     Large files are sampled, with an interval in which the total lies in 95 of 100 cases;
     --exact-tokens counts every row.
     """
-    report = _report(session, file, method=_method(method), max_issues=0)
+    report = _report(
+        session,
+        file,
+        method=_method(method),
+        model=model,
+        exact_tokens=exact_tokens,
+        max_issues=0,
+        on_progress=reading(session.out, f"reading {file}"),
+    )
     counted = report.tokens
-    if model is not None:
+    if model is not None and limit is not None:
         counted = _counted(session, file, model, exact=exact_tokens, limit=limit) or counted
     if session.out.json_mode:
         body = {"file": report.file, "rows": report.rows, "bytes": report.bytes}
@@ -314,7 +361,7 @@ def _counted(
 
     encoding = encoding_of(model)
     if encoding is None:
-        session.out.note(f"The encoding of {model} is not known; the size of the texts is used.")
+        session.out.note(f"The encoding of {model} is not known, so rows are not held to --limit.")
         return None
     return count_file(
         file,
@@ -333,5 +380,5 @@ def _token_facts(counted: TokenCount) -> list[tuple[str, str]]:
         facts.append(("assistant", f"{counted.assistant:,}"))
     if counted.rows_over_limit is not None:
         facts.append(("over the limit", f"{counted.rows_over_limit:,} rows of {counted.limit:,}"))
-        facts.append(("to pay for", f"{counted.billable:,} in one epoch"))
+        facts.append(("billable", f"{counted.billable:,} in one epoch"))
     return facts

@@ -146,6 +146,7 @@ def validation(report: ValidationReport) -> dict[str, Any]:
         "issues_truncated": report.issues_truncated,
         "statistics": report.statistics.model_dump(mode="json"),
         "tokens": report.tokens.model_dump(mode="json"),
+        "template": None if report.template is None else report.template.model_dump(mode="json"),
     }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from ftproviders.errors import ConfigurationError, CostLimitError
+from ftproviders.planning.findings import data_notes, data_warnings
 from ftproviders.planning.identity import identity, submission_id
 from ftproviders.planning.prices import estimate
 from ftproviders.provider import ProviderOptions
@@ -92,8 +93,8 @@ def make_plan(given: PlanInput) -> JobPlan:
         resolved=assessment.resolved,
         mapped=assessment.mapped,
         ignored=assessment.ignored,
-        warnings=assessment.warnings,
-        notes=assessment.notes,
+        warnings=(*assessment.warnings, *data_warnings(given.report, given.validation_report)),
+        notes=(*assessment.notes, *data_notes(given.report)),
         cost=cost,
         duration_seconds=assessment.duration_seconds,
         needs_consent=not given.free,
@@ -115,7 +116,9 @@ def _trained_tokens(given: PlanInput) -> int | None:
     epochs = given.assessment.resolved.get("n_epochs")
     if isinstance(epochs, bool) or not isinstance(epochs, (int, float)):
         return None
-    return int(given.report.tokens.total * epochs)
+    counted = given.report.tokens
+    # What a row has beyond the model's limit is cut off: neither trained on nor paid for.
+    return int((counted.total if counted.billable is None else counted.billable) * epochs)
 
 
 def _cost(given: PlanInput, base_model: str, tokens: int | None) -> CostEstimate:

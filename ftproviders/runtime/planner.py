@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ftproviders import data, registry
 from ftproviders.config import Config
 from ftproviders.errors import DatasetError
 from ftproviders.planning import PlanInput, base_model_for, make_plan
+from ftproviders.provider import DataProfile, ProviderInfo, ProviderOptions
 from ftproviders.runtime.session import Session
 from ftproviders.schema.dataset import Dataset, ValidationReport
 from ftproviders.schema.job import JobSpec
@@ -31,11 +33,12 @@ def plan(session: Session, spec: JobSpec) -> JobPlan:
         registry.info(name)  # a misspelled name would be dropped in silence
     options = registry.options(adapter.info, spec.options.get(adapter.info.name, {}))
     own = spec.model_copy(update={"base_model": base_model})
-    training, report = _read(session, spec, spec.training_file, purpose="training")
+    wanted = _wanted(session, own, adapter.info, options)
+    training, report = _read(wanted, spec, spec.training_file, purpose="training")
     validation, validation_report = None, None
     if spec.validation_file is not None:
         validation, validation_report = _read(
-            session, spec, spec.validation_file, purpose="validation"
+            wanted, spec, spec.validation_file, purpose="validation"
         )
     assessment = session.call(
         adapter,
@@ -69,24 +72,62 @@ def unknown_in_profile(config: Config) -> str:
     return ", ".join(name for name in config.providers if name.replace("_", "-") not in known)
 
 
-def _read(
-    session: Session, spec: JobSpec, file: str, *, purpose: str
-) -> tuple[Dataset, ValidationReport]:
-    info = session.training(spec.provider).info
-    dataset, report = data.validate(
-        Path(file), profiles={info.name: info.data}, method=spec.method, purpose=purpose
+@dataclass(frozen=True)
+class _Wanted:
+    """What is wanted of the files."""
+
+    provider: str
+    profile: DataProfile
+    model: data.BaseModelData | None
+
+
+def _wanted(
+    session: Session, spec: JobSpec, info: ProviderInfo, options: ProviderOptions
+) -> _Wanted:
+    model = str(spec.base_model)
+    profile = info.data.for_model(model)
+    longest = spec.hyperparameters.stated.get("max_length_tokens")
+    if isinstance(longest, int):
+        profile = replace(profile, maximum_row_tokens=longest)
+    known = data.find_base_model(
+        model, exact=False, cache=session.config.cache, template=_template(options)
     )
-    verdict = report.verdicts[info.name]
+    return _Wanted(info.name, profile, known)
+
+
+def _template(options: ProviderOptions) -> str | None:
+    """Read the user's chat template, for providers that have such an option."""
+    path = getattr(options, "chat_template", None)
+    if not isinstance(path, str):
+        return None
+    try:
+        return Path(path).expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None  # the adapter says what is wrong with it
+
+
+def _read(
+    wanted: _Wanted, spec: JobSpec, file: str, *, purpose: str
+) -> tuple[Dataset, ValidationReport]:
+    name = wanted.provider
+    dataset, report = data.validate(
+        Path(file),
+        profiles={name: wanted.profile},
+        method=spec.method,
+        purpose=purpose,
+        model=wanted.model,
+    )
+    verdict = report.verdicts[name]
     if not verdict.ok:
         first = next(i for i in report.issues if i.severity == "error")
         where = f"line {first.line}: " if first.line else ""
         more = f" (and {verdict.errors - 1} more)" if verdict.errors > 1 else ""
         raise DatasetError(
-            f"{file} is not fit for {info.name}: {where}{first.message}{more}",
+            f"{file} is not fit for {name}: {where}{first.message}{more}",
             report=report,
-            provider=info.name,
+            provider=name,
             operation="validate",
             hint=f"{first.fix.rstrip('.')}. For everything that was found, run: "
-            f"ftproviders validate {file} --provider {info.name}",
+            f"ftproviders validate {file} --provider {name}",
         )
     return dataset, report

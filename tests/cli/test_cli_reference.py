@@ -21,7 +21,7 @@ SPEC_FLAGS = (
 VERBS = {
     "demo": "--epochs",
     "validate": "--validation-file --validation --provider --all --method --model --max-issues "
-    "--workers --fix --overwrite",
+    "--exact-tokens --secrets --workers --fix --overwrite",
     "data stats": "--method --workers",
     "data tokens": "--method --model --exact-tokens --limit",
     "data convert": "--out --columns --system --user-template --assistant-template "

@@ -53,11 +53,11 @@ PROVIDER = ProviderInfo(
             "row.consecutive_assistant": Severity.WARNING,
         },
         models=_MODELS,
-        source="Azure OpenAI quotas and limits (2026-02): 512 MB [D]; microsoft/azure-skills: plain "
-        "upload fails above about 150 MB, 64 images a row, 50,000 rows with images [D]; "
+        source="Azure OpenAI quotas and limits (2026-02): 512 MB [D]; microsoft/azure-skills: "
+        "plain upload fails above about 150 MB, 64 images a row, 50,000 rows with images [D]; "
         "reinforcement how-to (2026-03): validation file [D]; how-to (2025-09) asks for a byte "
-        "order mark, Microsoft's own samples have none [D]; microsoft-foundry/fine-tuning issue 23: "
-        "consecutive assistant messages [D]",
+        "order mark, Microsoft's own samples have none [D]; microsoft-foundry/fine-tuning issue "
+        "23: consecutive assistant messages [D]",
     ),
     rules_only=True,
     docs="docs/providers/azure-openai.md",

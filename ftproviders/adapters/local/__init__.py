@@ -56,7 +56,9 @@ PROVIDER = ProviderInfo(
         minimum_validation_rows=1,
         # Models are loaded for text alone, and the worker refuses other rows.
         maximum_image_rows=0,
-        source="ftproviders.worker.encoding",
+        maximum_row_tokens=2048,
+        source="ftproviders.worker.encoding: rows beyond max_length_tokens, 2048 unless stated, are "
+        "cut by the worker",
     ),
     free=True,
     reads_own_writes=True,

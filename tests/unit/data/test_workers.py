@@ -1,0 +1,82 @@
+"""Processes that look at a file together: cutting, interrupting, and one that dies."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ftproviders import data
+from ftproviders.data import workers
+from ftproviders.provider import DataProfile
+from tests.unit.data.data_cases import GOOD
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(GOOD.replace("Hi", f"Hi {n}") + "\n" for n in range(5_000)))
+    return path
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 5_000])
+def test_cuts_are_whole_lines_and_everything(file: Path, count: int) -> None:
+    content = file.read_bytes()
+    ranges = workers.cut(file, len(content), count)
+    assert 1 <= len(ranges) <= count
+    assert b"".join(content[start : start + size] for start, size in ranges) == content
+    assert all(content[start + size - 1 : start + size] == b"\n" for start, size in ranges)
+
+
+def test_small_files_are_looked_at_by_one(file: Path) -> None:
+    assert workers.worker_count(None, file.stat().st_size) == 1
+    assert workers.worker_count(3, file.stat().st_size) == 3
+    assert workers.worker_count(0, 10) == 1
+
+
+def test_an_interrupt_leaves_neither_processes_nor_files(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    started: list[int] = []
+    start = workers._start
+
+    def noting(job: workers.Job) -> subprocess.Popen[bytes]:
+        process = start(job)
+        started.append(process.pid)
+        return process
+
+    def interrupt(done: int, whole: int) -> None:
+        if started:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(workers, "_start", noting)
+    with pytest.raises(KeyboardInterrupt):
+        data.validate(file, profiles={}, workers=2, across_rows=True, on_progress=interrupt)
+    assert len(started) == 2
+    assert not any(psutil.pid_exists(pid) for pid in started)
+    assert list(scratch.iterdir()) == []
+
+
+def test_what_a_dead_process_had_is_looked_at_again(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profiles = {"one": DataProfile()}
+    expected = data.validate(file, profiles=profiles, across_rows=True, workers=1)
+    start = workers._start
+
+    def dying(job: workers.Job) -> subprocess.Popen[bytes]:
+        process = start(job)
+        if job.start:
+            process.kill()
+        return process
+
+    monkeypatch.setattr(workers, "_start", dying)
+    found = data.validate(file, profiles=profiles, across_rows=True, workers=2)
+    assert found == expected
+    assert json.loads(found[1].model_dump_json())["rows"] == 5_000
