@@ -57,8 +57,8 @@ PROVIDER = ProviderInfo(
         # Models are loaded for text alone, and the worker refuses other rows.
         maximum_image_rows=0,
         maximum_row_tokens=2048,
-        source="ftproviders.worker.encoding: rows beyond max_length_tokens, 2048 unless stated, are "
-        "cut by the worker",
+        source="ftproviders.worker.encoding: rows beyond max_length_tokens, 2048 unless stated, "
+        "are cut by the worker",
     ),
     free=True,
     reads_own_writes=True,
