@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from ftproviders.data.statistics import message_texts
+from ftproviders.data.statistics import message_text
 
 __all__ = ["RowKeys", "key_of_row", "key_of_texts", "split_row"]
 
@@ -140,7 +140,7 @@ def split_row(row: dict[str, Any], *, graded: bool = False) -> tuple[Any, Any]:
 
 
 def _texts_of(message: object) -> str:
-    return "".join(message_texts(message)) if isinstance(message, dict) else ""
+    return message_text(message) if isinstance(message, dict) else ""
 
 
 def _all_text(value: object) -> str:

@@ -15,6 +15,7 @@ __all__ = [
     "SYSTEM_ROLES",
     "Tally",
     "estimate_tokens",
+    "message_text",
     "message_texts",
     "tally_row",
 ]
@@ -113,9 +114,11 @@ def tally_row(row: object, tally: Tally) -> None:
         role = message.get("role") if isinstance(message, dict) else None
         if isinstance(role, str) and role in _ROLES:
             counts[role] = counts.get(role, 0) + 1
-            texts = list(message_texts(message))
-            sizes[role] = sizes.get(role, 0) + sum(map(len, texts))
-            tally.text_bytes += len("".join(texts).encode("utf-8", "surrogatepass"))
+            text = message_text(message)
+            sizes[role] = sizes.get(role, 0) + len(text)
+            tally.text_bytes += (
+                len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+            )
     if counts:
         tally.add_row(messages=counts, characters=sizes)
         tally.image_rows += has_image(messages)
@@ -135,6 +138,17 @@ SYSTEM_ROLES = frozenset({Role.SYSTEM.value, Role.DEVELOPER.value})
 """Roles that give instructions; newer models call the first one the second."""
 
 _ROLES = frozenset(Role)
+
+
+def message_text(message: dict[str, Any]) -> str:
+    """Return the texts of a message, joined; for most messages that is its content as it is."""
+    content = message.get("content")
+    if isinstance(content, str) and _MORE_TEXT.isdisjoint(message):
+        return content
+    return "".join(message_texts(message))
+
+
+_MORE_TEXT = frozenset({"refusal", "tool_calls", "function_call"})
 
 
 def message_texts(message: dict[str, Any]) -> Iterator[str]:

@@ -33,7 +33,9 @@ class SecretKind:
     assigned: tuple[str, ...] = ()
     """Or: three characters before a ``=``, with which the pattern begins; no run is needed."""
     nearby: str = ""
-    """Regular expression for what must stand somewhere in the 300 bytes before or after."""
+    """Regular expression for what must stand somewhere near it."""
+    reach: int = 300
+    """How near, in bytes before and after."""
     lead: int = 0
     """Characters before the match that have to be hidden as well."""
     shown: int = 4
@@ -149,6 +151,7 @@ _BUSINESS = (
         source="Slack API documentation, incoming webhooks",
         tails=("/",),
         nearby=r"hooks\.slack\.com\\?/",
+        reach=64,
         shown=0,
     ),
     SecretKind(
@@ -158,6 +161,7 @@ _BUSINESS = (
         source="Discord documentation, webhooks",
         tails=("/",),
         nearby=r"discord(?:app)?\.com\\?/api\\?/webhooks",
+        reach=64,
         shown=0,
     ),
     _tailed("a Telegram bot token",

@@ -87,7 +87,6 @@ _URL = b"://"
 _LONGEST_LOGIN_BYTES = 280
 _NAMED = _probe((NAMED,))
 _ASSIGNING = b"\"'\\ \t:=>"
-_NEARBY_BYTES = 300
 
 _SHORTEST_NAMED = 24
 _MASKED = frozenset(b"xX*.#-_?")
@@ -210,10 +209,8 @@ def _try(data: bytes, probe: _Probe | None, place: int) -> Secret | None:
         return None
     number = int(match.lastgroup[1:])
     kind, nearby = probe.kinds[number], probe.nearby[number]
-    if nearby:
-        around = data[max(0, place - _NEARBY_BYTES) : match.end() + _NEARBY_BYTES]
-        if not nearby.search(around):
-            return None
+    if nearby and not nearby.search(data, max(0, place - kind.reach), match.end() + kind.reach):
+        return None
     # The group inside, where there is one, is the secret part of what matched.
     own = probe.pattern.groupindex[match.lastgroup]
     inner = own + 1 if own < probe.pattern.groups and match.start(own + 1) >= 0 else own

@@ -9,13 +9,13 @@ service writes in a way of its own. Images are not text and are not counted.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple, Protocol
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
 
 from typing_extensions import override
 
 from ftproviders.data.statistics import message_texts
-from ftproviders.data.tokens.encodings import load_encoding
+from ftproviders.data.tokens.encodings import Counter, load_encoding
 
 __all__ = ["ChatTokenizer", "RowTokenizer", "RowTokens"]
 
@@ -24,6 +24,8 @@ _PER_NAME = 1
 _PER_CONVERSATION = 3
 _OUTPUTS = ("preferred_output", "non_preferred_output", "chosen", "rejected", "completion")
 """Fields of a row that hold answers: messages, or a text."""
+_FIELDS = ("prompt", *_OUTPUTS, "text")
+_REMEMBERED_ROLES = 64
 
 
 class RowTokens(NamedTuple):
@@ -78,52 +80,69 @@ class ChatTokenizer(RowTokenizer):
     def row(self, row: object) -> RowTokens:
         if not isinstance(row, dict):
             return RowTokens(0, 0)
+        try:
+            return self._row(row, self._count)
+        except (UnicodeEncodeError, TypeError):  # lone surrogates, which a rule refuses anyway
+            return self._row(row, lambda text: self._count(_valid(text)))
+
+    def _row(self, row: Mapping[str, Any], count: Counter) -> RowTokens:
         source = row.get("input")
         body = source if isinstance(source, dict) else row
-        total, assistant = self._messages(body.get("messages"))
-        for field in ("prompt", *_OUTPUTS, "text"):
-            spoken, answered = self._part(row.get(field), answer=field in _OUTPUTS)
-            total += spoken
-            assistant += answered
+        total, assistant = self._messages(body.get("messages"), count)
+        for field in _FIELDS if len(row) > 1 or not total else ():
+            value = row.get(field)
+            if value is not None:
+                answer = field in _OUTPUTS
+                spoken, answered = self._part(value, count, answer=answer)
+                total += spoken
+                assistant += answered
         if not total:
             return RowTokens(0, 0)
         tools = body.get("tools")
         if isinstance(tools, list) and tools:
-            total += self._count(_json(tools))
+            total += count(_json(tools))
         return RowTokens(total + _PER_CONVERSATION, assistant)
 
-    def _part(self, value: object, *, answer: bool) -> tuple[int, int]:
+    def _part(self, value: object, count: Counter, *, answer: bool) -> tuple[int, int]:
         """Count a field that holds messages or a text."""
         if isinstance(value, str):
-            size = self._count(value)
+            size = count(value)
             return size, size if answer else 0
-        return self._messages(value)
+        return self._messages(value, count)
 
-    def _messages(self, messages: object) -> tuple[int, int]:
+    def _messages(self, messages: object, count: Counter) -> tuple[int, int]:
         total = assistant = 0
         for message in messages if isinstance(messages, list) else ():
-            if isinstance(message, dict):
-                role = message.get("role")
-                texts = self._texts(message_texts(message))
-                total += _PER_MESSAGE + texts + self._labels(message, role)
-                assistant += texts if role == "assistant" else 0
+            if not isinstance(message, dict):
+                continue
+            role = message.get("role")
+            content = message.get("content")
+            if len(message) == 2 and isinstance(content, str):  # nearly all messages
+                texts = count(content)
+            else:
+                texts = sum(map(count, message_texts(message)))
+                name = message.get("name")
+                total += count(name) + _PER_NAME if isinstance(name, str) else 0
+            total += _PER_MESSAGE + texts
+            if isinstance(role, str):
+                total += self._role(role, count)
+                if role == "assistant":
+                    assistant += texts
         return total, assistant
 
-    def _texts(self, texts: Iterable[str]) -> int:
-        count = self._count
-        return sum(count(text) for text in texts)
+    def _role(self, role: str, count: Counter) -> int:
+        """Count a role; there are few, so they are remembered."""
+        size = self._roles.get(role)
+        if size is None:
+            if len(self._roles) > _REMEMBERED_ROLES:
+                self._roles.clear()
+            size = self._roles[role] = count(role)
+        return size
 
-    def _labels(self, message: Mapping[str, object], role: object) -> int:
-        """Count the role and the name of a message."""
-        size = 0
-        if isinstance(role, str):
-            if role not in self._roles:
-                if len(self._roles) > 64:
-                    self._roles.clear()
-                self._roles[role] = self._count(role)
-            size = self._roles[role]
-        name = message.get("name")
-        return size + self._count(name) + _PER_NAME if isinstance(name, str) else size
+
+def _valid(text: str) -> str:
+    """Replace lone surrogates."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _json(value: object) -> str:

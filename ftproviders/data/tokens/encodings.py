@@ -56,7 +56,7 @@ def is_installed() -> bool:
 
 @cache
 def load_encoding(name: str) -> Counter:
-    """Return a counter for an encoding.
+    """Return a counter for an encoding. It raises for text with lone surrogates.
 
     Args:
         name: ``cl100k_base`` or ``o200k_base``.
@@ -70,16 +70,8 @@ def load_encoding(name: str) -> Counter:
             operation="count tokens",
             hint=f"Install it: {INSTALL}",
         )
-    quicktok = importlib.import_module(_MODULE)
-    count: Counter = quicktok.get_encoding(name).count
-
-    def tolerant(text: str) -> int:
-        try:
-            return count(text)
-        except (UnicodeEncodeError, TypeError):  # lone surrogates, which a rule refuses anyway
-            return count(text.encode("utf-8", "replace").decode())
-
-    return tolerant
+    count: Counter = importlib.import_module(_MODULE).get_encoding(name).count
+    return count
 
 
 def default_epochs(rows: int) -> int:

@@ -34,6 +34,7 @@ _WANTED = 0.01
 _AIM = 0.009
 """What a second sample is made for, so that it does not just miss what is wanted."""
 _Z = 1.96
+_WAITING_ROWS = 10_000
 _WINDOW_BYTES = 16 * 1024
 
 Tick = Callable[[int, int], None]
@@ -68,8 +69,16 @@ class _Sums:
     assistant: int = 0
     billable: int = 0
     over: int = 0
+    waiting: list[RowTokens] = field(default_factory=list)
+    """Rows that are not in the distributions yet: they take many at once sooner than one by one."""
     per_row: Histogram = field(default_factory=Histogram)
     assistant_per_row: Histogram = field(default_factory=Histogram)
+
+    def drain(self) -> None:
+        """Put what waits into the distributions."""
+        self.per_row.add(row.total for row in self.waiting)
+        self.assistant_per_row.add(row.assistant for row in self.waiting)
+        self.waiting.clear()
 
 
 def count_file(
@@ -107,6 +116,7 @@ def count_file(
             _add(sums, tokenizer.row(decode_row(line.removeprefix(BOM))), limit)
             if on_progress is not None and done >> 20 != (done - len(line)) >> 20:
                 on_progress(done, max(size, done))
+    sums.drain()
     return TokenCount(
         total=sums.total,
         exact=True,
@@ -128,8 +138,9 @@ def _add(sums: _Sums, row: RowTokens, limit: int | None) -> None:
     sums.assistant += row.assistant
     sums.billable += row.total if limit is None else min(row.total, limit)
     sums.over += limit is not None and row.total > limit
-    sums.per_row.add_one(row.total)
-    sums.assistant_per_row.add_one(row.assistant)
+    sums.waiting.append(row)
+    if len(sums.waiting) >= _WAITING_ROWS:
+        sums.drain()
 
 
 def decode_row(line: bytes) -> object:
