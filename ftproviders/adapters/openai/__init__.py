@@ -15,15 +15,15 @@ _SFT, _DPO, _RFT = (
     frozenset({Method.SUPERVISED, Method.DPO}),
     frozenset({Method.REINFORCEMENT}),
 )
-_TABLE = "OpenAI model optimization guide, table of methods"
+_TABLE = "the same models at Azure OpenAI (2026-03); OpenAI's own table was not read [J]"
 
 _MODELS = (
-    ModelData(pattern="gpt-4.1-nano*", methods=_DPO, images=False, source=_TABLE),
-    ModelData(pattern="gpt-4.1-mini*", methods=_DPO, images=False, source=_TABLE),
+    ModelData(pattern="gpt-4.1-nano*", methods=_DPO, source=_TABLE),
+    ModelData(pattern="gpt-4.1-mini*", methods=_DPO, source=_TABLE),
     ModelData(pattern="gpt-4.1*", methods=_DPO, images=True, source=_TABLE),
-    ModelData(pattern="gpt-4o-mini*", methods=_DPO, images=False, source=_TABLE),
+    ModelData(pattern="gpt-4o-mini*", methods=_DPO, source=_TABLE),
     ModelData(pattern="gpt-4o*", methods=_DPO, images=True, source=_TABLE),
-    ModelData(pattern="gpt-3.5-turbo*", methods=_SFT, images=False, source=_TABLE),
+    ModelData(pattern="gpt-3.5-turbo*", methods=_SFT, source=_TABLE),
     ModelData(pattern="o4-mini*", methods=_RFT, source=_TABLE),
 )
 """No limit of tokens a row is published for these models, so none is stated."""
