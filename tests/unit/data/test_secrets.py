@@ -211,7 +211,7 @@ ORDINARY = [
     "api_key = os.environ['A_VERY_LONG_VARIABLE_NAME_FOR_THE_KEY'] # not a key itself",
     "postgres://user:***@db.example.com and postgres://$USER:$PASSWORD@host and x://a:{pw}@h",
     "Password=; Pwd=abcdef is no connection string",
-    "sk-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx and ghp_****************************************",
+    f"sk-{'x' * 32} and ghp_{'*' * 36}",
     "-----BEGIN CERTIFICATE-----\n" + filler(64, BASE64) + "\n-----END CERTIFICATE-----",
     "ssh-rsa AAAAB3NzaC1yc2E" + filler(200, BASE64) + " me@host",
     f"data:image/png;base64,{base64.b64encode(random.Random(3).randbytes(30_000)).decode()}",
