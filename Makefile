@@ -44,7 +44,7 @@ test: $(STAGE)-test $(STAGE)-local $(STAGE)-dev ## all tests (CI runs the same)
 	@$(BIN)/python -m pytest --junitxml=.make/tests.xml $(ARGS)
 
 test-fast: $(STAGE)-test ## unit tests; needs neither torch nor an SDK
-	@$(BIN)/python -m pytest tests/unit $(ARGS)
+	@$(BIN)/python -m pytest tests/unit -m "not slow" $(ARGS)
 
 lint: $(STAGE)-dev ## ruff, formatting, import rules
 	@$(BIN)/ruff check .

@@ -177,7 +177,7 @@ class Source:
                     f"There is no encoding {stated!r}.", hint="For instance: utf-8, cp1252, utf-16."
                 ) from error
         kind = classify(self.prefix(), whole=False)
-        if kind in _WIDE:
+        if kind is not None and kind in _WIDE:
             return Encoding(_WIDE[kind])
         return self._narrow_encoding()
 

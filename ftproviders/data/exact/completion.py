@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeGuard
 
 from ftproviders.data.exact.parts import check_conversation, kind
 from ftproviders.data.findings import Finding
@@ -53,7 +53,7 @@ def check_completion(row: dict[str, Any]) -> Iterator[Finding]:
         )
 
 
-def _is_talk(value: object) -> bool:
+def _is_talk(value: object) -> TypeGuard[list[Any]]:
     return isinstance(value, list) and bool(value)
 
 

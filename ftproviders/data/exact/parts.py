@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from ftproviders.data.exact.message import check_message
@@ -20,7 +20,7 @@ def kind(value: object) -> str:
     return "text" if isinstance(value, str) else show(value)
 
 
-def check_conversation(messages: list[Any], path: JsonPath) -> Iterator[Finding]:
+def check_conversation(messages: Sequence[Any], path: JsonPath) -> Iterator[Finding]:
     """Yield what is wrong with messages, each by itself, and whether they show too much."""
     for index, message in enumerate(messages):
         yield from check_message(message, (*path, index))

@@ -134,9 +134,11 @@ class TemplateCheck:
         self._chat = chat
         self._model = model
         self._max_length = max_length
-        self._treatments = {kind: _treatment(chat, *probe) for kind, probe in _PROBES.items()}
+        self._treatments: dict[str, Treatment] = {
+            kind: _treatment(chat, *probe) for kind, probe in _PROBES.items()
+        }
         self._spare = _spare_tokens(chat)
-        self._counts = dict.fromkeys(
+        self._counts: dict[str, int] = dict.fromkeys(
             ("refused", "dropped", "rewritten", "masked", "truncated", "too_long", "rows"), 0
         )
         self._first: list[RenderedRow] = []

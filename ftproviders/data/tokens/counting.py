@@ -42,13 +42,16 @@ class RowTokenizer(Protocol):
     @property
     def name(self) -> str:
         """The encoding, or the model whose tokenizer it is."""
+        ...
 
     @property
     def method(self) -> str:
         """How it counts, in a few words."""
+        ...
 
     def row(self, row: object) -> RowTokens:
         """Count a decoded row; what is no row has no tokens."""
+        ...
 
 
 class ChatTokenizer(RowTokenizer):

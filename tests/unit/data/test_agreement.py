@@ -84,6 +84,7 @@ def mutate(line: bytes, chance: random.Random) -> bytes:
     return line.replace(b"\n", b" ")
 
 
+@pytest.mark.slow
 def test_paths_agree_on_mutated_rows() -> None:
     chance = random.Random(20)
     engine = TwoPathEngine()
@@ -97,6 +98,7 @@ def test_paths_agree_on_mutated_rows() -> None:
     assert set(hits) >= {rule for rule in ROW_CASES if not rule.startswith("json.depth")}
 
 
+@pytest.mark.slow
 def test_paths_agree_on_mutated_values() -> None:
     chance = random.Random(4)
     engine = TwoPathEngine()

@@ -466,6 +466,7 @@ def test_large_cells_and_the_limit_of_others_is_left_alone(run: Any) -> None:
 
 
 @pytest.mark.parametrize("form", ["lines", "array", "table"])
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_source(tmp_path: Path, form: str) -> None:
     row = json.dumps({"prompt": "a" * 500, "completion": "b" * 500})
 

@@ -156,6 +156,7 @@ def many(tmp_path: Path) -> Path:
     return written(tmp_path, *rows)
 
 
+@pytest.mark.slow
 def test_reports_do_not_depend_on_the_number_of_processes(tmp_path: Path) -> None:
     file = many(tmp_path)
     found = [
@@ -179,6 +180,7 @@ def test_reports_do_not_depend_on_the_number_of_processes(tmp_path: Path) -> Non
     assert exact.statistics == report.statistics
 
 
+@pytest.mark.slow
 def test_keys_on_disk_find_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = many(tmp_path)
     before = data.validate(file, profiles={"one": ONE}, across_rows=True)

@@ -188,6 +188,7 @@ def large_file(folder: Path, rows: int = 9_000, *, seed: int = 7) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_sample_keeps_its_interval(tmp_path: Path) -> None:
     file = large_file(tmp_path)
     exact = count_file(file, O200K, exact=True, limit=500)

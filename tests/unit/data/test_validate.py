@@ -263,6 +263,7 @@ def test_counts_are_never_capped_and_errors_are_kept_first(tmp_path: Path) -> No
         assert again.issues_truncated == 840 - limit
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_bad_rows(tmp_path: Path) -> None:
     file = written(tmp_path, '{"messages": [}\n' * 50_000 + '{"messages": []}\n' * 50_000)
     _, report = data.validate(file, profiles={"one": ONE})
@@ -356,6 +357,7 @@ def test_progress_ends_at_the_whole(tmp_path: Path) -> None:
     assert len(seen) > 1
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     def peak(rows: int) -> int:
         file = tmp_path / f"{rows}.jsonl"
@@ -375,6 +377,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     assert large < 10 * 2**20
 
 
+@pytest.mark.slow
 def test_a_row_of_fifty_megabytes(tmp_path: Path) -> None:
     huge = "x" * 50_000_000
     good = row(USER, assistant(f'"content": "{huge}"'))
