@@ -16,7 +16,9 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from tests.cli.program import Run, Spawn, ended, row
 from tests.cli.test_cli_terminal import PATIENCE_SECONDS, Terminal
@@ -84,13 +86,12 @@ def test_the_command_that_validation_prints_converts_the_file(
 
 
 def test_parquet_is_converted_by_the_command_that_is_printed(run: Run, folder: Path) -> None:
-    pyarrow = pytest.importorskip("pyarrow", reason="reads Parquet; it is no dependency of ours")
-    parquet = pytest.importorskip("pyarrow.parquet", reason="as above")
-    table = pyarrow.Table.from_pylist([json.loads(line) for line in TWO.splitlines()])
+    table = pa.Table.from_pylist([json.loads(line) for line in TWO.splitlines()])
     parquet.write_table(table, folder / "train.parquet")
     words = shlex.split(format_fix(run, "train.parquet").partition(": ")[2])
     assert run(*words[1:]).code == 0
-    assert (folder / "train.jsonl").read_text(encoding="utf-8") == TWO
+    out = words[words.index("--out") + 1]
+    assert Path(out).read_text(encoding="utf-8") == TWO
 
 
 @pytest.mark.parametrize(
