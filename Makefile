@@ -7,11 +7,11 @@
 #
 #   PYTHON=python3.12         which Python makes .venv
 #   TORCH_INDEX=<address>     index to take torch from first (CPU wheels: see constraints.txt)
-#   EPOCHS=3                  epochs of `make demo`
+#   EPOCHS=2                  epochs of `make demo`
 #   ARGS='-k journal'         more arguments for pytest
 
 PYTHON ?= python3
-EPOCHS ?= 3
+EPOCHS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 STAGE := $(VENV)/.stage

@@ -24,7 +24,7 @@ __all__ = ["Answer", "DemoResult", "Listener", "Question", "fresh_home", "questi
 DATA = Path(__file__).parent / "data"
 PROVIDER = "local"
 BASE_MODEL = "smollm2-135m"
-EPOCHS = 3
+EPOCHS = 2
 MAX_ANSWER_TOKENS = 24
 """The answers taught have about 16 tokens; the untuned model would go on for pages."""
 
