@@ -25,7 +25,7 @@ def demo(
     session: Session,
     epochs: Annotated[
         int, typer.Option("--epochs", min=0, help="Passes over the 200 support chats.")
-    ] = 3,
+    ] = 2,
 ) -> int:
     """Tune a small model and ask it before and after.
 
