@@ -52,6 +52,29 @@ def test_what_local_has_not_is_ignored_and_said(rig: Rig) -> None:
     assert [item.name for item in answer.ignored] == ["learning_rate_multiplier"]
 
 
+def test_what_stands_behind_a_name_is_part_of_the_identity(
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template = tmp_path / "template.jinja"
+    options = LocalOptions(chat_template=str(template))
+    template.write_text("{{ messages }} one")
+    first = rig.adapter().identity(rig.spec, options=options)
+    assert rig.adapter().identity(rig.spec, options=options) == first
+    template.write_text("{{ messages }} two")
+    assert rig.adapter().identity(rig.spec, options=options) != first
+
+    relative = rig.spec.model_copy(update={"base_model": "./m"})
+    found = []
+    for name in ("a", "b"):
+        folder = tmp_path / name / "m"
+        folder.mkdir(parents=True)
+        for file in ("config.json", "model.safetensors", "tokenizer.json"):
+            (folder / file).write_text("{}")
+        monkeypatch.chdir(folder.parent)
+        found.append(rig.adapter().identity(relative, options=LocalOptions()))
+    assert found[0] != found[1]
+
+
 def test_every_declared_knob_reaches_the_job(rig: Rig) -> None:
     stated = Hyperparameters(
         n_epochs=0, batch_size=6, learning_rate=0.5, max_steps=11, max_length_tokens=99,
