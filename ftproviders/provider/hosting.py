@@ -21,6 +21,7 @@ from ftproviders.schema.deployment import (
     DeploymentSnapshot,
     DeploymentSpec,
     Endpoint,
+    Lease,
 )
 from ftproviders.schema.job import TunedModel
 
@@ -113,6 +114,10 @@ class HostingAdapter(ABC):
     def undeploy(self, ref: DeploymentRef) -> None:
         """Delete a deployment."""
         raise self._lacks(HostingFeature.UNDEPLOY)
+
+    def extend(self, ref: DeploymentRef, lease: Lease) -> DeploymentSnapshot:
+        """Give a deployment another lease; return the deployment as it then is."""
+        raise self._lacks(HostingFeature.EXTEND)
 
     def _lacks(self, feature: HostingFeature) -> UnsupportedFeatureError:
         return UnsupportedFeatureError(

@@ -42,12 +42,16 @@ class Feature(StrEnum):
 
 
 class HostingFeature(StrEnum):
-    """Something a host may have: the names of the adapter's methods, all four or none."""
+    """Something a host may have: the names of the adapter's methods.
+
+    The first four come together or not at all; `EXTEND` only beside them.
+    """
 
     DEPLOY = "deploy"
     DEPLOYMENT = "deployment"
     DEPLOYMENTS = "deployments"
     UNDEPLOY = "undeploy"
+    EXTEND = "extend"
 
 
 @dataclass(frozen=True, kw_only=True)

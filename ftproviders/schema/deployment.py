@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from typing_extensions import override
 
-from ftproviders.schema.job import TunedModel
+from ftproviders.schema.job import JobFailure, TunedModel
 from ftproviders.schema.value import FrozenJson, UtcDatetime, Value
 
 __all__ = [
@@ -75,6 +75,16 @@ class DeploymentSnapshot(Value):
     model: TunedModel
     created_at: UtcDatetime | None = None
     lease: Lease | None = None
+    url: str | None = None
+    """Base address of the OpenAI-shaped API for other programs, once it is known."""
+    model_name: str | None = None
+    """What other programs send as ``model``."""
+    key_file: str | None = None
+    """File that holds the deployment's own token, where the host keeps it so; never the token."""
+    log: str | None = None
+    """Where the server's words can be read: a file, or an address."""
+    error: JobFailure | None = None
+    """Why it failed."""
 
 
 class DeploymentPage(Value):
