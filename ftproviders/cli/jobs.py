@@ -24,9 +24,9 @@ __all__ = [
     "cancel",
     "events",
     "jobs",
-    "metrics",
     "model",
     "reconcile",
+    "show",
     "status",
     "watch",
 ]
@@ -122,11 +122,12 @@ def status(session: Session, ref: Ref) -> int:
     """Ask how a job stands, now."""
     job = session.client.job(ref)
     job.refresh()
-    _show(session, job)
+    show(session, job)
     return 0
 
 
-def _show(session: Session, job: FineTuneJob) -> None:
+def show(session: Session, job: FineTuneJob) -> None:
+    """Show a job as it was last seen."""
     body = shapes.job(job)
     if session.out.json_mode:
         session.out.document("job", body)
@@ -161,7 +162,7 @@ def watch(session: Session, ref: Ref) -> int:
 
     job = session.client.job(ref)
     stay(session, job, timeout_seconds=None)
-    _show(session, job)
+    show(session, job)
     return 0
 
 
@@ -207,52 +208,6 @@ def _event(session: Session, job: FineTuneJob, happened: JobEvent) -> None:
 
 
 @verb
-def metrics(
-    session: Session,
-    ref: Ref,
-    csv: Annotated[bool, typer.Option("--csv", help="Write CSV with a header line.")] = False,
-) -> int:
-    """Show losses and other numbers, step by step."""
-    if csv and session.out.json_mode:
-        raise ConfigurationError("--csv and --json are two forms of the same.", hint="Leave one.")
-    job = session.client.job(ref)
-    found = job.metrics()
-    if session.out.json_mode:
-        body = {"ref": str(job.ref), "metrics": [shapes.metrics_point(one) for one in found]}
-        session.out.document("metrics", body)
-        return 0
-    names = list(dict.fromkeys(name for one in found for name in one.metrics))
-    if csv:
-        _csv(session, names, found)
-    elif not found:
-        session.out.note("No metrics yet.")
-    else:
-        rows = [
-            (
-                "" if one.step is None else str(one.step),
-                *(f"{one.metrics[n]:.6g}" if n in one.metrics else "" for n in names),
-            )
-            for one in found
-        ]
-        session.out.table(("step", *names), rows)
-    return 0
-
-
-def _csv(session: Session, names: list[str], found: Sequence[JobEvent]) -> None:
-    import csv
-    import io
-
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("step", "created_at", *names))
-    for one in found:
-        numbers = (repr(one.metrics[n]) if n in one.metrics else "" for n in names)
-        step = "" if one.step is None else one.step
-        writer.writerow((step, shapes.moment(one.created_at), *numbers))
-    session.out.line(text.getvalue().rstrip("\n"))
-
-
-@verb
 def model(session: Session, ref: Ref) -> int:
     """Print the name of the tuned model."""
     job = session.client.job(ref)
@@ -292,14 +247,14 @@ def cancel(session: Session, ref: Ref) -> int:
         )
     if job.cancel().status in (JobStatus.SUCCEEDED, JobStatus.FAILED):
         session.out.note("The job had ended already; there was nothing to cancel.")
-    _show(session, job)
+    show(session, job)
     return 0
 
 
 @verb
 def adopt(session: Session, ref: Ref) -> int:
     """Take a job that was made elsewhere into the journal."""
-    _show(session, session.client.adopt(ref))
+    show(session, session.client.adopt(ref))
     return 0
 
 

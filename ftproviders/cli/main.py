@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import typer
 
-from ftproviders.cli import catalogue, chatting, data, datafiles, jobs, submitting, trial
+from ftproviders.cli import catalogue, chatting, data, datafiles, jobs, metrics, submitting, trial
 from ftproviders.cli.failures import guarded
 from ftproviders.cli.output import Output
 from ftproviders.cli.streams import open_closed, settle, writing
@@ -36,7 +36,7 @@ for _command in (
     jobs.status,
     jobs.watch,
     jobs.events,
-    jobs.metrics,
+    metrics.metrics,
     jobs.model,
     jobs.cancel,
     jobs.adopt,
