@@ -1,4 +1,4 @@
-"""The thin use of ``transformers.Trainer``: loss where there are labels, length buckets, reports.
+"""The thin use of ``transformers.Trainer``: loss where there are labels, length buckets.
 
 Imports torch.
 """
@@ -6,21 +6,17 @@ Imports torch.
 from __future__ import annotations
 
 import inspect
-import math
-import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch.utils.data import DataLoader, Sampler
-from transformers import Trainer, TrainerCallback
+from transformers import Trainer
 from typing_extensions import override
 
 from ftproviders.worker.encoding import IGNORED, EncodedRow
-from ftproviders.worker.failures import WorkError
-from ftproviders.worker.lifecycle import Run
 
-__all__ = ["ChatTrainer", "LengthBuckets", "Reporter", "collate", "label_loss", "mean_loss"]
+__all__ = ["ChatTrainer", "LengthBuckets", "collate", "label_loss", "mean_loss"]
 
 _POOL_BATCHES = 50
 """Rows are sorted by length within pools of this many batches, so that order stays random."""
@@ -169,63 +165,3 @@ class ChatTrainer(Trainer):  # type: ignore[misc]  # transformers ships no types
             count = (inputs["labels"] != IGNORED).sum()
         loss = label_loss(model, inputs) / count
         return (loss, {}) if return_outputs else loss
-
-
-class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers ships no types
-    """Writes metrics, looks for a request to cancel, and ends a training whose loss is no number.
-
-    Args:
-        run: The run to report to.
-        trainer: The trainer, for its token count.
-    """
-
-    def __init__(self, run: Run, trainer: ChatTrainer) -> None:
-        self.run = run
-        self.trainer = trainer
-        self._since = time.monotonic()
-        self._tokens = 0
-
-    @override
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self._since = time.monotonic()
-        self.run.progress(step=0, total_steps=state.max_steps)
-
-    @override
-    def on_substep_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self.run.check()
-
-    @override
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self.run.progress(step=state.global_step, total_steps=state.max_steps)
-        self.run.check()
-
-    @override
-    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-        if not logs or "loss" not in logs:
-            return
-        loss, norm = float(logs["loss"]), float(logs.get("grad_norm", 0.0))
-        if not (math.isfinite(loss) and math.isfinite(norm)):
-            raise WorkError(
-                f"The loss is no finite number any more at step {state.global_step} (loss {loss}, "
-                f"gradient norm {norm}). "
-                f"Lower learning_rate, now {args.learning_rate:g}, or use option dtype=fp32.",
-                code="diverged",
-                param="learning_rate",
-            )
-        self.run.metrics(
-            f"Step {state.global_step} of {state.max_steps}: loss {loss:.4f}",
-            step=state.global_step,
-            metrics={
-                "train_loss": loss,
-                "learning_rate": float(logs["learning_rate"]),
-                "grad_norm": norm,
-                "epoch": round(float(state.epoch), 4),
-                "tokens_per_second": self._speed(),
-            },
-        )
-
-    def _speed(self) -> float:
-        moment, tokens = time.monotonic(), self.trainer.trained_tokens
-        speed = (tokens - self._tokens) / max(moment - self._since, 1e-6)
-        self._since, self._tokens = moment, tokens
-        return round(speed, 1)

@@ -68,7 +68,7 @@ def test_a_training_is_cancelled_in_the_middle(bench: Bench) -> None:
     assert snapshot.status is JobStatus.CANCELLED
     assert snapshot.model is None
     assert 0 < (snapshot.step or 0) < (snapshot.total_steps or 0) == 10000
-    assert not (bench.adapter.runs / ref.id / "adapter").exists()
+    assert not (bench.adapter.runs.folder / ref.id / "adapter").exists()
 
 
 def test_a_training_that_cannot_be_fails_in_words(bench: Bench, tmp_path: Path) -> None:

@@ -22,17 +22,16 @@ from ftproviders.adapters.local.inputs import (
 )
 from ftproviders.adapters.local.machine import machine_name, unsupported
 from ftproviders.adapters.local.options import LocalOptions, LocalSettings
+from ftproviders.adapters.local.runs import Runs
 from ftproviders.adapters.local.wire import (
     job_document,
     resolve,
     to_checkpoint,
     to_event,
-    to_snapshot,
 )
 from ftproviders.errors import (
     ConfigurationError,
     FineTuneError,
-    NotFoundError,
     ProviderTimeoutError,
     ProviderUnavailableError,
 )
@@ -85,7 +84,7 @@ class LocalTrainingAdapter(TrainingAdapter):
         super().__init__(settings)
         self.program = list(program or process.python_command("ftproviders.worker.train"))
         self.folder = settings.home.absolute() / "local"
-        self.runs = self.folder / "runs"
+        self.runs = Runs(self.folder)
         self.files = FileStore(self.folder / "files")
 
     # --- who and whether ---------------------------------------------------------------------
@@ -164,7 +163,7 @@ class LocalTrainingAdapter(TrainingAdapter):
         submission_id: str,
     ) -> JobRef:
         ref = JobRef(provider="local", id=submission_id)
-        final = self._run(submission_id)
+        final = self.runs.at(submission_id)
         if final.exists():
             return ref
         self._sweep()
@@ -173,7 +172,7 @@ class LocalTrainingAdapter(TrainingAdapter):
         word = process.launch(
             [*self.program, str(prepared.path), str(final.path)],
             log=prepared.log,
-            folder=self.runs,
+            folder=self.runs.folder,
             environ=process.environment(threads=self.settings.threads),
             timeout_seconds=self.settings.start_seconds,
         )
@@ -230,8 +229,8 @@ class LocalTrainingAdapter(TrainingAdapter):
         self, document: dict[str, object], files: Sequence[FileRef], submission_id: str
     ) -> RunDirectory:
         """Make a whole run beside the runs; it becomes one when its worker renames it."""
-        private_folder(self.runs)
-        prepared = self._run(f".new-{submission_id}-{secrets.token_hex(4)}")
+        private_folder(self.runs.folder)
+        prepared = self.runs.at(f".new-{submission_id}-{secrets.token_hex(4)}")
         prepared.path.mkdir(mode=0o700)
         try:
             for file in files:
@@ -245,62 +244,62 @@ class LocalTrainingAdapter(TrainingAdapter):
 
     def _sweep(self) -> None:
         """Remove prepared folders whose maker died before its worker started."""
-        for path in self.runs.glob(".new-*"):
+        for path in self.runs.folder.glob(".new-*"):
             abandoned = time.time() - path.stat().st_mtime > _STALE_SECONDS
             if abandoned and not process.alive(path / "lock"):
                 shutil.rmtree(path, ignore_errors=True)
 
     @override
     def find(self, query: SubmissionQuery) -> FindResult:
-        if not self._run(query.submission_id).exists():
+        if not self.runs.at(query.submission_id).exists():
             # A worker that is just starting will take over its folder, or find that it may not.
-            starting = self.runs.glob(f".new-{query.submission_id}-*")
+            starting = self.runs.folder.glob(f".new-{query.submission_id}-*")
             return NotSeen() if any(process.alive(p / "lock") for p in starting) else Absent()
         return Found(snapshot=self.retrieve(JobRef(provider="local", id=query.submission_id)))
 
     @override
     def retrieve(self, ref: JobRef) -> JobSnapshot:
-        run = self._existing(ref)
-        snapshot = self._snapshot(run)
+        run = self.runs.existing(ref)
+        snapshot = self.runs.snapshot(run)
         asked = run.cancel_requested_at()
         if asked is None or snapshot.status.terminal:
             return snapshot
         if snapshot.status is JobStatus.PAUSED:
-            return self._finish_cancelled(run)
+            return self.runs.finish_cancelled(run)
         if (datetime.now(UTC) - asked).total_seconds() > self.settings.grace_seconds:
-            self._signal(run, kill=True)
-            return self._finish_cancelled(run)
+            self.runs.signal(run, kill=True)
+            return self.runs.finish_cancelled(run)
         return snapshot
 
     @override
     def cancel(self, ref: JobRef) -> JobSnapshot:
-        run = self._existing(ref)
-        if self._snapshot(run).status.terminal:
-            return self._snapshot(run)
+        run = self.runs.existing(ref)
+        if self.runs.snapshot(run).status.terminal:
+            return self.runs.snapshot(run)
         run.request_cancel()
-        self._signal(run, kill=False)
+        self.runs.signal(run, kill=False)
         return self.retrieve(ref)
 
     @override
     def events(self, ref: JobRef, *, after: str | None = None) -> Sequence[JobEvent]:
-        run = self._existing(ref)
+        run = self.runs.existing(ref)
         start = int(after) if after and after.isdigit() else 0
         return [to_event(line) for line in run.events(after=start)]
 
     @override
     def checkpoints(self, ref: JobRef) -> Sequence[Checkpoint]:
-        run = self._existing(ref)
-        written = self._snapshot(run).base_model
+        run = self.runs.existing(ref)
+        written = self.runs.snapshot(run).base_model
         folders = sorted(run.checkpoints.glob("step-*"))
         return [to_checkpoint(str(f), read_json(f / "ftproviders.json"), written) for f in folders]
 
     @override
     def jobs(self, *, cursor: str | None = None) -> JobPage:
-        found = sorted(self._all(), key=lambda pair: pair[0], reverse=True)
+        found = sorted(self.runs.all(), key=lambda pair: pair[0], reverse=True)
         rest = [pair for pair in found if cursor is None or pair[0] < cursor]
         page = rest[:_PAGE_ROWS]
         return JobPage(
-            jobs=tuple(self._snapshot(run) for _, run in page),
+            jobs=tuple(self.runs.snapshot(run) for _, run in page),
             cursor=page[-1][0] if len(rest) > _PAGE_ROWS else None,
         )
 
@@ -314,7 +313,7 @@ class LocalTrainingAdapter(TrainingAdapter):
             methods=(Method.SUPERVISED,),
             details={"converted": alias_folder(self.settings.cache).is_dir()},
         )
-        snapshots = [self._snapshot(run) for _, run in sorted(self._all(), reverse=True)]
+        snapshots = [self.runs.snapshot(run) for _, run in sorted(self.runs.all(), reverse=True)]
         tuned = [
             BaseModelInfo(
                 name=s.model.name,
@@ -326,74 +325,6 @@ class LocalTrainingAdapter(TrainingAdapter):
             if s.model is not None
         ]
         return [base, *tuned]
-
-    # --- inside ------------------------------------------------------------------------------
-
-    def _run(self, name: str) -> RunDirectory:
-        return RunDirectory(self.runs / name)
-
-    def _all(self) -> list[tuple[str, RunDirectory]]:
-        """Return every run with its sort key: moment of creation and name."""
-        paths = [path for path in self.runs.glob("*") if not path.name.startswith(".")]
-        runs = [RunDirectory(path) for path in paths]
-        return [(f"{r.job().get('created_at', '')} {r.path.name}", r) for r in runs if r.exists()]
-
-    def _existing(self, ref: JobRef) -> RunDirectory:
-        here = self.account()
-        if ref.account not in (None, here):
-            raise ConfigurationError(
-                f"Job {ref} is on the machine {ref.account}; this is {here}.",
-                provider="local",
-                hint=f"Run the command on {ref.account}, or set FTPROVIDERS_HOME to its folder.",
-                ref=ref,
-            )
-        run = self._run(ref.id)
-        if "/" in ref.id or ref.id.startswith(".") or not run.exists():
-            raise NotFoundError(
-                f"There is no job {ref.id} on this machine ({here}).",
-                provider="local",
-                operation="retrieve",
-                hint="`ftproviders jobs --remote` lists the jobs here; FTPROVIDERS_HOME chooses "
-                "the "
-                "folder they are in.",
-                ref=ref,
-            )
-        return run
-
-    def _snapshot(self, run: RunDirectory) -> JobSnapshot:
-        # First the lock, then the status: what a dead worker wrote is final.
-        alive = process.alive(run.lock)
-        return to_snapshot(
-            JobRef(provider="local", id=run.path.name),
-            job=run.job(),
-            status=run.status(),
-            alive=alive,
-            cancelling=run.cancel_requested_at() is not None,
-            adapter=str(run.adapter),
-            log=str(run.log),
-        )
-
-    def _signal(self, run: RunDirectory, *, kill: bool) -> None:
-        worker = run.worker()
-        # Only the holder of the lock is the worker; the number of a dead one may be somebody
-        # else's.
-        if worker and process.alive(run.lock):
-            process.signal_worker(worker["pid"], worker["started_at"], kill=kill)
-
-    def _finish_cancelled(self, run: RunDirectory) -> JobSnapshot:
-        """Write the verdict for a worker that is gone; when it still goes, a later look does it."""
-        lock = process.try_hold(run.lock)
-        if lock is not None:
-            try:
-                if not self._terminal(run):
-                    run.append_event("Training was cancelled.", level="warning")
-                    run.write_status({"status": "cancelled", "finished_at": now()})
-            finally:
-                process.release(lock)
-        return self._snapshot(run)
-
-    def _terminal(self, run: RunDirectory) -> bool:
-        return run.status().get("status") in ("succeeded", "failed", "cancelled")
 
 
 def _local(options: ProviderOptions) -> LocalOptions:

@@ -89,7 +89,7 @@ def test_the_loser_of_the_rename_leaves_nothing(rig: Rig) -> None:
     word = process.launch(
         [*adapter.program, str(prepared.path), str(rig.run())],
         log=prepared.log,
-        folder=adapter.runs,
+        folder=adapter.runs.folder,
         environ=process.environment(),
         timeout_seconds=60,
     )

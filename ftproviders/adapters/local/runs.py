@@ -1,0 +1,98 @@
+"""The runs on this machine: found by name, read as snapshots, signalled, closed when dead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ftproviders.adapters.local.machine import machine_name
+from ftproviders.adapters.local.wire import to_snapshot
+from ftproviders.errors import ConfigurationError, NotFoundError
+from ftproviders.schema.job import JobRef, JobSnapshot
+from ftproviders.worker import process
+from ftproviders.worker.rundir import RunDirectory, now
+
+__all__ = ["Runs"]
+
+_TERMINAL = ("succeeded", "failed", "cancelled")
+
+
+class Runs:
+    """The folder of all runs.
+
+    Args:
+        folder: The provider's state folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.state = folder
+        self.folder = folder / "runs"
+
+    def at(self, name: str) -> RunDirectory:
+        """Return the run directory of that name; it need not exist."""
+        return RunDirectory(self.folder / name)
+
+    def all(self) -> list[tuple[str, RunDirectory]]:
+        """Return every run with its sort key: moment of creation and name."""
+        paths = [path for path in self.folder.glob("*") if not path.name.startswith(".")]
+        runs = [RunDirectory(path) for path in paths]
+        return [(f"{r.job().get('created_at', '')} {r.path.name}", r) for r in runs if r.exists()]
+
+    def existing(self, ref: JobRef) -> RunDirectory:
+        """Return the run of a job.
+
+        Raises:
+            ConfigurationError: The job is on another machine.
+            NotFoundError: There is no such job.
+        """
+        here = machine_name(self.state)
+        if ref.account not in (None, here):
+            raise ConfigurationError(
+                f"Job {ref} is on the machine {ref.account}; this is {here}.",
+                provider="local",
+                hint=f"Run the command on {ref.account}, or set FTPROVIDERS_HOME to its folder.",
+                ref=ref,
+            )
+        run = self.at(ref.id)
+        if "/" in ref.id or ref.id.startswith(".") or not run.exists():
+            raise NotFoundError(
+                f"There is no job {ref.id} on this machine ({here}).",
+                provider="local",
+                operation="retrieve",
+                hint="`ftproviders jobs --remote` lists the jobs here; FTPROVIDERS_HOME chooses "
+                "the folder they are in.",
+                ref=ref,
+            )
+        return run
+
+    def snapshot(self, run: RunDirectory) -> JobSnapshot:
+        """Read a run."""
+        # First the lock, then the status: what a dead worker wrote is final.
+        alive = process.alive(run.lock)
+        return to_snapshot(
+            JobRef(provider="local", id=run.path.name),
+            job=run.job(),
+            status=run.status(),
+            alive=alive,
+            cancelling=run.cancel_requested_at() is not None,
+            adapter=str(run.adapter),
+            log=str(run.log),
+        )
+
+    def signal(self, run: RunDirectory, *, kill: bool) -> None:
+        """Ask the run's worker to stop, or end it; nothing when it is gone."""
+        worker = run.worker()
+        # Only the holder of the lock is the worker; the number of a dead one may be somebody's.
+        if worker and process.alive(run.lock):
+            process.signal_worker(worker["pid"], worker["started_at"], kill=kill)
+
+    def finish_cancelled(self, run: RunDirectory) -> JobSnapshot:
+        """Write the verdict for a worker that is gone; when it still goes, a later look does it."""
+        lock = process.try_hold(run.lock)
+        if lock is not None:
+            try:
+                if run.status().get("status") not in _TERMINAL:
+                    run.append_event("Training was cancelled.", level="warning")
+                    run.write_status({"status": "cancelled", "finished_at": now()})
+            finally:
+                process.release(lock)
+        return self.snapshot(run)
