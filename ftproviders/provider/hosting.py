@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import ClassVar
 
 from typing_extensions import override
@@ -32,7 +33,8 @@ class HostingAdapter(ABC):
     """One host, as the runtime sees it.
 
     A host where a tuned model answers at once overrides nothing but `endpoint` and `credentials`;
-    a host with deployments overrides and declares all four of `HostingFeature`.
+    a host with deployments overrides and declares the first four of `HostingFeature`, and `extend`
+    where a lease can be changed later.
     """
 
     info: ClassVar[ProviderInfo]
@@ -63,6 +65,24 @@ class HostingAdapter(ABC):
     def preflight(self) -> ConfigurationError | None:
         """Say why this adapter cannot work, or None. No network."""
         return missing_modules(self.info)
+
+    def account(self) -> str:
+        """Return the account whose deployments these are. No network, never a key.
+
+        Override where one installation can reach several: namespaces, resources, workspaces.
+        """
+        return self.info.name
+
+    def free(self) -> bool:
+        """Say whether a deployment here never costs money. Override where settings decide it."""
+        return self.info.free
+
+    def now(self) -> datetime | None:
+        """Return the host's own time, by which leases end; None = it tells none, take ours.
+
+        Override where the service says what time it is, in a ``Date`` header for instance.
+        """
+        return None
 
     def chat(
         self,
@@ -100,7 +120,14 @@ class HostingAdapter(ABC):
     # --- deployments: override and declare together -------------------------------------------
 
     def deploy(self, model: TunedModel, spec: DeploymentSpec) -> DeploymentRef:
-        """Create a deployment; lease tags are written with the resource."""
+        """Create a deployment; lease tags are written with the resource.
+
+        The ref's id is ``spec.name``: after a lost answer the deployment is looked for by it.
+        Readiness is not waited for.
+
+        Raises:
+            ConflictError: There is a deployment of that name already, whoever made it.
+        """
         raise self._lacks(HostingFeature.DEPLOY)
 
     def deployment(self, ref: DeploymentRef) -> DeploymentSnapshot:
@@ -120,6 +147,14 @@ class HostingAdapter(ABC):
         raise self._lacks(HostingFeature.EXTEND)
 
     def _lacks(self, feature: HostingFeature) -> UnsupportedFeatureError:
+        if feature is HostingFeature.EXTEND:
+            return UnsupportedFeatureError(
+                f"Provider {self.info.name} cannot change a deployment's lease.",
+                feature=feature.value,
+                provider=self.info.name,
+                operation=feature.value,
+                hint="Undeploy it when it is not needed any more, and deploy with another --ttl.",
+            )
         return UnsupportedFeatureError(
             f"Provider {self.info.name} has no deployments: a tuned model answers at once.",
             feature=feature.value,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from ftproviders.errors import (
@@ -31,7 +31,7 @@ class HostingContract:
     """Everything that a host promises."""
 
     def test_hosting_features_are_declared_and_overridden(self, rig: HostingRig) -> None:
-        """All four or none, and what is declared is what is there."""
+        """What is declared is there: the first four or none, `extend` only beside them."""
         made, base = type(rig.adapter()), HostingAdapter
         there = {
             feature
@@ -39,7 +39,9 @@ class HostingContract:
             if getattr(made, feature.value) is not getattr(base, feature.value)
         }
         require(there == rig.info.hosting_features, f"declared is not overridden: {there}")
-        require(len(there) in (0, len(HostingFeature)), f"all four or none: {sorted(there)}")
+        four = set(HostingFeature) - {HostingFeature.EXTEND}
+        require(there & four in (set(), four), f"all four or none: {sorted(there)}")
+        require(not there or there >= four, f"extend without deployments: {sorted(there)}")
 
     def test_host_says_what_it_takes(self, rig: HostingRig) -> None:
         """The info names the class and the sources, and the rig's model is one of them."""
@@ -56,6 +58,7 @@ class HostingContract:
             HostingFeature.DEPLOYMENT: partial(adapter.deployment, ref),
             HostingFeature.DEPLOYMENTS: adapter.deployments,
             HostingFeature.UNDEPLOY: partial(adapter.undeploy, ref),
+            HostingFeature.EXTEND: partial(adapter.extend, ref, Lease(id="x", owner="y")),
         }
         for feature, call in calls.items():
             if feature not in rig.info.hosting_features:
@@ -127,6 +130,7 @@ class HostingContract:
         adapter = rig.adapter()
         ref = adapter.deploy(rig.model(), DeploymentSpec(name=_name()))
         require(ref.provider == rig.info.name, "the deployment's provider")
+        require(adapter.deployment(ref).ref == ref, "a deployment is read under its own ref")
         ready = _ready(rig, adapter, ref)
         require(ready.model.name == rig.model().name, f"deployed {ready.model.name}")
         require(ready.lease is None, "deployed without a lease, so it has none")
@@ -153,6 +157,42 @@ class HostingContract:
         require(listed[ref].lease == lease, "the listing shows the lease")
         adapter.undeploy(ref)
         require(ref not in [found.ref for found in _listed(adapter)], "gone from the listing")
+
+    def test_deployment_is_found_by_its_name(self, rig: HostingRig) -> None:
+        """The ref's id is the name that was asked for: all that is known after a lost answer."""
+        if HostingFeature.DEPLOY not in rig.info.hosting_features:
+            return
+        adapter = rig.adapter()
+        name = _name()
+        by_name = DeploymentRef(provider=rig.info.name, id=name)
+        read = partial(as_runtime, adapter, "deployment", partial(adapter.deployment, by_name))
+        raised(NotFoundError, read, when="reading a name that was never used")
+        ref = adapter.deploy(rig.model(), DeploymentSpec(name=name))
+        require(ref.id == name, f"deployed as {name}, and the ref's id is {ref.id}")
+        require(adapter.deployment(by_name).ref == ref, "found by its name alone")
+        adapter.undeploy(ref)
+
+    def test_lease_can_be_changed(self, rig: HostingRig) -> None:
+        """`extend` writes the new lease; reading and listing show it, and the model stays."""
+        if HostingFeature.EXTEND not in rig.info.hosting_features:
+            return
+        adapter = rig.adapter()
+        name = _name()
+        end = datetime(2031, 5, 4, 3, 2, 1, tzinfo=UTC)
+        lease = Lease(id=name, owner="contract@example", expires_at=end)
+        ref = adapter.deploy(rig.model(), DeploymentSpec(name=name, lease=lease))
+        for later in (end + timedelta(days=1), None):
+            changed = lease.model_copy(update={"expires_at": later})
+            told = adapter.extend(ref, changed)
+            require(told.ref == ref, "extend tells of the same deployment")
+            require(told.lease == changed, f"extend must return the new lease, not {told.lease}")
+            require(adapter.deployment(ref).lease == changed, "reading shows the new lease")
+            require(adapter.deployment(ref).model.name == rig.model().name, "the model stays")
+            listed = {found.ref: found.lease for found in _listed(adapter)}
+            require(listed.get(ref) == changed, "the listing shows the new lease")
+        adapter.undeploy(ref)
+        extend = partial(as_runtime, adapter, "extend", partial(adapter.extend, ref, lease))
+        raised(NotFoundError, extend, when="extending what was deleted")
 
     def test_taken_name_is_a_conflict(self, rig: HostingRig) -> None:
         """A deployment of that name is neither adopted nor overwritten."""

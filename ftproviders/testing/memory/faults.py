@@ -25,7 +25,7 @@ REQUESTS = frozenset(
     {
         "upload", "files", "delete_file", "create", "find", "retrieve", "jobs", "cancel", "pause",
         "resume", "events", "checkpoints", "models", "chat", "deploy", "deployment", "deployments",
-        "undeploy",
+        "undeploy", "extend",
     }
 )  # fmt: skip
 """The server's requests, by the names that a fault may give."""
@@ -87,7 +87,7 @@ class Fault(Value):
 
     Operations are the names of the server's requests: upload, files, delete_file, create, find,
     retrieve, jobs, cancel, pause, resume, events, checkpoints, models, chat, deploy, deployment,
-    deployments, undeploy; ``*`` is any of them.
+    deployments, undeploy, extend; ``*`` is any of them.
     """
 
     operation: str

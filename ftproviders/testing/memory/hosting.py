@@ -18,6 +18,7 @@ from ftproviders.schema.deployment import (
     DeploymentSpec,
     DeploymentStatus,
     Endpoint,
+    Lease,
 )
 from ftproviders.schema.job import TunedModel
 from ftproviders.testing.memory import PROVIDER, wire
@@ -42,6 +43,15 @@ class MemoryHosting(HostingAdapter):
         super().__init__(settings)
         self._connection = Connection(settings, server)
         self._key = settings.api_key
+        self._paid = settings.paid
+
+    @override
+    def account(self) -> str:
+        return self._connection.account
+
+    @override
+    def free(self) -> bool:
+        return not self._paid
 
     @override
     def endpoint(self, target: TunedModel | DeploymentRef) -> Endpoint:
@@ -121,6 +131,12 @@ class MemoryHosting(HostingAdapter):
     def undeploy(self, ref: DeploymentRef) -> None:
         with self._translating("undeploy"):
             self._connection.ask("undeploy", id=ref.id)
+
+    @override
+    def extend(self, ref: DeploymentRef, lease: Lease) -> DeploymentSnapshot:
+        with self._translating("extend"):
+            entry = self._connection.ask("extend", id=ref.id, tags=wire.lease_tags(lease))
+            return wire.deployment(entry, account=self._connection.public_account)
 
     @override
     def translate(self, error: Exception, *, operation: str) -> FineTuneError:

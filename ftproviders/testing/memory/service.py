@@ -286,6 +286,15 @@ def _deployments(call: Call) -> dict[str, Any]:
     return call.page(mine[::-1])
 
 
+def _extend(call: Call) -> dict[str, Any]:
+    call.only("id", "tags")
+    key = call.need("id")
+    entry = call.owned("deployment", f"{call.account}/{key}")
+    changed = {**entry, "tags": {**entry["tags"], **call.need("tags")}}
+    call.state.put("deployment", f"{call.account}/{key}", changed)
+    return changed
+
+
 def _undeploy(call: Call) -> dict[str, Any]:
     call.only("id")
     key = call.need("id")
@@ -316,4 +325,5 @@ OPERATIONS: Mapping[str, Handler] = {
     "deployment": _deployment,
     "deployments": _deployments,
     "undeploy": _undeploy,
+    "extend": _extend,
 }
