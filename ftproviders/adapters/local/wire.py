@@ -52,6 +52,21 @@ _SCHEDULERS = (
     "inverse_sqrt",
 )
 
+_TOLD = (
+    "settings",
+    "versions",
+    "hardware",
+    "dtype",
+    "device",
+    "parameters",
+    "files",
+    "chat_template",
+    "assistant_tokens_by",
+    "machine",
+    "spec",
+)
+"""Entries of ``job.json`` that a snapshot carries as facts."""
+
 _WORDS = {word: JobStatus(word) for word in ("pending", "validating", "running")} | {
     word: JobStatus(word) for word in ("succeeded", "failed", "cancelled")
 }
@@ -171,7 +186,16 @@ def to_snapshot(
         step=status.get("step"),
         total_steps=status.get("total_steps"),
         training_files=tuple(f["id"] for f in job.get("files", []) if f["purpose"] == "training"),
+        facts=_facts(job),
     )
+
+
+def _facts(job: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what reports show of ``job.json``, as far as it is there."""
+    facts = {name: job[name] for name in _TOLD if job.get(name) is not None}
+    if job.get("method") == "supervised":
+        facts["units"] = dict.fromkeys(("train_loss", "validation_loss"), "nats per token")
+    return facts
 
 
 def to_event(line: Mapping[str, Any]) -> JobEvent:
