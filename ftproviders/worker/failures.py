@@ -6,11 +6,19 @@ import errno
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["WorkCancelled", "WorkError", "explain"]
+__all__ = ["WorkCancelled", "WorkError", "WorkPaused", "explain"]
+
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""The disk is full, the user's share of it, or a file would be larger than the user may write."""
 
 
 class WorkCancelled(BaseException):
     """Somebody asked to cancel. Not an Exception, so that no library swallows it."""
+
+
+class WorkPaused(BaseException):
+    """Somebody asked to pause, and all that is needed to go on is kept."""
 
 
 class WorkError(Exception):
@@ -49,7 +57,7 @@ def explain(error: BaseException, settings: Mapping[str, Any]) -> WorkError:
             code="out_of_memory",
             param="batch_size",
         )
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
         return WorkError(
             f"The disk is full: {error.filename or 'a file'} could not be written. Make room, or "
             f"set "

@@ -1,5 +1,8 @@
 """The life of a training worker: take the run over, work, leave a verdict. Standard library only.
 
+A run has one worker at a time, the holder of its lock. The first one makes the run; after a pause
+or a death another goes on with it.
+
 What the work is comes as a function, so that this module starts in a blink and can be tested
 without torch.
 """
@@ -12,21 +15,40 @@ import os
 import shutil
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from enum import StrEnum
 from pathlib import Path
 from types import FrameType
 
 from ftproviders.worker import process
-from ftproviders.worker.failures import WorkCancelled, WorkError, explain
+from ftproviders.worker.failures import WorkCancelled, WorkError, WorkPaused, explain
 from ftproviders.worker.rundir import RunDirectory, now
 
-__all__ = ["EXISTS", "READY", "Run", "run_worker"]
+__all__ = ["EXISTS", "PAUSED_WORDS", "READY", "TERMINAL_WORDS", "Request", "Run", "run_worker"]
 
 READY = "ready"
 """Word of a worker that has made the run its own."""
 EXISTS = "exists"
-"""Word of a worker that found the run there already, and left."""
+"""Word of a worker that found the run there already, or at work, or ended, and left."""
+
+TERMINAL_WORDS = ("succeeded", "failed", "cancelled")
+"""Words of ``status.json`` after which nothing happens any more."""
+PAUSED_WORDS = ("paused", "disk_full")
+"""Words of a worker that left on purpose and can be followed by another."""
+
+_PATIENCE_SECONDS = 10.0
+"""How long a worker waits for one that is leaving; lookers hold the lock for an instant only."""
+_GLANCE_SECONDS = 1.0
+"""How long a worker looks before it believes that another one works here."""
+
+
+class Request(StrEnum):
+    """What somebody asked a worker for."""
+
+    CANCEL = "cancel"
+    PAUSE = "pause"
 
 
 class Run:
@@ -39,8 +61,18 @@ class Run:
     def __init__(self, directory: RunDirectory) -> None:
         self.directory = directory
         self.job = directory.job()
+        status = directory.status()
+        self.attempt = int(status.get("attempts", 1))
+        """1 for the first worker of the run, one more for each that went on with it."""
         self._cancelled = False
         self._interruptible = False
+        self._seconds_before = float(status.get("worked_seconds", 0.0))
+        self._since = time.monotonic()
+
+    @property
+    def worked_seconds(self) -> float:
+        """How long the run's workers have worked, all attempts together."""
+        return round(self._seconds_before + time.monotonic() - self._since, 3)
 
     def event(self, message: str, *, level: str = "info") -> None:
         """Tell something to whoever watches."""
@@ -58,30 +90,42 @@ class Run:
 
     def progress(self, *, step: int, total_steps: int) -> None:
         """Say how far the training is."""
-        self.directory.write_status({"step": step, "total_steps": total_steps}, durable=False)
+        facts = {"step": step, "total_steps": total_steps, "worked_seconds": self.worked_seconds}
+        self.directory.write_status(facts, durable=False)
 
     def found(self, **facts: object) -> None:
         """Add to ``job.json`` what only the worker could find out."""
         self.job = {**self.job, **facts}
         self.directory.write_job(self.job)
 
+    def requested(self) -> Request | None:
+        """Return what somebody asked for; a cancel comes before a pause."""
+        if self._cancelled or self.directory.cancel_requested_at() is not None:
+            return Request.CANCEL
+        return Request.PAUSE if self.directory.pause_requested() else None
+
     def check(self) -> None:
-        """Go on, unless somebody asked to cancel.
+        """Go on, unless somebody asked to cancel. A pause waits until a checkpoint is written.
 
         Raises:
             WorkCancelled: Somebody did.
         """
-        if self._cancelled or self.directory.cancel_requested_at() is not None:
+        if self.requested() is Request.CANCEL:
             raise WorkCancelled
+
+    def _break_off(self) -> None:
+        self.check()
+        if self.requested() is Request.PAUSE:
+            raise WorkPaused
 
     @contextlib.contextmanager
     def interruptible(self) -> Iterator[None]:
-        """Let a request to cancel break into the block at once, not only at `check`."""
+        """Let a request break into the block at once: in it, nothing is lost by leaving."""
         self._interruptible = True
         try:
-            self.check()
+            self._break_off()
             yield
-            self.check()
+            self._break_off()
         finally:
             self._interruptible = False
 
@@ -91,38 +135,82 @@ class Run:
         if self._interruptible:
             raise WorkCancelled
 
+    def on_pause(self, _number: int, _frame: FrameType | None) -> None:
+        """Handle SIGUSR1, which says that a request to pause has been written down."""
+        if self._interruptible:
+            self._break_off()
+
 
 def run_worker(work: Callable[[Run], Mapping[str, object]]) -> int:
     """Be a worker. Command line: the prepared folder, then the run's final folder.
 
     The first act is to leave the parent, lock the prepared folder and rename it to its final name.
     The rename decides between two workers of one submission: it fails where a run is already.
+    Where both are one folder, the worker goes on with that run; there the lock decides.
 
     Args:
         work: Does the job; returns facts for ``status.json``.
 
     Returns:
-        The exit code: 0 = succeeded or there was nothing to do, 1 = failed or cancelled.
+        The exit code: 0 = succeeded, paused, or there was nothing to do, 1 = failed or cancelled.
     """
     prepared, final = RunDirectory(Path(sys.argv[1])), RunDirectory(Path(sys.argv[2]))
     process.daemonize()
     os.umask(0o077)
-    process.hold(prepared.lock)
-    if not _take_over(prepared, final):
-        shutil.rmtree(prepared.path, ignore_errors=True)
+    # Until there is somebody to handle it: the request itself is a file and is not lost.
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    if not (_go_on(final) if prepared.path == final.path else _begin(prepared, final)):
         process.tell_parent(EXISTS)
         return 0
     run = Run(final)
     signal.signal(signal.SIGTERM, run.on_terminate)
+    signal.signal(signal.SIGUSR1, run.on_pause)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     process.tell_parent(READY)
     return _work(run, work)
 
 
-def _take_over(prepared: RunDirectory, final: RunDirectory) -> bool:
+def _begin(prepared: RunDirectory, final: RunDirectory) -> bool:
+    process.hold(prepared.lock)
+    if _take_over(prepared, final):
+        return True
+    shutil.rmtree(prepared.path, ignore_errors=True)
+    return False
+
+
+def _go_on(directory: RunDirectory) -> bool:
+    """Make a run that has no worker ours; False when it has one, or has ended."""
+    if not _follow(directory):
+        return False
+    status = directory.status()
+    if status.get("status") in TERMINAL_WORDS or directory.cancel_requested_at() is not None:
+        return False
+    directory.sweep()
+    _sign(directory)
+    attempt = int(status.get("attempts", 1)) + 1
+    directory.write_status({"status": "pending", "attempts": attempt, "error": None})
+    return True
+
+
+def _follow(directory: RunDirectory) -> bool:
+    """Take the lock of a run; wait for a worker that is leaving, but not for one at work."""
+    began = time.monotonic()
+    while process.try_hold(directory.lock) is None:
+        leaving = directory.status().get("status") in PAUSED_WORDS
+        if time.monotonic() - began > (_PATIENCE_SECONDS if leaving else _GLANCE_SECONDS):
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def _sign(directory: RunDirectory) -> None:
     import psutil
 
-    prepared.write_worker(pid=os.getpid(), started_at=psutil.Process().create_time())
+    directory.write_worker(pid=os.getpid(), started_at=psutil.Process().create_time())
+
+
+def _take_over(prepared: RunDirectory, final: RunDirectory) -> bool:
+    _sign(prepared)
     try:
         prepared.path.rename(final.path)
     except OSError as error:
@@ -140,14 +228,19 @@ def _take_over(prepared: RunDirectory, final: RunDirectory) -> bool:
 def _work(run: Run, work: Callable[[Run], Mapping[str, object]]) -> int:
     directory = run.directory
     try:
-        directory.write_status({"status": "validating", "started_at": now()})
+        first = directory.status().get("started_at")
+        directory.write_status({"status": "validating", "started_at": first or now()})
         facts = dict(work(run))
         run.event("Training succeeded.")
-        directory.write_status(facts | {"status": "succeeded", "finished_at": now()})
+        _end(run, "succeeded", **facts)
+        return 0
+    except WorkPaused:
+        directory.append_event("Training is paused.")
+        _leave(run, "paused")
         return 0
     except WorkCancelled:
         directory.append_event("Training was cancelled.", level="warning")
-        directory.write_status({"status": "cancelled", "finished_at": now()})
+        _end(run, "cancelled")
     # The verdict must be written down whatever was raised; the log keeps the traceback.
     except BaseException as error:  # noqa: BLE001
         traceback.print_exc()
@@ -155,13 +248,28 @@ def _work(run: Run, work: Callable[[Run], Mapping[str, object]]) -> int:
     return 1
 
 
+def _end(run: Run, word: str, **facts: object) -> None:
+    _leave(run, word, finished_at=now(), **facts)
+
+
+def _leave(run: Run, word: str, **facts: object) -> None:
+    run.directory.write_status({**facts, "status": word, "worked_seconds": run.worked_seconds})
+
+
 def _fail(run: Run, failure: WorkError) -> None:
     directory = run.directory
     message = failure.message
+    # A full disk is not the end of a training that has something to go on from.
+    paused = failure.code == "disk_full" and directory.checkpoint_step() is not None
+    if paused:
+        message += f" Then resume: the checkpoint of step {directory.checkpoint_step()} is whole."
     if failure.code == "crashed":
         message += f". The whole story is in {directory.log}."
     error = {"message": message, "code": failure.code, "param": failure.param}
     # On a full disk the event may not fit; the verdict is tried all the same.
     with contextlib.suppress(OSError):
         directory.append_event(message, level="error")
-    directory.write_status({"status": "failed", "error": error, "finished_at": now()})
+    if paused:
+        _leave(run, "disk_full", error=error)
+    else:
+        _end(run, "failed", error=error)

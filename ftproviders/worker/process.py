@@ -21,6 +21,9 @@ __all__ = [
     "READY_VARIABLE",
     "alive",
     "daemonize",
+    "die_with_parent",
+    "end_group",
+    "ended",
     "environment",
     "exclusive",
     "hold",
@@ -35,6 +38,10 @@ __all__ = [
 
 READY_VARIABLE = "FTPROVIDERS_READY_FD"
 """Holds the number of the pipe on which a worker tells its parent that it has taken over."""
+
+
+_PR_SET_PDEATHSIG = 1
+"""Number of the request in Linux' prctl(2)."""
 
 
 def supported() -> bool:
@@ -129,6 +136,34 @@ def daemonize() -> None:
     """
     if os.fork() > 0:
         os._exit(0)
+
+
+def die_with_parent(parent: int) -> None:
+    """Have the system end this process with the one that started it, however that one ends.
+
+    Linux sends SIGKILL by itself; elsewhere a thread looks twice a second.
+
+    Args:
+        parent: The parent's process number, to notice that it died before this call.
+    """
+    if sys.platform == "linux":
+        import ctypes
+
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+            raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    else:
+        import threading
+
+        threading.Thread(target=_end_without, args=(parent,), daemon=True).start()
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _end_without(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
 
 
 def tell_parent(word: str) -> None:
@@ -234,14 +269,15 @@ def _open_lock(path: Path) -> int:
 # --- stopping --------------------------------------------------------------------------------
 
 
-def signal_worker(pid: int, started_at: float, *, kill: bool) -> bool:
-    """Ask a worker to stop, or end its whole process group.
+def signal_worker(pid: int, started_at: float, *, kill: bool, number: int = signal.SIGTERM) -> bool:
+    """Ask a worker for something, or end its whole process group.
 
     Args:
         pid: The worker's process.
         started_at: Its start time in seconds since the epoch, as psutil tells it: a number that was
             given to another process in the meantime is left alone.
-        kill: False = SIGTERM to the process, True = SIGKILL to its group.
+        kill: False = a signal to the process, True = SIGKILL to its group.
+        number: The signal to the process; the default asks it to stop.
 
     Returns:
         Whether there was such a process.
@@ -255,10 +291,26 @@ def signal_worker(pid: int, started_at: float, *, kill: bool) -> bool:
         if kill:
             os.killpg(os.getpgid(pid), signal.SIGKILL)
         else:
-            found.send_signal(signal.SIGTERM)
+            found.send_signal(number)
     except (psutil.NoSuchProcess, ProcessLookupError):
         return False
     return True
+
+
+def ended(pid: int) -> bool:
+    """Say whether a child of ours has ended; its number stays taken until it is waited for."""
+    import psutil
+
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+
+
+def end_group(pid: int) -> None:
+    """End every process of the group that `pid`, a child of ours not yet waited for, leads."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 def python_command(module: str) -> list[str]:

@@ -8,10 +8,12 @@
     worker.json    process of the worker
     lock           held by the worker as long as it lives
     cancel.json    there when somebody asked to cancel
+    pause.json     there when somebody asked to pause
     worker.log     everything the worker printed
     training.jsonl, validation.jsonl
     adapter/       the tuned model
-    checkpoints/   step-000025/ ...
+    merged/        the tuned model in one piece, when that was asked for
+    checkpoints/   step-00000025/ ..., and latest.json, which names the one to go on from
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -84,6 +87,7 @@ class RunDirectory:
         self.lock = path / "lock"
         self.log = path / "worker.log"
         self.adapter = path / "adapter"
+        self.merged = path / "merged"
         self.checkpoints = path / "checkpoints"
         self._next_event: int | None = None
 
@@ -134,6 +138,35 @@ class RunDirectory:
         """Ask the worker to stop at its next step; asking again changes nothing."""
         if self.cancel_requested_at() is None:
             write_json(self.path / "cancel.json", {"requested_at": now()})
+
+    def pause_requested(self) -> bool:
+        """Say whether somebody asked to pause."""
+        return (self.path / "pause.json").exists()
+
+    def request_pause(self) -> None:
+        """Ask the worker to write a checkpoint after its present step, and to leave."""
+        write_json(self.path / "pause.json", {"requested_at": now()})
+
+    def withdraw_pause(self) -> None:
+        """Take a request to pause back; nothing when there is none."""
+        (self.path / "pause.json").unlink(missing_ok=True)
+
+    def checkpoint_step(self) -> int | None:
+        """Return the step of the checkpoint to go on from; None = there is none."""
+        step = read_json(self.checkpoints / "latest.json").get("step")
+        return step if isinstance(step, int) else None
+
+    def sweep(self) -> None:
+        """Remove what a killed worker left half done. Only whoever holds the lock may do it."""
+        left = [*self.path.glob(".*.json.*"), *self.checkpoints.glob(".*.json.*")]
+        for folder in (self.path, self.checkpoints):
+            for pattern in (".new-*", ".old-*", ".*.new-*", ".*.old-*"):
+                left += folder.glob(pattern)
+        for path in left:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
     def last_words(self, lines: int = 5) -> str:
         """Return the end of the worker's log on one line."""
