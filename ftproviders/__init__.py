@@ -17,7 +17,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ftproviders.client import FineTuneClient, FineTuneJob
+    from ftproviders.client import Deployment, FineTuneClient, FineTuneJob
     from ftproviders.config import Config
     from ftproviders.data.conversion import RowMapping, convert
     from ftproviders.data.repair import repair
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
         CostLimitError,
         DatasetError,
         DeploymentError,
+        DeploymentFailedError,
+        DeploymentTimeoutError,
         FineTuneError,
         InvalidRequestError,
         JobCancelledError,
@@ -58,7 +60,15 @@ if TYPE_CHECKING:
     from ftproviders.schema.chat import ChatExample, ChatMessage, PreferenceExample
     from ftproviders.schema.conversion import ConversionReport, RepairReport, SplitReport
     from ftproviders.schema.dataset import Dataset, Issue, ValidationReport
-    from ftproviders.schema.deployment import ChatReply
+    from ftproviders.schema.deployment import (
+        ChatReply,
+        DeploymentRef,
+        DeploymentSnapshot,
+        DeploymentStatus,
+        Endpoint,
+        Lease,
+        ReapReport,
+    )
     from ftproviders.schema.hyperparameters import Hyperparameters, Method
     from ftproviders.schema.job import (
         Checkpoint,
@@ -75,12 +85,16 @@ if TYPE_CHECKING:
     _default = FineTuneClient()
     adopt = _default.adopt
     chat = _default.chat
+    deploy = _default.deploy
+    deployment = _default.deployment
+    deployments = _default.deployments
     doctor = _default.doctor
     job = _default.job
     jobs = _default.jobs
     models = _default.models
     plan = _default.plan
     providers = _default.providers
+    reap = _default.reap
     reconcile = _default.reconcile
     submit = _default.submit
     validate = _default.validate
@@ -88,7 +102,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES: dict[str, tuple[str, ...]] = {
-    "client": ("FineTuneClient", "FineTuneJob"),
+    "client": ("Deployment", "FineTuneClient", "FineTuneJob"),
     "config": ("Config",),
     "data.conversion": ("RowMapping", "convert"),
     "data.repair": ("repair",),
@@ -101,6 +115,8 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "CostLimitError",
         "DatasetError",
         "DeploymentError",
+        "DeploymentFailedError",
+        "DeploymentTimeoutError",
         "FineTuneError",
         "InvalidRequestError",
         "JobCancelledError",
@@ -129,7 +145,15 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "schema.chat": ("ChatExample", "ChatMessage", "PreferenceExample"),
     "schema.conversion": ("ConversionReport", "RepairReport", "SplitReport"),
     "schema.dataset": ("Dataset", "Issue", "ValidationReport"),
-    "schema.deployment": ("ChatReply",),
+    "schema.deployment": (
+        "ChatReply",
+        "DeploymentRef",
+        "DeploymentSnapshot",
+        "DeploymentStatus",
+        "Endpoint",
+        "Lease",
+        "ReapReport",
+    ),
     "schema.hyperparameters": ("Hyperparameters", "Method"),
     "schema.job": (
         "Checkpoint",
@@ -147,12 +171,16 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 _CLIENT_METHODS = (
     "adopt",
     "chat",
+    "deploy",
+    "deployment",
+    "deployments",
     "doctor",
     "job",
     "jobs",
     "models",
     "plan",
     "providers",
+    "reap",
     "reconcile",
     "submit",
     "validate",
@@ -173,7 +201,14 @@ __all__ = [
     "CostLimitError",
     "Dataset",
     "DatasetError",
+    "Deployment",
     "DeploymentError",
+    "DeploymentFailedError",
+    "DeploymentRef",
+    "DeploymentSnapshot",
+    "DeploymentStatus",
+    "DeploymentTimeoutError",
+    "Endpoint",
     "FineTuneClient",
     "FineTuneError",
     "FineTuneJob",
@@ -192,6 +227,7 @@ __all__ = [
     "JobSpec",
     "JobStatus",
     "JournalError",
+    "Lease",
     "Method",
     "MissingCredentialsError",
     "MissingDependencyError",
@@ -206,6 +242,7 @@ __all__ = [
     "ProviderUnavailableError",
     "QuotaExceededError",
     "RateLimitError",
+    "ReapReport",
     "ReconcileReport",
     "RepairReport",
     "RowMapping",
@@ -221,12 +258,16 @@ __all__ = [
     "adopt",
     "chat",
     "convert",
+    "deploy",
+    "deployment",
+    "deployments",
     "doctor",
     "job",
     "jobs",
     "models",
     "plan",
     "providers",
+    "reap",
     "reconcile",
     "repair",
     "split",

@@ -13,6 +13,7 @@ from typing_extensions import override
 
 if TYPE_CHECKING:
     from ftproviders.schema.dataset import ValidationReport
+    from ftproviders.schema.deployment import DeploymentRef, DeploymentSnapshot
     from ftproviders.schema.job import JobRef, JobSnapshot
     from ftproviders.schema.plan import CostEstimate
 
@@ -24,6 +25,8 @@ __all__ = [
     "CostLimitError",
     "DatasetError",
     "DeploymentError",
+    "DeploymentFailedError",
+    "DeploymentTimeoutError",
     "FineTuneError",
     "InvalidRequestError",
     "JobCancelledError",
@@ -59,7 +62,7 @@ class FineTuneError(Exception):
         provider: Name of the provider concerned.
         operation: What was being done, for instance ``create``.
         hint: What to do next.
-        ref: The job concerned.
+        ref: The job or deployment concerned.
     """
 
     retryable: bool = False
@@ -72,7 +75,7 @@ class FineTuneError(Exception):
         provider: str | None = None,
         operation: str | None = None,
         hint: str = "",
-        ref: JobRef | None = None,
+        ref: JobRef | DeploymentRef | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -194,7 +197,7 @@ class ProviderError(FineTuneError):
         provider: str | None = None,
         operation: str | None = None,
         hint: str = "",
-        ref: JobRef | None = None,
+        ref: JobRef | DeploymentRef | None = None,
         status_code: int | None = None,
         code: str | None = None,
         request_id: str | None = None,
@@ -271,7 +274,7 @@ class OutcomeUnknownError(ProviderError):
     """A paid request was sent and its answer was lost.
 
     Attributes:
-        submission_id: The submission concerned.
+        submission_id: The submission concerned; of a deployment, its name.
         similar: Jobs that look like it but do not carry its marker.
     """
 
@@ -284,9 +287,11 @@ class OutcomeUnknownError(ProviderError):
         submission_id: str,
         similar: tuple[JobSnapshot, ...] = (),
         provider: str | None = None,
+        operation: str = "create",
         hint: str = "",
+        ref: JobRef | DeploymentRef | None = None,
     ) -> None:
-        super().__init__(message, provider=provider, operation="create", hint=hint)
+        super().__init__(message, provider=provider, operation=operation, hint=hint, ref=ref)
         self.submission_id = submission_id
         self.similar = similar
 
@@ -344,6 +349,34 @@ class StalledError(JobError):
 
 class DeploymentError(FineTuneError):
     """A deployment failed or is not what it should be."""
+
+
+class _DeploymentEndError(DeploymentError):
+    """Waiting for a deployment ended without it being ready.
+
+    Attributes:
+        snapshot: The deployment as it was last seen.
+    """
+
+    def __init__(
+        self, message: str, *, snapshot: DeploymentSnapshot, operation: str, hint: str
+    ) -> None:
+        super().__init__(
+            message,
+            provider=snapshot.ref.provider,
+            operation=operation,
+            hint=hint,
+            ref=snapshot.ref,
+        )
+        self.snapshot = snapshot
+
+
+class DeploymentFailedError(_DeploymentEndError):
+    """The deployment failed."""
+
+
+class DeploymentTimeoutError(_DeploymentEndError):
+    """The deployment was not ready in the time that the caller gave; it goes on."""
 
 
 class JournalError(FineTuneError):

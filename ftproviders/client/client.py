@@ -1,4 +1,4 @@
-"""FineTuneClient: validate, plan, submit, find again, reconcile."""
+"""FineTuneClient: validate, plan, submit, find again, reconcile; `deploying` has the rest."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 from ftproviders import data, registry
+from ftproviders.client.deploying import DeployingClient
 from ftproviders.client.job import FineTuneJob
 from ftproviders.config import Config
 from ftproviders.errors import ConfigurationError
@@ -37,8 +38,8 @@ __all__ = ["FineTuneClient"]
 _log = logging.getLogger("ftproviders")
 
 
-class FineTuneClient:
-    """Validate, plan, submit, find again. Use it as a context manager, or call `close`.
+class FineTuneClient(DeployingClient):
+    """Validate, plan, submit, find again, deploy. Use it as a context manager, or call `close`.
 
     Args:
         config: Folders, waiting times, profile; default: environment and ``config.toml``.

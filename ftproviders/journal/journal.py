@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from ftproviders.errors import JournalError
 from ftproviders.journal.database import Database
+from ftproviders.journal.deployments import DeploymentRows
 from ftproviders.journal.rows import SubmissionRow
 from ftproviders.journal.schema import MIGRATIONS
 from ftproviders.schema.job import FileRef, JobRef, JobSnapshot
@@ -39,6 +40,8 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._db = Database(path, MIGRATIONS)
+        self.deployments = DeploymentRows(self._db)
+        """Deployments that were asked for from here."""
 
     @property
     def path(self) -> Path:

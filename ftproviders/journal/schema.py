@@ -54,4 +54,19 @@ MIGRATIONS: tuple[str, ...] = (
         outcome       TEXT
     );
     """,
+    """
+    CREATE TABLE deployments (
+        provider   TEXT NOT NULL,
+        account    TEXT NOT NULL,
+        name       TEXT NOT NULL,
+        state      TEXT NOT NULL
+                   CHECK (state IN ('intent', 'unknown', 'created', 'refused', 'deleted')),
+        ref        TEXT,
+        record     TEXT NOT NULL,
+        sent_at    TEXT,
+        reason     TEXT,
+        created_at TEXT NOT NULL,
+        PRIMARY KEY (provider, account, name)
+    );
+    """,
 )

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from ftproviders.errors import ConfigurationError, FineTuneError, ProviderError
 from ftproviders.runtime.session import Session
 from ftproviders.schema.chat import ChatMessage, Role
-from ftproviders.schema.deployment import ChatReply
+from ftproviders.schema.deployment import ChatReply, DeploymentRef
 from ftproviders.schema.job import ModelSource, TunedModel
 
 __all__ = ["chat", "conversation"]
@@ -40,7 +40,7 @@ def conversation(
 def chat(
     session: Session,
     provider: str,
-    model: str | TunedModel,
+    model: str | TunedModel | DeploymentRef,
     messages: Sequence[ChatMessage],
     *,
     temperature: float | None,
@@ -54,7 +54,7 @@ def chat(
         ProviderError: The host refused.
     """
     host = session.hosting(provider)
-    target = model if isinstance(model, TunedModel) else _named(provider, model)
+    target = _named(provider, model) if isinstance(model, str) else model
     endpoint = session.call(host, "endpoint", lambda: host.endpoint(target))
     return session.call(
         host,

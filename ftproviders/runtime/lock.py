@@ -15,7 +15,12 @@ __all__ = ["submission_lock"]
 
 @contextmanager
 def submission_lock(
-    config: Config, series_id: str, *, on_progress: Callable[[str], None]
+    config: Config,
+    series_id: str,
+    *,
+    on_progress: Callable[[str], None],
+    doing: str = "submitting the same job",
+    operation: str = "submit",
 ) -> Iterator[None]:
     """Hold the operating system's lock of a submission; it ends with the process, however it ends.
 
@@ -23,6 +28,8 @@ def submission_lock(
         config: Where the locks are and how long to wait.
         series_id: Id of attempt 1, shared by all attempts.
         on_progress: Told when another process holds the lock.
+        doing: What the holder of the lock is doing, for people.
+        operation: Its name, for errors.
 
     Raises:
         JournalError: The lock file cannot be made; nothing was sent.
@@ -35,19 +42,19 @@ def submission_lock(
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            on_progress("another process is submitting the same job; waiting for it")
+            on_progress(f"another process is {doing}; waiting for it")
             lock.acquire(timeout=config.lock_timeout_seconds)
     except Timeout as error:
         raise ConfigurationError(
-            f"Another process has been submitting the same job for more than "
+            f"Another process has been {doing} for more than "
             f"{config.lock_timeout_seconds:g} seconds; nothing was sent from here.",
-            operation="submit",
+            operation=operation,
             hint="Wait for it, or end it, then run the same command again.",
         ) from error
     except OSError as error:
         raise JournalError(
             f"The lock in {folder} cannot be made: {error}. Nothing was sent.",
-            operation="submit",
+            operation=operation,
             hint="Correct the folder's permissions, or set FTPROVIDERS_HOME to another folder.",
         ) from error
     try:

@@ -24,6 +24,7 @@ from ftproviders.errors import (
 from ftproviders.journal import Journal
 from ftproviders.provider import Feature, HostingAdapter, TrainingAdapter
 from ftproviders.runtime.clock import Clock, SystemClock
+from ftproviders.schema.deployment import DeploymentRef
 from ftproviders.schema.job import JobRef, JobSnapshot
 
 __all__ = ["Session", "passing"]
@@ -129,7 +130,7 @@ class Session:
         function: Callable[[], _Result],
         *,
         retry: Callable[[FineTuneError], bool] | None = None,
-        ref: JobRef | None = None,
+        ref: JobRef | DeploymentRef | None = None,
     ) -> _Result:
         """Run one provider call; every exception comes out as one of ours.
 
@@ -139,7 +140,7 @@ class Session:
             function: The call itself.
             retry: Which errors to try again after; default `passing`. Waits as long as the
                 provider asks for, else exponentially with jitter.
-            ref: The job concerned; errors name it.
+            ref: The job or deployment concerned; errors name it.
         """
         may_retry = retry or passing
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field
 from typing_extensions import override
@@ -14,12 +14,16 @@ from ftproviders.schema.value import FrozenJson, UtcDatetime, Value
 __all__ = [
     "ChatReply",
     "DeploymentPage",
+    "DeploymentRecord",
     "DeploymentRef",
     "DeploymentSnapshot",
     "DeploymentSpec",
+    "DeploymentState",
     "DeploymentStatus",
     "Endpoint",
     "Lease",
+    "ReapReport",
+    "Spared",
 ]
 
 
@@ -65,6 +69,24 @@ class DeploymentRef(Value):
         account = f"{self.account}/" if self.account else ""
         return f"{self.provider}:{account}{self.id}"
 
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a ref.
+
+        Args:
+            text: ``provider:[account/]id``.
+
+        Raises:
+            ValueError: The text has another form.
+        """
+        provider, colon, rest = text.strip().partition(":")
+        account, _, name = rest.rpartition("/")
+        if not (colon and provider and name) or any(c.isspace() for c in text.strip()):
+            raise ValueError(
+                f"{text!r} is not a deployment ref; write provider:id or provider:account/id"
+            )
+        return cls(provider=provider.replace("_", "-"), account=account or None, id=name)
+
 
 class DeploymentSnapshot(Value):
     """A deployment at one moment."""
@@ -92,6 +114,64 @@ class DeploymentPage(Value):
 
     deployments: tuple[DeploymentSnapshot, ...]
     cursor: str | None = None
+
+
+class DeploymentState(StrEnum):
+    """What we know of the request that makes a deployment."""
+
+    INTENT = "intent"
+    """About to be sent, or sent; no outcome was written down."""
+    UNKNOWN = "unknown"
+    """Sent, answer lost, not found within the settle window; the user was told."""
+    CREATED = "created"
+    """It was there when it was last seen."""
+    REFUSED = "refused"
+    """The host refused, or is sure that there is none: it may be sent again."""
+    DELETED = "deleted"
+    """It was undeployed from here, or is gone."""
+
+
+class DeploymentRecord(Value):
+    """A row of the journal: a deployment that was asked for from here."""
+
+    provider: str
+    account: str
+    name: str
+    state: DeploymentState
+    model: TunedModel
+    options: FrozenJson = {}
+    ref: DeploymentRef | None = None
+    """None as long as the outcome is not known."""
+    created_at: UtcDatetime
+    """When the row was written."""
+    sent_at: UtcDatetime | None = None
+    """Written just before the request goes out; None = it never went out."""
+    reason: str | None = None
+    """Why it was refused, or is not known."""
+
+    @property
+    def maybe_sent(self) -> bool:
+        """True when a request may have reached the host without a known outcome."""
+        if self.state is DeploymentState.UNKNOWN:
+            return True
+        return self.state is DeploymentState.INTENT and self.sent_at is not None
+
+
+class Spared(Value):
+    """A deployment that `reap` had listed and then did not delete."""
+
+    deployment: DeploymentSnapshot
+    reason: str
+
+
+class ReapReport(Value):
+    """What `reap` did."""
+
+    deleted: tuple[DeploymentSnapshot, ...] = ()
+    spared: tuple[Spared, ...] = ()
+    """Listed as expired; the fresh read just before said otherwise."""
+    problems: tuple[str, ...] = ()
+    """Hosts that could not be asked and deployments that could not be deleted, and why."""
 
 
 class Endpoint(Value):
