@@ -64,6 +64,8 @@ class Run:
         status = directory.status()
         self.attempt = int(status.get("attempts", 1))
         """1 for the first worker of the run, one more for each that went on with it."""
+        self.lock: int | None = None
+        """The run's lock, open, in the worker that holds it."""
         self._cancelled = False
         self._interruptible = False
         self._seconds_before = float(status.get("worked_seconds", 0.0))
@@ -159,10 +161,12 @@ def run_worker(work: Callable[[Run], Mapping[str, object]]) -> int:
     os.umask(0o077)
     # Until there is somebody to handle it: the request itself is a file and is not lost.
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-    if not (_go_on(final) if prepared.path == final.path else _begin(prepared, final)):
+    lock = _go_on(final) if prepared.path == final.path else _begin(prepared, final)
+    if lock is None:
         process.tell_parent(EXISTS)
         return 0
     run = Run(final)
+    run.lock = lock
     signal.signal(signal.SIGTERM, run.on_terminate)
     signal.signal(signal.SIGUSR1, run.on_pause)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -170,37 +174,38 @@ def run_worker(work: Callable[[Run], Mapping[str, object]]) -> int:
     return _work(run, work)
 
 
-def _begin(prepared: RunDirectory, final: RunDirectory) -> bool:
-    process.hold(prepared.lock)
+def _begin(prepared: RunDirectory, final: RunDirectory) -> int | None:
+    lock = process.hold(prepared.lock)
     if _take_over(prepared, final):
-        return True
+        return lock
     shutil.rmtree(prepared.path, ignore_errors=True)
-    return False
+    return None
 
 
-def _go_on(directory: RunDirectory) -> bool:
-    """Make a run that has no worker ours; False when it has one, or has ended."""
-    if not _follow(directory):
-        return False
+def _go_on(directory: RunDirectory) -> int | None:
+    """Make a run that has no worker ours; None when it has one, or has ended."""
+    lock = _follow(directory)
+    if lock is None:
+        return None
     status = directory.status()
     if status.get("status") in TERMINAL_WORDS or directory.cancel_requested_at() is not None:
-        return False
+        return None
     directory.sweep()
     _sign(directory)
     attempt = int(status.get("attempts", 1)) + 1
     directory.write_status({"status": "pending", "attempts": attempt, "error": None})
-    return True
+    return lock
 
 
-def _follow(directory: RunDirectory) -> bool:
+def _follow(directory: RunDirectory) -> int | None:
     """Take the lock of a run; wait for a worker that is leaving, but not for one at work."""
     began = time.monotonic()
-    while process.try_hold(directory.lock) is None:
+    while (lock := process.try_hold(directory.lock)) is None:
         leaving = directory.status().get("status") in PAUSED_WORDS
         if time.monotonic() - began > (_PATIENCE_SECONDS if leaving else _GLANCE_SECONDS):
-            return False
+            return None
         time.sleep(0.02)
-    return True
+    return lock
 
 
 def _sign(directory: RunDirectory) -> None:

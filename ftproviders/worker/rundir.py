@@ -7,6 +7,7 @@
     events.jsonl   what happened, one JSON object a line; a torn last line is ignored
     worker.json    process of the worker
     lock           held by the worker as long as it lives
+    rank-1.log     what process 1 of a training in several processes printed
     cancel.json    there when somebody asked to cancel
     pause.json     there when somebody asked to pause
     worker.log     everything the worker printed
@@ -168,13 +169,18 @@ class RunDirectory:
             else:
                 path.unlink(missing_ok=True)
 
-    def last_words(self, lines: int = 5) -> str:
-        """Return the end of the worker's log on one line."""
+    def last_words(self, lines: int = 5, *, rank: int = 0) -> str:
+        """Return the end of the worker's log, or of another process's, on one line."""
+        log = self.path / f"rank-{rank}.log" if rank else self.log
         try:
-            text = self.log.read_text(encoding="utf-8", errors="replace")
+            text = log.read_text(encoding="utf-8", errors="replace")
         except OSError:
             return ""
         return " / ".join([line.strip() for line in text.splitlines() if line.strip()][-lines:])
+
+    def reread(self) -> None:
+        """Forget what was remembered: another process has written here in the meantime."""
+        self._next_event = None
 
     # --- events ------------------------------------------------------------------------------
 
