@@ -8,7 +8,17 @@ from collections.abc import Sequence
 
 import typer
 
-from ftproviders.cli import catalogue, chatting, data, datafiles, jobs, metrics, submitting, trial
+from ftproviders.cli import (
+    catalogue,
+    chatting,
+    data,
+    datafiles,
+    exporting,
+    jobs,
+    metrics,
+    submitting,
+    trial,
+)
 from ftproviders.cli.failures import guarded
 from ftproviders.cli.output import Output
 from ftproviders.cli.streams import open_closed, settle, writing
@@ -38,6 +48,7 @@ for _command in (
     jobs.events,
     metrics.metrics,
     jobs.model,
+    exporting.export,
     jobs.cancel,
     jobs.adopt,
     jobs.reconcile,

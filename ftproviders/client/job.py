@@ -6,16 +6,18 @@ It can be made again tomorrow, in another process, from the text of the ref alon
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from typing_extensions import override
 
 from ftproviders.errors import JobError, ProviderError
-from ftproviders.runtime import Session, poll
+from ftproviders.runtime import Session, exporting, poll
 from ftproviders.runtime import chat as chat_with
 from ftproviders.runtime.poll import OnUpdate
 from ftproviders.schema.chat import ChatMessage
 from ftproviders.schema.deployment import ChatReply
+from ftproviders.schema.export import ExportedModel, ExportFormat
 from ftproviders.schema.job import (
     Checkpoint,
     JobEvent,
@@ -207,6 +209,53 @@ class FineTuneJob:
             chat_with.conversation(messages, system=system),
             temperature=temperature,
             max_tokens=max_tokens,
+        )
+
+    def export(
+        self,
+        folder: str | Path,
+        *,
+        format: ExportFormat | str = ExportFormat.ADAPTER,  # noqa: A002 - the users' word
+        checkpoint: str | None = None,
+        weights: str | None = None,
+    ) -> ExportedModel:
+        """Write the tuned model to files, and check that they answer as it does.
+
+        Args:
+            folder: Where to write; absent or empty. It appears whole or not at all.
+            format: ``adapter``, ``merged`` or ``gguf``.
+            checkpoint: Id of a checkpoint to write instead of the final model.
+            weights: Number format of the weights, where the form has several; None = the one
+                nearest to how the model was trained.
+
+        Raises:
+            JobError: The model is not ready yet.
+            ConfigurationError: The folder is taken, or the form cannot be had of this model.
+            UnsupportedFeatureError: The provider does not hand out its models.
+            UnexpectedResponseError: What was written answers otherwise; nothing was kept.
+        """
+        form = exporting.form_named(format)
+        if checkpoint is not None:
+            model = exporting.checkpoint_model(self._session, self.ref, checkpoint)
+        else:
+            model = self._ready_model("export")
+        return exporting.export(
+            self._session,
+            self.ref,
+            model,
+            folder=Path(folder).absolute(),
+            form=form,
+            weights=weights,
+        )
+
+    def _ready_model(self, operation: str) -> TunedModel:
+        if (model := self.model) is not None:
+            return model
+        raise JobError(
+            f"{self.ref} has no model: it is {self.status.value}.",
+            snapshot=self.snapshot,
+            operation=operation,
+            hint=self._how_to_a_model(),
         )
 
     def _how_to_a_model(self) -> str:

@@ -39,6 +39,7 @@ class Feature(StrEnum):
     MODELS = "models"
     FIND_FILE = "find_file"
     DELETE_FILE = "delete_file"
+    EXPORT = "export"
 
 
 class HostingFeature(StrEnum):

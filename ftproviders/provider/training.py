@@ -27,6 +27,7 @@ from ftproviders.provider.assess import assess_from_info
 from ftproviders.provider.info import Feature, ProviderInfo
 from ftproviders.provider.options import ProviderOptions, ProviderSettings
 from ftproviders.schema.dataset import Dataset, DatasetStatistics, PreparedFile
+from ftproviders.schema.export import ExportedModel, ExportFormat
 from ftproviders.schema.job import (
     AccountInfo,
     BaseModelInfo,
@@ -39,6 +40,7 @@ from ftproviders.schema.job import (
     JobSnapshot,
     JobSpec,
     SubmissionQuery,
+    TunedModel,
 )
 from ftproviders.schema.plan import Assessment
 from ftproviders.schema.value import JsonValue
@@ -283,6 +285,32 @@ class TrainingAdapter(ABC):
     def delete_file(self, file: FileRef) -> None:
         """Delete a file at the provider."""
         raise self._lacks(Feature.DELETE_FILE)
+
+    def export(
+        self,
+        model: TunedModel,
+        *,
+        folder: Path,
+        format: ExportFormat,  # noqa: A002 - the word that users and the command line have
+        weights: str | None = None,
+    ) -> ExportedModel:
+        """Write a tuned model to files, and check that they answer as the model does.
+
+        The folder appears whole or not at all.
+
+        Args:
+            model: A tuned model or checkpoint of this provider.
+            folder: Where to write; absent or empty.
+            format: In what form.
+            weights: Number format of the weights, where the form has several; None = the one
+                nearest to how the model was trained.
+
+        Raises:
+            ConfigurationError: The form cannot be had of this model, or the folder is taken.
+            NotFoundError: There is no such model.
+            UnexpectedResponseError: What was written answers otherwise than the model.
+        """
+        raise self._lacks(Feature.EXPORT)
 
     def _lacks(self, feature: Feature) -> UnsupportedFeatureError:
         return UnsupportedFeatureError(

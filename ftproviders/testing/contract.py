@@ -16,6 +16,7 @@ by overriding the test with a marker ``notimpl``, ``notyet`` or ``never`` and a 
 
 from __future__ import annotations
 
+from ftproviders.testing.contract_export import ExportContract
 from ftproviders.testing.contract_info import AssessContract, InfoContract
 from ftproviders.testing.contract_jobs import EventContract, JobContract, ListContract
 from ftproviders.testing.contract_manners import ErrorContract, MannersContract
@@ -33,6 +34,7 @@ class AdapterContract(
     JobContract,
     EventContract,
     ListContract,
+    ExportContract,
     ErrorContract,
     MannersContract,
 ):

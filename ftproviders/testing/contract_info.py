@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, SecretStr
@@ -17,8 +18,9 @@ from ftproviders.errors import ConfigurationError, UnsupportedFeatureError
 from ftproviders.provider import Feature, TrainingAdapter
 from ftproviders.provider.info import HyperparameterInfo
 from ftproviders.schema.dataset import DatasetStatistics
+from ftproviders.schema.export import ExportFormat
 from ftproviders.schema.hyperparameters import Hyperparameters, Method
-from ftproviders.schema.job import FileRef, JobRef, JobSpec
+from ftproviders.schema.job import FileRef, JobRef, JobSpec, ModelSource, TunedModel
 from ftproviders.schema.plan import Assessment
 from ftproviders.testing.checks import no_network, raised, require
 from ftproviders.testing.rig import Rig
@@ -264,6 +266,7 @@ def _overridden(rig: Rig, feature: Feature) -> bool:
 def _calls(adapter: TrainingAdapter, name: str) -> Mapping[Feature, Callable[[], object]]:
     ref = JobRef(provider=name, id="contract")
     file = FileRef(provider=name, id="contract", name="x.jsonl", sha256="0" * 64, bytes=1)
+    model = TunedModel(source=ModelSource.PROVIDER_MODEL, name="contract", provider=name)
     return {
         Feature.CANCEL: partial(adapter.cancel, ref),
         Feature.PAUSE: partial(adapter.pause, ref),
@@ -274,6 +277,9 @@ def _calls(adapter: TrainingAdapter, name: str) -> Mapping[Feature, Callable[[],
         Feature.MODELS: adapter.models,
         Feature.FIND_FILE: partial(adapter.find_file, "0" * 64, size_bytes=1),
         Feature.DELETE_FILE: partial(adapter.delete_file, file),
+        Feature.EXPORT: partial(
+            adapter.export, model, folder=Path("contract"), format=ExportFormat.ADAPTER
+        ),
     }
 
 

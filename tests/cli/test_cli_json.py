@@ -37,6 +37,7 @@ COMMANDS = {
     "events": ["events", "memory:job-0001"],
     "metrics": ["metrics", "memory:job-0001"],
     "chat": ["chat", "memory:job-0001", "Hello?"],
+    "export": ["export", "memory:job-0001", "--to", "out"],
     "providers": ["providers"],
     "models": ["models", "--provider", "memory"],
     "doctor": ["doctor"],

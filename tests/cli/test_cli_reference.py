@@ -35,6 +35,7 @@ VERBS = {
     "events": "--follow",
     "metrics": "--csv",
     "model": "",
+    "export": "--to --format --checkpoint --weights",
     "cancel": "",
     "adopt": "",
     "reconcile": "--adopt --assume-absent",

@@ -7,13 +7,16 @@ import difflib
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from typing_extensions import override
 
 from ftproviders.errors import ConfigurationError, DatasetError, FineTuneError
 from ftproviders.provider import ProviderOptions, TrainingAdapter
+from ftproviders.provider.folders import whole_folder
 from ftproviders.schema.dataset import DatasetStatistics, PreparedFile
+from ftproviders.schema.export import ExportedModel, ExportFormat
 from ftproviders.schema.hyperparameters import Method
 from ftproviders.schema.job import (
     AccountInfo,
@@ -27,10 +30,11 @@ from ftproviders.schema.job import (
     JobSnapshot,
     JobSpec,
     SubmissionQuery,
+    TunedModel,
 )
 from ftproviders.schema.plan import Assessment, CostEstimate
 from ftproviders.schema.value import JsonValue
-from ftproviders.testing.memory import PROVIDER, wire
+from ftproviders.testing.memory import PROVIDER, exporting, wire
 from ftproviders.testing.memory.connection import Connection, translated
 from ftproviders.testing.memory.options import MARKER, MemoryOptions, MemorySettings
 from ftproviders.testing.memory.server import MemoryServer
@@ -238,6 +242,35 @@ class MemoryAdapter(TrainingAdapter):
             return super(MemoryAdapter, self).translate(other, operation=operation)
 
         return translated(error, operation=operation, otherwise=otherwise)
+
+    @override
+    def export(
+        self,
+        model: TunedModel,
+        *,
+        folder: Path,
+        format: ExportFormat,
+        weights: str | None = None,
+    ) -> ExportedModel:
+        exporting.refuse_form(format, weights)
+        with (
+            self._translating("export"),
+            whole_folder(folder, provider=self.info.name) as draft,
+        ):
+            answer = self._connection.ask("weights", model=model.name)
+            asked = exporting.first_question(answer["rows"])
+            reply = self._connection.ask("chat", model=model.name, messages=asked)["text"]
+            verification = exporting.write_model(
+                draft, answer, model=model, form=format, reply=reply
+            )
+            return ExportedModel(
+                provider=self.info.name,
+                format=format,
+                folder=folder,
+                base_model=answer["base_model"],
+                files={path.name: path.stat().st_size for path in draft.iterdir()},
+                verification=verification,
+            )
 
     def _job(self, operation: str, ref: JobRef) -> JobSnapshot:
         with self._translating(operation):

@@ -25,7 +25,7 @@ REQUESTS = frozenset(
     {
         "upload", "files", "delete_file", "create", "find", "retrieve", "jobs", "cancel", "pause",
         "resume", "events", "checkpoints", "models", "chat", "deploy", "deployment", "deployments",
-        "undeploy", "extend",
+        "undeploy", "extend", "weights",
     }
 )  # fmt: skip
 """The server's requests, by the names that a fault may give."""

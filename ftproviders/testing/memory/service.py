@@ -248,6 +248,15 @@ def _chat(call: Call) -> dict[str, Any]:
     return recall.answer(rows, call.need("messages"), max_tokens=call.body.get("max_tokens"))
 
 
+def _weights(call: Call) -> dict[str, Any]:
+    call.only("model")
+    job = lifecycle.job_of_model(call.state, call.need("model"), account=call.account)
+    if job is None:
+        raise missing("model", call.body["model"])
+    learned = recall.rows(_content(call, job["training_file"]))
+    return {"base_model": job["model"], "rows": [list(row) for row in learned]}
+
+
 # --- deployments ------------------------------------------------------------------------------
 
 
@@ -321,6 +330,7 @@ OPERATIONS: Mapping[str, Handler] = {
     "checkpoints": _part("checkpoint"),
     "models": _models,
     "chat": _chat,
+    "weights": _weights,
     "deploy": _deploy,
     "deployment": _deployment,
     "deployments": _deployments,
