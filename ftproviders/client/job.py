@@ -5,12 +5,13 @@ It can be made again tomorrow, in another process, from the text of the ref alon
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from typing_extensions import override
 
+from ftproviders.client.reading import JobReading
 from ftproviders.errors import JobError, ProviderError
 from ftproviders.runtime import Session, exporting, poll
 from ftproviders.runtime import chat as chat_with
@@ -19,7 +20,6 @@ from ftproviders.schema.chat import ChatMessage
 from ftproviders.schema.deployment import ChatReply
 from ftproviders.schema.export import ExportedModel, ExportFormat
 from ftproviders.schema.job import (
-    Checkpoint,
     JobEvent,
     JobRef,
     JobSnapshot,
@@ -30,7 +30,7 @@ from ftproviders.schema.job import (
 __all__ = ["FineTuneJob"]
 
 
-class FineTuneJob:
+class FineTuneJob(JobReading):
     """One fine-tuning job, wherever it runs. Made by `FineTuneClient.submit` and `.job`."""
 
     def __init__(
@@ -58,6 +58,7 @@ class FineTuneJob:
         return f"<FineTuneJob {self.ref} {status}>"
 
     @property
+    @override
     def snapshot(self) -> JobSnapshot:
         """The job as it was last seen; read once on first use."""
         return self._snapshot if self._snapshot is not None else self.refresh()
@@ -75,22 +76,20 @@ class FineTuneJob:
         return self.snapshot.model
 
     @property
+    @override
     def submission_id(self) -> str | None:
         """Id of our submission, or None for a job that was made otherwise."""
         self._recall()
         return self._submission_id
 
     @property
+    @override
     def attempt(self) -> int | None:
         """Which attempt of the submission this is, from 1."""
         self._recall()
         return self._attempt
 
-    @property
-    def account(self) -> str:
-        """The full account string."""
-        return self._session.adapter_for(self.ref).account()
-
+    @override
     def refresh(self) -> JobSnapshot:
         """Read the job now.
 
@@ -122,46 +121,6 @@ class FineTuneJob:
                 on_update(snapshot, events)
 
         return poll.wait(self._session, self.ref, timeout_seconds=timeout_seconds, on_update=keep)
-
-    def events(self, *, after: str | None = None) -> Sequence[JobEvent]:
-        """Return the job's events, oldest first.
-
-        Args:
-            after: Id of an event; only later ones are returned.
-
-        Raises:
-            UnsupportedFeatureError: The provider has no events.
-        """
-        adapter = self._session.adapter_for(self.ref)
-        return self._session.call(
-            adapter, "events", lambda: adapter.events(self.ref, after=after), ref=self.ref
-        )
-
-    def follow(self) -> Iterator[JobEvent]:
-        """Yield events as they come, oldest first, until the job has ended or is paused."""
-        cursor: str | None = None
-        started = self._session.clock.monotonic()
-        while True:
-            snapshot = self.refresh()
-            for event in self.events(after=cursor):
-                cursor = event.id
-                yield event
-            if snapshot.status.terminal or snapshot.status is JobStatus.PAUSED:
-                return
-            elapsed = self._session.clock.monotonic() - started
-            adapter = self._session.adapter_for(self.ref)
-            self._session.clock.sleep(poll.pause_seconds(self._session, adapter, elapsed))
-
-    def metrics(self) -> Sequence[JobEvent]:
-        """Return the events that carry numbers, oldest first."""
-        return [event for event in self.events() if event.kind == "metrics"]
-
-    def checkpoints(self) -> Sequence[Checkpoint]:
-        """Return the checkpoints, oldest first."""
-        adapter = self._session.adapter_for(self.ref)
-        return self._session.call(
-            adapter, "checkpoints", lambda: adapter.checkpoints(self.ref), ref=self.ref
-        )
 
     def cancel(self) -> JobSnapshot:
         """Ask the provider to cancel; a job that has ended stays as it is."""
@@ -264,10 +223,6 @@ class FineTuneJob:
         if self.status is JobStatus.PAUSED:
             return poll.how_to_go_on(self.snapshot)
         return f"Wait for it: ftproviders watch {self.ref}"
-
-    def needs_consent(self) -> bool:
-        """Say whether changing this job may cost money."""
-        return not self._session.adapter_for(self.ref).free()
 
     def acknowledge(self) -> None:
         """Write down that the user has seen the ref; `submit --again` builds on it."""
