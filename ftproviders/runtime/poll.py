@@ -107,7 +107,7 @@ def finished_well(snapshot: JobSnapshot) -> JobSnapshot:
 def how_to_go_on(snapshot: JobSnapshot) -> str:
     """Say what can be done about a paused or interrupted job."""
     if snapshot.resumable:
-        return f"Go on with: ftproviders resume {snapshot.ref}"
+        return f"It can be resumed: ftproviders resume {snapshot.ref}"
     return "It cannot be resumed; submit with --again for a new attempt."
 
 
