@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from ftproviders.worker.checkpoints import sync_tree
 from ftproviders.worker.lifecycle import Run
 from ftproviders.worker.loading import MODEL_CARD
 from ftproviders.worker.rundir import now, write_json
@@ -17,7 +18,7 @@ __all__ = ["Saver"]
 
 
 class Saver:
-    """Saves the adapter so that a folder is there whole or not at all."""
+    """Saves the model so that a folder is there whole or not at all."""
 
     def __init__(self, run: Run, tokenizer: Any, *, dtype: torch.dtype) -> None:
         self.tokenizer = tokenizer
@@ -30,12 +31,20 @@ class Saver:
         }
 
     def save(self, model: Any, folder: Path, **facts: object) -> None:
-        """Save model, tokenizer and card in `folder`."""
+        """Save model, tokenizer and card in `folder`, which appears when it is on the disk."""
         draft = folder.with_name(f".new-{secrets.token_hex(4)}")
         try:
-            model.save_pretrained(draft, safe_serialization=True, save_embedding_layers=False)
-            self.tokenizer.save_pretrained(draft)
-            write_json(draft / MODEL_CARD, {**self.card, "created_at": now(), **facts})
+            draft.mkdir(mode=0o700)
+            self.write(model, draft, **facts)
+            sync_tree(draft)
             draft.rename(folder)
+            sync_tree(folder.parent, deep=False)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
+
+    def write(self, model: Any, folder: Path, **facts: object) -> None:
+        """Write model, tokenizer and card into a folder that nobody looks at yet."""
+        adapter = {"save_embedding_layers": False} if hasattr(model, "peft_config") else {}
+        model.save_pretrained(folder, safe_serialization=True, **adapter)
+        self.tokenizer.save_pretrained(folder)
+        write_json(folder / MODEL_CARD, {**self.card, "created_at": now(), **facts})

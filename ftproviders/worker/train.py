@@ -6,13 +6,16 @@ import os
 import sys
 from collections.abc import Mapping
 
+from ftproviders.worker.launching import is_distributed, launch_ranks
 from ftproviders.worker.lifecycle import Run, run_worker
 
 __all__ = ["main"]
 
 
 def _work(run: Run) -> Mapping[str, object]:
-    # One device: the loss is not written for replicas of the model.
+    if is_distributed(run.job["settings"]):
+        return launch_ranks(run)
+    # One process has one device.
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
     with run.interruptible():
         # Only now, when the run is ours and can be cancelled: this takes seconds.

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Sampler
 from transformers import Trainer
 from typing_extensions import override
 
+from ftproviders.worker.distributed import RankBatches, shares, summed, world_size
 from ftproviders.worker.encoding import IGNORED, EncodedRow
 
 __all__ = ["ChatTrainer", "LengthBuckets", "collate", "label_loss", "mean_loss"]
@@ -26,8 +27,17 @@ def collate(rows: Sequence[EncodedRow], pad_id: int) -> dict[str, torch.Tensor]:
     """Pad rows on the right to the longest of them.
 
     Returns:
-        ``input_ids``, ``attention_mask`` and ``labels``, each int64 of shape (rows, longest).
+        ``input_ids``, ``attention_mask`` and ``labels``, each int64 of shape (rows, longest). No
+        rows give one token without a label: a process that has nothing to learn in a step takes
+        part in it all the same.
     """
+    if not rows:
+        nothing = torch.full((1, 1), pad_id)
+        return {
+            "input_ids": nothing,
+            "attention_mask": torch.ones_like(nothing),
+            "labels": torch.full_like(nothing, IGNORED),
+        }
     longest = max(len(row.input_ids) for row in rows)
 
     def padded(values: list[int], filler: int) -> list[int]:
@@ -98,7 +108,8 @@ def label_loss(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         "attention_mask": inputs["attention_mask"],
         "use_cache": False,
     }
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    inner = getattr(model, "module", model)  # below the wrapper of several processes
+    base = inner.get_base_model() if hasattr(inner, "get_base_model") else inner
     if "logits_to_keep" in inspect.signature(base.forward).parameters:
         kept = (targets != IGNORED).any(dim=0).nonzero().squeeze(1)
         arguments["logits_to_keep"] = kept
@@ -111,19 +122,24 @@ def label_loss(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
 
 
 def mean_loss(model: Any, rows: Sequence[EncodedRow], *, batch_size: int, pad_id: int) -> float:
-    """Return the mean loss per labelled token over `rows`, in evaluation mode."""
+    """Return the mean loss per labelled token over `rows`, in evaluation mode.
+
+    Several processes share the rows; all of them must call it.
+    """
     was_training = model.training
     model.eval()
     device = next(model.parameters()).device
     ordered = sorted(rows, key=lambda row: len(row.input_ids))
+    batches = [ordered[i : i + batch_size] for i in range(0, len(ordered), batch_size)]
     total, tokens = 0.0, 0
-    for start in range(0, len(ordered), batch_size):
-        batch = collate(ordered[start : start + batch_size], pad_id)
+    for some in shares(batches):
+        batch = collate(some or [], pad_id)
         with torch.no_grad():
             total += label_loss(model, {k: v.to(device) for k, v in batch.items()}).item()
         tokens += int((batch["labels"] != IGNORED).sum())
     model.train(was_training)
-    return total / tokens
+    total, count = summed(total, tokens)
+    return total / count
 
 
 class ChatTrainer(Trainer):  # type: ignore[misc]  # transformers ships no types
@@ -133,6 +149,7 @@ class ChatTrainer(Trainer):  # type: ignore[misc]  # transformers ships no types
 
     def __init__(self, *, rows: Any, pad_id: int, **arguments: Any) -> None:
         self.rows: Sequence[EncodedRow] = rows
+        self.pad_id = pad_id
         super().__init__(
             train_dataset=rows, data_collator=lambda rows: collate(rows, pad_id), **arguments
         )
@@ -146,8 +163,13 @@ class ChatTrainer(Trainer):  # type: ignore[misc]  # transformers ships no types
     def get_train_dataloader(self) -> Any:
         size = self._train_batch_size
         lengths = [len(row.input_ids) for row in self.rows]
-        order = LengthBuckets(lengths, batch_size=size, seed=self.args.seed)
+        together = size * world_size()
+        order = LengthBuckets(lengths, batch_size=together, seed=self.args.seed)
         data: Any = self.rows
+        if world_size() > 1:
+            # Not prepared by accelerate, which fills the last batch up by repeating rows.
+            mine = RankBatches(order, batch_size=together)
+            return DataLoader(data, batch_sampler=mine, collate_fn=self.data_collator)
         loader = DataLoader(data, batch_size=size, sampler=order, collate_fn=self.data_collator)
         return self.accelerator.prepare(loader)
 
@@ -159,9 +181,12 @@ class ChatTrainer(Trainer):  # type: ignore[misc]  # transformers ships no types
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
-        self.trained_tokens += int(inputs["attention_mask"].sum())
+        learned = (inputs["labels"] != IGNORED).any(dim=1, keepdim=True)
+        self.trained_tokens += int((inputs["attention_mask"] * learned).sum())
         count = num_items_in_batch
         if count is None:
             count = (inputs["labels"] != IGNORED).sum()
-        loss = label_loss(model, inputs) / count
+        # The labels are counted over all processes, but gradients and losses are averaged over
+        # them.
+        loss = label_loss(model, inputs) / count * world_size()
         return (loss, {}) if return_outputs else loss
