@@ -194,6 +194,20 @@ class MemoryServer:
                 raise KeyError(job_id)
             state.put("job", job_id, {**job, "walk": list(words), "reads": 1})
 
+    def set_deployment_walk(self, name: str, *words: str, account: str = DEFAULT_ACCOUNT) -> None:
+        """Let a deployment go through `words` from now on; the first is its status at once.
+
+        Raises:
+            KeyError: There is no such deployment.
+        """
+        with self._store.transaction() as state:
+            key = f"{account}/{name}"
+            entry = state.get("deployment", key)
+            if entry is None:
+                raise KeyError(name)
+            changed = {**entry, "status": words[0], "walk": list(words[1:])}
+            state.put("deployment", key, changed)
+
     # --- inside ------------------------------------------------------------------------------
 
     def _receive(

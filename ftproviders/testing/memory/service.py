@@ -272,6 +272,7 @@ def _deploy(call: Call) -> dict[str, Any]:
         "account": call.account,
         "model": model,
         "status": "creating",
+        "walk": ["ready"],
         "tags": call.body.get("tags") or {},
         "options": call.body.get("options") or {},
         "created_at": call.now.isoformat(),
@@ -284,8 +285,9 @@ def _deployment(call: Call) -> dict[str, Any]:
     call.only("id")
     key = call.need("id")
     entry = call.owned("deployment", f"{call.account}/{key}")
-    # One step a read, as jobs do.
-    call.state.put("deployment", f"{call.account}/{key}", {**entry, "status": "ready"})
+    # One step a read, as jobs do; the last word stays.
+    status, *walk = entry["walk"] or [entry["status"]]
+    call.state.put("deployment", f"{call.account}/{key}", {**entry, "status": status, "walk": walk})
     return entry
 
 

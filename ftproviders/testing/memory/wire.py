@@ -57,6 +57,14 @@ STATUS: Mapping[str, JobStatus] = {
     "cancelled": JobStatus.CANCELLED,
 }
 
+DEPLOYMENT_STATUS: Mapping[str, DeploymentStatus] = {
+    "creating": DeploymentStatus.CREATING,
+    "ready": DeploymentStatus.READY,
+    "idle": DeploymentStatus.IDLE,
+    "failed": DeploymentStatus.FAILED,
+    "deleting": DeploymentStatus.DELETING,
+}
+
 ERRORS: Mapping[str, tuple[type[ProviderError], str]] = {
     "rate_limited": (RateLimitError, "Wait a little and try again."),
     "unavailable": (ProviderUnavailableError, "Try again later."),
@@ -211,7 +219,6 @@ def chat_reply(answer: Mapping[str, Any], *, model: str) -> ChatReply:
 
 def deployment(entry: Mapping[str, Any], *, account: str | None) -> DeploymentSnapshot:
     """Read a deployment and the lease in its tags."""
-    known = {"creating": DeploymentStatus.CREATING, "ready": DeploymentStatus.READY}
     tags = entry["tags"]
     lease = None
     if "lease_id" in tags:
@@ -220,11 +227,14 @@ def deployment(entry: Mapping[str, Any], *, account: str | None) -> DeploymentSn
         )
     return DeploymentSnapshot(
         ref=DeploymentRef(provider=PROVIDER_NAME, account=account, id=entry["id"]),
-        status=known.get(entry["status"], DeploymentStatus.UNKNOWN),
+        status=DEPLOYMENT_STATUS.get(entry["status"], DeploymentStatus.UNKNOWN),
         raw_status=entry["status"],
         model=tuned_model(entry["model"]),
         created_at=entry["created_at"],
         lease=lease,
+        url=f"memory://{account or 'default'}",
+        model_name=entry["model"],
+        error=JobFailure(message="the server said so") if entry["status"] == "failed" else None,
     )
 
 
