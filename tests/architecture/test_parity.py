@@ -59,8 +59,10 @@ def test_provider_has_a_row_in_the_tables(name: str) -> None:
 
 def test_every_provider_page_has_its_provider() -> None:
     pages = {file.stem for file in (ROOT / "docs" / "providers").glob("*.md")}
+    # A provider with more to tell has further pages: its name, a dash, the subject.
+    further = {page for page in pages if page.startswith(tuple(f"{name}-" for name in BUILT_IN))}
 
-    assert pages == set(BUILT_IN)
+    assert pages - (further - set(BUILT_IN)) == set(BUILT_IN)
 
 
 @pytest.mark.parametrize("name", BUILT_IN)

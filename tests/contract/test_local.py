@@ -131,6 +131,8 @@ class LocalHostingRig(HostingRig):
     info = PROVIDER
     target = "ftproviders.adapters.local:PROVIDER"
     question = "Where is my parcel now"
+    # A server is asked ten times a second, for two minutes and a half.
+    most_reads = 1500
 
     def __init__(self, folder: Path, base_model: Path) -> None:
         self.training = LocalByHeart(folder, base_model)
@@ -149,6 +151,10 @@ class LocalHostingRig(HostingRig):
     @override
     def expected(self, answer: str) -> bool:
         return answer == ANSWERS[self.question]
+
+    @override
+    def before_read(self) -> None:
+        time.sleep(0.1)
 
     @override
     def close(self) -> None:

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from ftproviders.adapters.local.options import LocalOptions, LocalSettings
-from ftproviders.provider import DataProfile, Feature, HyperparameterInfo, ProviderInfo
+from ftproviders.provider import (
+    DataProfile,
+    Feature,
+    HostingFeature,
+    HyperparameterInfo,
+    ProviderInfo,
+)
 from ftproviders.schema.job import ModelSource
 
 __all__ = ["PROVIDER"]
@@ -47,6 +53,7 @@ PROVIDER = ProviderInfo(
             Feature.DELETE_FILE,
         }
     ),
+    hosting_features=frozenset(HostingFeature),
     hyperparameters=_KNOBS,
     job_settings=frozenset({"seed", "suffix", "validation_file"}),
     accepts=frozenset({ModelSource.LOCAL_PATH, ModelSource.HUB}),

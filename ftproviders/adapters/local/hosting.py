@@ -1,45 +1,50 @@
-"""Chats with models on this machine: one warm process for each model that is asked."""
+"""Where models of this machine answer: in a warm process for chats, or behind a server of theirs.
+
+The warm processes are `chatting`'s, the servers those of `deployments`.
+"""
 
 from __future__ import annotations
 
 import atexit
-import json
-import os
-import select
-import subprocess
-import tempfile
 import threading
-import time
 import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from typing_extensions import override
 
 from ftproviders.adapters.local import PROVIDER
-from ftproviders.adapters.local.machine import unsupported
+from ftproviders.adapters.local.chatting import ADAPTER, BASE, ChatProcess
+from ftproviders.adapters.local.deployments import Deployments, missing_server
+from ftproviders.adapters.local.machine import machine_name, unsupported
 from ftproviders.adapters.local.options import LocalSettings
-from ftproviders.errors import ConfigurationError, DeploymentError, ProviderTimeoutError
+from ftproviders.errors import ConfigurationError, DeploymentError
 from ftproviders.provider import HostingAdapter
 from ftproviders.schema.chat import ChatMessage
-from ftproviders.schema.deployment import ChatReply, DeploymentRef, Endpoint
+from ftproviders.schema.deployment import (
+    ChatReply,
+    DeploymentPage,
+    DeploymentRef,
+    DeploymentSnapshot,
+    DeploymentSpec,
+    DeploymentStatus,
+    Endpoint,
+    Lease,
+)
 from ftproviders.schema.job import TunedModel
-from ftproviders.worker import process
 from ftproviders.worker.basemodel import locate
 
 __all__ = ["LocalHostingAdapter"]
 
-_ADAPTER = "process:adapter"
-_BASE = "process:base"
 _MAX_TOKENS = 256
 
 
 class LocalHostingAdapter(HostingAdapter):
     """Answers with a tuned model's adapter, or with an untuned base model.
 
-    A model is loaded by the first question and stays in a process of its own, which ends with
-    `close`, with this process, or when too many other models were asked. Answers are greedy unless
+    A model that is not deployed is loaded by the first question and stays in a process of its own,
+    which ends with `close`, with this process, or when too many other models were asked. A deployed
+    one stays behind its server until `undeploy` or the end of its lease. Answers are greedy unless
     a temperature above 0 is given, and have at most 256 tokens unless ``max_tokens`` says
     otherwise.
     """
@@ -49,23 +54,19 @@ class LocalHostingAdapter(HostingAdapter):
 
     def __init__(self, settings: LocalSettings) -> None:
         super().__init__(settings)
-        self._processes: dict[tuple[str, str], _ChatProcess] = {}
+        self.deployed = Deployments(settings)
+        self._processes: dict[tuple[str, str], ChatProcess] = {}
         self._lock = threading.Lock()
         atexit.register(_close_if_alive, weakref.ref(self))
 
     @override
     def endpoint(self, target: TunedModel | DeploymentRef) -> Endpoint:
         if isinstance(target, DeploymentRef):
-            raise DeploymentError(
-                f"{target} is a deployment; provider local has none.",
-                provider="local",
-                operation="chat",
-                hint="Chat with the job or the model directly.",
-            )
+            return self._endpoint_of(self.deployment(target))
         if (Path(target.name) / "adapter_config.json").is_file():
-            return Endpoint(provider="local", url=_ADAPTER, model=target.name)
+            return Endpoint(provider="local", url=ADAPTER, model=target.name)
         try:
-            return Endpoint(provider="local", url=_BASE, model=locate(target.name).name)
+            return Endpoint(provider="local", url=BASE, model=locate(target.name).name)
         except ValueError as error:
             raise DeploymentError(
                 str(error),
@@ -74,13 +75,43 @@ class LocalHostingAdapter(HostingAdapter):
                 hint="`ftproviders models --provider local` lists the models here.",
             ) from error
 
+    def _endpoint_of(self, found: DeploymentSnapshot) -> Endpoint:
+        if found.status is not DeploymentStatus.READY or not (found.url and found.model_name):
+            why = f": {found.error.message}" if found.error else "."
+            raise DeploymentError(
+                f"Deployment {found.ref} is {found.status.value} ({found.raw_status}), so it does "
+                f"not answer{why}",
+                provider="local",
+                operation="endpoint",
+                hint="Wait until it is ready."
+                if found.status is DeploymentStatus.CREATING
+                else f"Run `ftproviders undeploy {found.ref}`, then deploy again.",
+            )
+        return Endpoint(provider="local", url=found.url, model=found.model_name, auth="bearer")
+
+    @override
+    def account(self) -> str:
+        return machine_name(self.settings.home.absolute() / "local")
+
     @override
     def preflight(self) -> ConfigurationError | None:
         return unsupported() or super().preflight()
 
     @override
     def credentials(self, endpoint: Endpoint) -> Mapping[str, str]:
-        return {}
+        if endpoint.url in (ADAPTER, BASE):
+            return {}
+        ref = DeploymentRef(provider="local", id=endpoint.model)
+        directory = self.deployed.existing(ref)
+        # A token goes to its own server only.
+        if directory.status().get("url") != endpoint.url:
+            raise DeploymentError(
+                f"Deployment {ref} answers at another address now.",
+                provider="local",
+                operation="credentials",
+                hint="Ask for its endpoint again.",
+            )
+        return {"Authorization": f"Bearer {directory.token()}"}
 
     @override
     def chat(
@@ -91,6 +122,9 @@ class LocalHostingAdapter(HostingAdapter):
         temperature: float | None = None,
         max_tokens: int | None = None,
     ) -> ChatReply:
+        if endpoint.url not in (ADAPTER, BASE):
+            most = max_tokens or _MAX_TOKENS
+            return super().chat(endpoint, messages, temperature=temperature, max_tokens=most)
         question = {
             "messages": [m.model_dump(mode="json", exclude_none=True) for m in messages],
             "temperature": temperature or 0.0,
@@ -107,13 +141,36 @@ class LocalHostingAdapter(HostingAdapter):
         )
 
     @override
+    def deploy(self, model: TunedModel, spec: DeploymentSpec) -> DeploymentRef:
+        problem = self.preflight() or missing_server()
+        if problem is not None:
+            raise problem
+        return self.deployed.deploy(model, spec)
+
+    @override
+    def deployment(self, ref: DeploymentRef) -> DeploymentSnapshot:
+        return self.deployed.get(ref)
+
+    @override
+    def deployments(self, *, cursor: str | None = None) -> DeploymentPage:
+        return self.deployed.page(cursor)
+
+    @override
+    def undeploy(self, ref: DeploymentRef) -> None:
+        self.deployed.undeploy(ref)
+
+    @override
+    def extend(self, ref: DeploymentRef, lease: Lease) -> DeploymentSnapshot:
+        return self.deployed.extend(ref, lease)
+
+    @override
     def close(self) -> None:
         with self._lock:
             for each in self._processes.values():
                 each.close()
             self._processes.clear()
 
-    def _process(self, endpoint: Endpoint) -> _ChatProcess:
+    def _process(self, endpoint: Endpoint) -> ChatProcess:
         """Return the endpoint's process; the one asked longest ago makes room for a new one."""
         key = (endpoint.url, endpoint.model)
         running = self._processes.pop(key, None)
@@ -126,109 +183,9 @@ class LocalHostingAdapter(HostingAdapter):
                 raise problem
             while len(self._processes) >= self.settings.chat_models:
                 self._processes.pop(next(iter(self._processes))).close()
-            running = _ChatProcess(endpoint, self.settings)
+            running = ChatProcess(endpoint, self.settings)
         self._processes[key] = running
         return running
-
-
-class _ChatProcess:
-    """One model in a process of its own; questions and answers are JSON lines over pipes."""
-
-    def __init__(self, endpoint: Endpoint, settings: LocalSettings) -> None:
-        self.model = endpoint.model
-        self.timeout_seconds = settings.chat_seconds
-        kind = "adapter" if endpoint.url == _ADAPTER else "base"
-        order = {"model": endpoint.model, "kind": kind, "cache": str(settings.cache.resolve())}
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
-        self._pending = b""
-        self._process = subprocess.Popen(
-            [*process.python_command("ftproviders.worker.chat"), json.dumps(order)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            env=process.environment(threads=settings.threads),
-            start_new_session=True,
-        )
-        try:
-            self._read()
-        except BaseException:
-            self.close()
-            raise
-
-    def alive(self) -> bool:
-        """Say whether it still runs."""
-        return self._process.poll() is None
-
-    def ask(self, question: Mapping[str, Any]) -> dict[str, Any]:
-        """Send a question and wait for the answer.
-
-        Raises:
-            DeploymentError: The model refused, or its process died.
-            ProviderTimeoutError: No answer came in time; the process is ended.
-        """
-        assert self._process.stdin is not None  # noqa: S101 - it was opened as a pipe
-        try:
-            self._process.stdin.write(json.dumps(question).encode() + b"\n")
-            self._process.stdin.flush()
-        except BrokenPipeError as error:
-            raise self._died() from error
-        return self._read()
-
-    def close(self) -> None:
-        """End it: the end of its input is the sign to leave, and what does not leave is killed."""
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None and not pipe.closed:
-                try:
-                    pipe.close()
-                except BrokenPipeError:
-                    continue
-        try:
-            self._process.wait(timeout=2)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._log.close()
-
-    def _read(self) -> dict[str, Any]:
-        answer: dict[str, Any] = json.loads(self._read_line())
-        if "error" in answer:
-            raise DeploymentError(
-                f"{self.model} does not answer: {answer['error']}",
-                provider="local",
-                operation="chat",
-            )
-        return answer
-
-    def _read_line(self) -> bytes:
-        assert self._process.stdout is not None  # noqa: S101 - it was opened as a pipe
-        pipe = self._process.stdout.fileno()
-        deadline = time.monotonic() + self.timeout_seconds
-        while b"\n" not in self._pending:
-            ready, _, _ = select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))
-            if not ready:
-                self.close()
-                raise ProviderTimeoutError(
-                    f"{self.model} did not answer in {self.timeout_seconds:g} seconds.",
-                    provider="local",
-                    operation="chat",
-                    hint="Ask for fewer tokens, or raise chat_seconds.",
-                )
-            chunk = os.read(pipe, 1 << 16)
-            if not chunk:
-                raise self._died()
-            self._pending += chunk
-        line, _, self._pending = self._pending.partition(b"\n")
-        return line
-
-    def _died(self) -> DeploymentError:
-        self._log.seek(0)
-        lines = self._log.read().decode(errors="replace").strip().splitlines()[-3:]
-        return DeploymentError(
-            f"The process that holds {self.model} ended. It said: {' / '.join(lines) or 'nothing'}",
-            provider="local",
-            operation="chat",
-            hint="Ask again; a model that is too large for the memory is killed by the system.",
-        )
 
 
 def _close_if_alive(adapter: weakref.ref[LocalHostingAdapter]) -> None:

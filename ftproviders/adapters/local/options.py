@@ -24,6 +24,12 @@ class LocalSettings(ProviderSettings):
     """How long a model may take to load, and to answer."""
     chat_models: Annotated[int, Field(ge=1)] = 2
     """How many models are kept in memory for chats at the same time."""
+    deploy_seconds: Annotated[float, Field(gt=0)] = 1800.0
+    """How long the server of a deployment may take from its start to an answered chat."""
+    server_restarts: Annotated[int, Field(ge=0)] = 5
+    """How often a server that dies is started again within `server_restart_window_seconds`."""
+    server_restart_window_seconds: Annotated[float, Field(gt=0)] = 600.0
+    """Older deaths of a server do not count any more."""
 
 
 class LocalOptions(ProviderOptions):
