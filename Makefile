@@ -1,7 +1,7 @@
 # Everything runs in one .venv, made in stages by the targets that need them:
 #   base   the package, editable             (demo, everything)
 #   test   pytest and hypothesis             (test-fast: neither torch nor an SDK)
-#   local  torch, transformers, peft         (demo, test, types)
+#   local  torch, transformers, peft, server (demo, test, types)
 #   dev    linters, type checkers, SDKs      (lint, types, bench-import, test)
 # A stage is renewed when pyproject.toml or constraints.txt changes; `make clean` starts over.
 #
@@ -86,7 +86,7 @@ $(STAGE)-local: $(STAGE)-base
 	$(RUN)$(call say,Installing torch (CPU build: 0.2 GB to fetch; from the Python Package Index on Linux: several))
 	$(RUN)@$(INSTALL) $(if $(TORCH_INDEX),--no-deps --index-url $(TORCH_INDEX)) torch
 	$(RUN)$(call say,Installing transformers and peft)
-	$(RUN)@$(INSTALL) -e '.[local]'
+	$(RUN)@$(INSTALL) -e '.[local,serving]'
 	$(RUN)@touch $@
 
 $(STAGE)-dev: $(STAGE)-base
