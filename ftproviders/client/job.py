@@ -6,15 +6,19 @@ It can be made again tomorrow, in another process, from the text of the ref alon
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from typing_extensions import override
 
+from ftproviders.client.deployment import Deployment
 from ftproviders.client.reading import JobReading
-from ftproviders.errors import JobError, ProviderError
-from ftproviders.runtime import Session, exporting, poll
+from ftproviders.errors import ConfigurationError, JobError, ProviderError
+from ftproviders.runtime import Session, exporting, hosts, poll
 from ftproviders.runtime import chat as chat_with
+from ftproviders.runtime import deploy as once
+from ftproviders.runtime.deploy import Proposal
 from ftproviders.runtime.poll import OnUpdate
 from ftproviders.schema.chat import ChatMessage
 from ftproviders.schema.deployment import ChatReply
@@ -153,21 +157,74 @@ class FineTuneJob(JobReading):
         Raises:
             JobError: The model is not ready yet.
         """
-        model = self.model
-        if model is None:
-            raise JobError(
-                f"{self.ref} has no model: it is {self.status.value}.",
-                snapshot=self.snapshot,
-                operation="chat",
-                hint=self._how_to_a_model(),
-            )
         return chat_with.chat(
             self._session,
             self.ref.provider,
-            model,
+            self._ready_model("chat"),
             chat_with.conversation(messages, system=system),
             temperature=temperature,
             max_tokens=max_tokens,
+        )
+
+    def deploy(
+        self,
+        *,
+        provider: str | None = None,
+        name: str | None = None,
+        ttl: str | timedelta | None = None,
+        checkpoint: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        agree: Callable[[Proposal], None] | None = None,
+        on_progress: Callable[[str], None] | None = None,
+    ) -> Deployment:
+        """Return the deployment of the tuned model, creating it if it is not there yet.
+
+        Calling it again returns the same deployment. It does not wait: see
+        `Deployment.wait_ready`, or use the result as a context manager.
+
+        Args:
+            provider: Host; None = where the job runs.
+            name: Its name at the host; None = one that follows from job and checkpoint.
+            ttl: How long it may live before `reap` deletes it, for instance ``2h``; None = no end.
+            checkpoint: Id of a checkpoint to deploy instead of the final model.
+            options: What the host alone has.
+            agree: Given what is about to be made, before anything is sent; raises to stop.
+            on_progress: Told in words what is being done.
+
+        Raises:
+            JobError: The model is not ready yet.
+            ConfigurationError: There is no such checkpoint or host, or it does not take the model.
+            ConflictError: The name belongs to something that is not ours or serves another model.
+            DeploymentFailedError: It is there and has failed.
+            OutcomeUnknownError: The request was sent and nobody can say what came of it.
+        """
+        model = self._ready_model("deploy") if checkpoint is None else self._checkpoint(checkpoint)
+        job = self.snapshot.ref
+        made = once.deploy(
+            self._session,
+            model,
+            name=name or hosts.default_name(model, job=job, checkpoint=checkpoint),
+            provider=provider,
+            ttl=ttl,
+            options=options,
+            agree=agree,
+            on_progress=on_progress,
+        )
+        seen = made.snapshot
+        return Deployment(self._session, seen.ref, snapshot=seen, created=made.created)
+
+    def _checkpoint(self, wanted: str) -> TunedModel:
+        found = self.checkpoints()
+        for one in found:
+            if one.id == wanted:
+                return one.model
+        names = ", ".join(one.id for one in found)
+        raise ConfigurationError(
+            f"{self.ref} has no checkpoint {wanted!r}.",
+            provider=self.ref.provider,
+            operation="deploy",
+            hint=f"It has: {names}." if names else "It has none (yet).",
+            ref=self.ref,
         )
 
     def export(
