@@ -17,16 +17,29 @@ if TYPE_CHECKING:
 
 __all__ = ["metrics"]
 
+_WIDEST = 120
+"""Columns of a plot in a very wide terminal: a curve is not read better in more."""
+
 
 @verb
 def metrics(
     session: Session,
     ref: Ref,
     csv: Annotated[bool, typer.Option("--csv", help="Write CSV with a header line.")] = False,
+    drawn: Annotated[
+        bool, typer.Option("--plot", help="Draw loss, accuracy and learning rate.")
+    ] = False,
 ) -> int:
-    """Show losses and other numbers, step by step."""
-    if csv and session.out.json_mode:
-        raise ConfigurationError("--csv and --json are two forms of the same.", hint="Leave one.")
+    """Show losses and other numbers, step by step.
+
+    A resumed job does some steps again; the last value of a step counts.
+    """
+    forms = {"--csv": csv, "--plot": drawn, "--json": session.out.json_mode}
+    wanted = [flag for flag, given in forms.items() if given]
+    if len(wanted) > 1:
+        raise ConfigurationError(
+            f"{' and '.join(wanted)} are forms of the same.", hint="Leave one of them."
+        )
     job = session.client.job(ref)
     found = job.metrics()
     if session.out.json_mode:
@@ -38,6 +51,8 @@ def metrics(
         _csv(session, names, found)
     elif not found:
         session.out.note("No metrics yet.")
+    elif drawn:
+        _plot(session, found, units=job.snapshot.facts.get("units"))
     else:
         rows = [
             (
@@ -48,6 +63,25 @@ def metrics(
         ]
         session.out.table(("step", *names), rows)
     return 0
+
+
+def _plot(session: Session, found: Sequence[JobEvent], *, units: object) -> None:
+    import os
+    import shutil
+    import sys
+
+    from ftproviders import reports
+
+    told = {name: str(unit) for name, unit in units.items()} if isinstance(units, dict) else {}
+    panels = reports.panels(found, units=told)
+    terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    text = reports.plot(
+        [panel for panel in panels if panel.main] or panels,
+        width=min(shutil.get_terminal_size().columns, _WIDEST),
+        color=terminal and not os.environ.get("NO_COLOR"),
+        encoding=sys.stdout.encoding or "ascii",
+    )
+    session.out.drawing(text)
 
 
 def _csv(session: Session, names: list[str], found: Sequence[JobEvent]) -> None:

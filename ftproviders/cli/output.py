@@ -62,6 +62,12 @@ class Output:
         with writing():
             print(_safe(text, sys.stdout), flush=True)
 
+    def drawing(self, text: str) -> None:
+        """Write text that may hold colours; whoever made it has cleaned what is from elsewhere."""
+        self._clear_live()
+        with writing():
+            print(text, flush=True)
+
     def table(self, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Write a table: drawn on a terminal, plain columns elsewhere."""
         self._clear_live()

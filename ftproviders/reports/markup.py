@@ -49,7 +49,7 @@ def joined(parts: Iterable[object]) -> Markup:
     return Markup("".join(text(part) for part in parts))
 
 
-def tag(name: str, *children: object, **attributes: object) -> Markup:
+def tag(name: str, /, *children: object, **attributes: object) -> Markup:
     """Return an element.
 
     Args:

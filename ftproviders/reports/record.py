@@ -26,14 +26,15 @@ def settings(report: JobReport) -> Markup:
             for name, value in in_force.items()
         ]
         extra = [(n, _plain(v), "you; see events") for n, v in stated.items() if n not in in_force]
-        return section("Settings in force", table(("setting", "value", "chosen by"), rows + extra))
+        listed = table(("setting", "value", "chosen by"), rows + extra, kind="pairs")
+        return section("Settings in force", listed)
     unknown = missing(
         "The provider does not tell which settings were in force; what was not stated, it chose "
         "by itself."
     )
     if stated:
         rows = [(name, _plain(value)) for name, value in stated.items()]
-        return section("Settings", unknown, table(("setting as stated", "value"), rows))
+        return section("Settings", unknown, table(("as stated", "value"), rows, kind="pairs"))
     why = (
         "No setting was stated." if report.spec else "What was asked for is not known here either."
     )
@@ -68,13 +69,14 @@ def environment(report: JobReport) -> Markup:
         parts.append(tag("h3", title))
         if isinstance(told, Mapping) and told:
             rows = [(key, _plain(value)) for key, value in told.items()]
-            parts.append(table(("what", "which"), rows))
+            parts.append(table(("what", "which"), rows, kind="pairs"))
         else:
             parts.append(missing(f"The provider does not tell its {title.lower()}."))
     others = {key: value for key, value in facts.items() if key not in _HAVE_A_PLACE}
     if others:
         parts.append(tag("h3", "Further facts"))
-        parts.append(table(("what", "which"), [(k, _plain(v)) for k, v in others.items()]))
+        rows = [(key, _plain(value)) for key, value in others.items()]
+        parts.append(table(("what", "which"), rows, kind="pairs"))
     template = facts.get("chat_template")
     if isinstance(template, str) and template:
         summary = tag("summary", "Chat template that the training used")

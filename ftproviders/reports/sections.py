@@ -30,14 +30,19 @@ def missing(words: str) -> Markup:
 
 
 def table(
-    heads: Sequence[str], rows: Sequence[Sequence[object]], *, numbers: Sequence[int] = ()
+    heads: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    numbers: Sequence[int] = (),
+    kind: str | None = None,
 ) -> Markup:
     """Return a table.
 
     Args:
         heads: Words over the columns.
-        rows: Cells, as text or markup; a row may also be a whole ``tr``.
+        rows: Cells, as text or markup.
         numbers: Columns that stand to the right.
+        kind: Class of the table.
     """
 
     def cell(name: str, content: object, column: int) -> Markup:
@@ -48,7 +53,8 @@ def table(
         tag("tr", *(cell("td", content, column) for column, content in enumerate(row)))
         for row in rows
     ]
-    return tag("div", tag("table", tag("thead", head), tag("tbody", *body)), class_="scroll")
+    whole = tag("table", tag("thead", head), tag("tbody", *body), class_=kind)
+    return tag("div", whole, class_="scroll")
 
 
 # --- header ---------------------------------------------------------------------------------------
@@ -104,7 +110,7 @@ def _duration(length: timedelta) -> str:
 
 def _day(moment: datetime) -> Markup:
     clock = tag("small", f" {moment:%H:%M} UTC")
-    return joined([f"{moment:%Y-%m-%d}", clock])
+    return tag("span", f"{moment:%Y-%m-%d}", clock, class_="when")
 
 
 # --- curves ---------------------------------------------------------------------------------------
@@ -128,6 +134,7 @@ def _figure(panel: Panel, *, large: bool) -> Markup:
         tag("li", tag("i"), tag("span", f"{c.title} ({c.name})"), class_=f"c{index % COLOURS}")
         for index, c in enumerate(panel.curves)
     ]
+    named = len(panel.curves) > 1 or panel.title == "Loss"
     wide = chart(panel, width=840, height=330, kind="wide") if large else None
     pictures = [wide or chart(panel, width=410, height=240, kind="wide")]
     pictures.append(chart(panel, width=350, height=240, kind="narrow"))
@@ -140,7 +147,7 @@ def _figure(panel: Panel, *, large: bool) -> Markup:
     return tag(
         "figure",
         tag("h3", panel.title),
-        tag("ul", *legend, class_="legend") if len(panel.curves) > 1 else "",
+        tag("ul", *legend, class_="legend") if named else "",
         *pictures,
         tag("figcaption", " ".join(notes)) if notes else "",
     )
@@ -197,18 +204,18 @@ def _answer(one: SampleAnswer) -> Markup:
         for message in one.messages
         for piece in (tag("dt", message.role.value), tag("dd", _said(_content(message))))
     ]
-    three = (("before (base model)", one.before), ("after (tuned model)", one.after))
-    boxes = [
-        tag("div", tag("dt", name), tag("dd", _said(words)), class_=_same(words, one.expected))
-        for name, words in (*three, ("expected (the row's own answer)", one.expected))
-        if words is not None
-    ]
+    answers = (("before (base model)", one.before), ("after (tuned model)", one.after))
+    boxes = [_box(name, words, one.expected) for name, words in answers if words is not None]
+    if one.expected is not None:
+        boxes.append(_box("expected (the row's own answer)", one.expected))
     talk = tag("dl", *turns, class_="turns")
     return tag("div", talk, tag("dl", *boxes, class_="three"), class_="answer")
 
 
-def _same(words: str, expected: str | None) -> str | None:
-    return "same" if expected is not None and words.strip() == expected.strip() else None
+def _box(name: str, words: str, expected: str | None = None) -> Markup:
+    same = expected is not None and words.strip() == expected.strip()
+    title = f"{name}, word for word as expected" if same else name
+    return tag("div", tag("dt", title), tag("dd", _said(words)), class_="same" if same else None)
 
 
 def _said(words: str) -> Markup:
@@ -250,7 +257,7 @@ def _event_table(found: Sequence[JobEvent]) -> Markup:
     rows = [
         tag(
             "tr",
-            tag("td", f"{event.created_at:%Y-%m-%d %H:%M:%S}"),
+            tag("td", f"{event.created_at:%Y-%m-%d %H:%M:%S}", class_="time"),
             tag("td", event.level.value),
             tag("td", event.message, class_="wide"),
             class_=event.level.value,

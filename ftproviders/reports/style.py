@@ -50,18 +50,20 @@ code, .mono { font-size: .88em; overflow-wrap: anywhere; }
 .status.succeeded { color: var(--good); } .status.failed, .status.cancelled { color: var(--bad); }
 .status.paused { color: var(--warn); }
 .tiles {
-  display: grid; grid-template-columns: repeat(auto-fit, minmax(8.6rem, 1fr)); gap: .6rem 1.2rem;
+  display: grid; grid-template-columns: repeat(auto-fit, minmax(9.6rem, 1fr)); gap: .6rem 1.2rem;
   margin: 1.1rem 0 0;
 }
 .tiles dt { color: var(--quiet); font-size: .82rem; }
 .tiles dd { margin: 0; font-size: 1.2rem; font-weight: 600; font-variant-numeric: tabular-nums; }
-.tiles dd small { font-size: .8rem; font-weight: 400; color: var(--quiet); }
+.tiles dd small { display: block; font-size: .8rem; font-weight: 400; color: var(--quiet); }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 th, td { text-align: left; vertical-align: top; padding: .34rem .9rem .34rem 0; }
 th { font-weight: 600; }
+table.pairs td:first-child { width: 34%; }
 thead th { color: var(--quiet); font-weight: 500; border-bottom: 1px solid var(--line); }
 tbody tr + tr > * { border-top: 1px solid var(--grid); }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
+td.time { white-space: nowrap; }
 td.wide { overflow-wrap: anywhere; min-width: 12rem; }
 .scroll { overflow-x: auto; }
 pre {
@@ -90,7 +92,8 @@ svg .c1 path { stroke-dasharray: 7 4; } svg .c3 path { stroke-dasharray: 2 4; }
 .c3 { color: var(--c3); } .c4 { color: var(--c4); } .c5 { color: var(--c5); }
 .legend span { color: var(--ink); }
 svg.narrow { display: none; }
-.answer { border-top: 1px solid var(--line); padding: 1rem 0 .4rem; }
+.tiles .when { font-size: 1rem; white-space: nowrap; }
+.answer { border-top: 1px solid var(--line); padding: 1.1rem 0 1.2rem; }
 .answer:first-of-type { border-top: 0; padding-top: 0; }
 .said { white-space: pre-wrap; overflow-wrap: anywhere; unicode-bidi: isolate; font-size: .86rem;
   margin: 0; max-height: 22rem; overflow-y: auto; }
@@ -113,6 +116,7 @@ tr.warning td { background: var(--mark); } tr.error td { color: var(--bad); }
   .pair { grid-template-columns: 1fr; }
 }
 @media print {
+  pre { white-space: pre-wrap; }
   body { background: #fff; } section, header.top { break-inside: avoid; border: 0; padding: 0; }
 }
 """

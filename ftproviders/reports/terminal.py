@@ -60,10 +60,11 @@ def plot(
 
 
 def _panel(panel: Panel, *, size: tuple[int, int], color: bool, markers: Sequence[str]) -> str:
-    unit = f" ({panel.unit})" if panel.unit else ""
+    unit = _printable(f" ({panel.unit})") if panel.unit else ""
+    title = f"{_printable(panel.title)}{unit}"
     points = [point for curve in panel.curves for point in curve.drawn]
     if not points:
-        return f"{panel.title}{unit}: no finite value"
+        return f"{title}: no finite value"
     y = axis([value for _, value in points], most=4)
     x = axis([place for place, _ in points], most=max(2, size[0] // 16), whole=True)
     figure = _figure(size, x=x, y=y, color=color)
@@ -71,10 +72,10 @@ def _panel(panel: Panel, *, size: tuple[int, int], color: bool, markers: Sequenc
     for index, curve in enumerate(panel.curves):
         marker = markers[index % len(markers)]
         _draw(figure, curve, x=x, y=y, marker=marker, line=index == 0)
-        names.append(f"{'⠒' if marker == 'braille' else marker} {curve.name}{_lost(curve)}")
+        sign = "⠒" if marker == "braille" else marker
+        names.append(f"{sign} {_printable(curve.name)}{_lost(curve)}")
     body = figure.build().string(not color).rstrip("\n")
-    lines = [f"{panel.title}{unit}", "   ".join(names), *body.split("\n"), panel.place]
-    lines[-1] = panel.place.center(size[0])
+    lines = [title, "   ".join(names), *body.split("\n"), panel.place.center(size[0])]
     return "\n".join(line.rstrip() for line in lines)
 
 
@@ -103,6 +104,11 @@ def _draw(figure: Any, curve: Curve, *, x: Axis, y: Axis, marker: str, line: boo
     if line and len(drawn) > 1:
         signal.lines()
     figure.draw(signal)
+
+
+def _printable(text: str) -> str:
+    """Drop control characters: names are a provider's, and must not steer the terminal."""
+    return "".join(character for character in text if character.isprintable())
 
 
 def _lost(curve: Curve) -> str:
