@@ -6,10 +6,10 @@ import errno
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["WorkCancelled", "WorkError", "WorkPaused", "explain"]
+__all__ = ["NO_ROOM", "WorkCancelled", "WorkError", "WorkPaused", "explain"]
 
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """The disk is full, the user's share of it, or a file would be larger than the user may write."""
 
 
@@ -57,7 +57,7 @@ def explain(error: BaseException, settings: Mapping[str, Any]) -> WorkError:
             code="out_of_memory",
             param="batch_size",
         )
-    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
         return WorkError(
             f"The disk is full: {error.filename or 'a file'} could not be written. Make room, or "
             f"set "

@@ -60,6 +60,8 @@ class Run:
 
     def __init__(self, directory: RunDirectory) -> None:
         self.directory = directory
+        self.shared = directory
+        """The folder that all processes of the run share; in most runs that is the only one."""
         self.job = directory.job()
         status = directory.status()
         self.attempt = int(status.get("attempts", 1))
