@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib.util
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from ftproviders.data.template import default_template
 from ftproviders.worker import smollm2
@@ -24,6 +25,8 @@ __all__ = [
     "load_adapter",
     "load_model",
     "load_tokenizer",
+    "load_tuned",
+    "quantization_for",
     "quiet",
 ]
 
@@ -132,14 +135,22 @@ def load_tokenizer(folder: Path, template: str | None = None) -> Any:
     return tokenizer
 
 
-def load_model(folder: Path, *, dtype: torch.dtype, attention: str) -> Any:
+def load_model(
+    folder: Path, *, dtype: torch.dtype, attention: str, quantization: Any = None
+) -> Any:
     """Load a base model on the best device here.
 
     Args:
         folder: Folder with safetensors weights.
         dtype: Data type of the weights.
-        attention: ``sdpa`` or ``eager``.
+        attention: ``sdpa``, ``eager`` or ``flash_attention_2``.
+        quantization: What `quantization_for` returned.
     """
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    quantized: dict[str, Any] = {}
+    if quantization is not None:
+        # Quantised while they are read: the whole weights are never there.
+        quantized = {"quantization_config": quantization, "device_map": {"": device}}
     model: Any = AutoModelForCausalLM.from_pretrained(
         folder,
         dtype=dtype,
@@ -147,8 +158,51 @@ def load_model(folder: Path, *, dtype: torch.dtype, attention: str) -> Any:
         trust_remote_code=False,
         use_safetensors=True,
         local_files_only=True,
+        **quantized,
     )
-    return model.to("cuda" if torch.cuda.is_available() else "cpu")
+    return model if quantized else model.to(device)
+
+
+def quantization_for(settings: Mapping[str, Any], dtype: torch.dtype) -> Any:
+    """Return how the base model is quantised, or None when it is not.
+
+    Args:
+        settings: The job's resolved settings.
+        dtype: The job's data type; weights are multiplied in it unless another one is stated.
+    """
+    if settings["tuning"] != "qlora":
+        return None
+    stated = settings["bnb_4bit_compute_dtype"]
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type=settings["bnb_4bit_quant_type"],
+        bnb_4bit_use_double_quant=settings["bnb_4bit_use_double_quant"],
+        bnb_4bit_compute_dtype=dtype if stated == "auto" else choose_dtype(stated),
+    )
+
+
+def load_tuned(folder: Path, cache: Path) -> tuple[Any, Any]:
+    """Load what a training left: an adapter on its base model, or a whole model.
+
+    Args:
+        folder: The run's ``adapter`` folder, or a checkpoint's.
+        cache: Our cache folder, from which a base model comes.
+
+    Returns:
+        Model and tokenizer.
+    """
+    if (folder / "adapter_config.json").is_file():
+        return load_adapter(folder, cache)
+    card = read_json(folder / MODEL_CARD)
+    dtype = choose_dtype(str(card.get("dtype", "auto")))
+    attention = _attention_here(str(card.get("attention", "sdpa")))
+    return load_model(folder, dtype=dtype, attention=attention), load_tokenizer(folder)
+
+
+def _attention_here(wanted: str) -> str:
+    """Return an implementation that gives the same numbers, where the wanted one is missing."""
+    there = torch.cuda.is_available() and importlib.util.find_spec("flash_attn") is not None
+    return "sdpa" if wanted == "flash_attention_2" and not there else wanted
 
 
 def load_adapter(folder: Path, cache: Path) -> tuple[Any, Any]:
@@ -169,6 +223,8 @@ def load_adapter(folder: Path, cache: Path) -> tuple[Any, Any]:
     )
     base = base_folder(str(name), cache, print)
     dtype = choose_dtype(str(card.get("dtype", "auto")))
-    model = load_model(base, dtype=dtype, attention=str(card.get("attention", "sdpa")))
+    model = load_model(
+        base, dtype=dtype, attention=_attention_here(str(card.get("attention", "sdpa")))
+    )
     tuned = PeftModel.from_pretrained(model, folder, autocast_adapter_dtype=False)
     return tuned, load_tokenizer(folder)

@@ -1,4 +1,4 @@
-"""Provider ``local``: LoRA training on this machine. Pure data, no torch."""
+"""Provider ``local``: training on this machine. Pure data, no torch."""
 
 from __future__ import annotations
 
@@ -15,9 +15,16 @@ from ftproviders.schema.job import ModelSource
 __all__ = ["PROVIDER"]
 
 _KNOBS = (
-    HyperparameterInfo(name="n_epochs", minimum=0, maximum=10_000, auto=True, default="3"),
+    HyperparameterInfo(
+        name="n_epochs", minimum=0, maximum=10_000, auto=True, default="3; 1 for dpo"
+    ),
     HyperparameterInfo(name="batch_size", minimum=1, maximum=65_536, auto=True, default="8"),
-    HyperparameterInfo(name="learning_rate", maximum=1, auto=True, default="1e-3"),
+    HyperparameterInfo(
+        name="learning_rate",
+        maximum=1,
+        auto=True,
+        default="1e-3; 1e-4 with tuning=full; for dpo 5e-5, with tuning=full 1e-6",
+    ),
     HyperparameterInfo(name="max_steps", minimum=1, default="no limit"),
     HyperparameterInfo(
         name="max_length_tokens", minimum=8, default="2048, or the model's own limit if smaller"
@@ -33,7 +40,7 @@ _KNOBS = (
 
 PROVIDER = ProviderInfo(
     name="local",
-    summary="this machine: LoRA with PEFT in a process of its own, free, no account",
+    summary="this machine: LoRA, QLoRA, DoRA, whole models and DPO in a process of its own, free",
     training="ftproviders.adapters.local.adapter:LocalTrainingAdapter",
     hosting="ftproviders.adapters.local.hosting:LocalHostingAdapter",
     extra="local",

@@ -11,10 +11,9 @@ from datetime import UTC, datetime
 from typing_extensions import override
 
 from ftproviders.adapters.local import PROVIDER
+from ftproviders.adapters.local.assessing import complete
 from ftproviders.adapters.local.files import FileStore
 from ftproviders.adapters.local.inputs import (
-    about_dtype,
-    about_model,
     base_model,
     further_identity,
     installed,
@@ -23,9 +22,9 @@ from ftproviders.adapters.local.inputs import (
 from ftproviders.adapters.local.machine import machine_name, unsupported
 from ftproviders.adapters.local.options import LocalOptions, LocalSettings
 from ftproviders.adapters.local.runs import Runs
+from ftproviders.adapters.local.settings import choose, resolve
 from ftproviders.adapters.local.wire import (
     job_document,
-    resolve,
     to_checkpoint,
     to_event,
 )
@@ -123,15 +122,9 @@ class LocalTrainingAdapter(TrainingAdapter):
     def assess(
         self, spec: JobSpec, *, options: ProviderOptions, statistics: DatasetStatistics
     ) -> Assessment:
-        answer = super().assess(spec, options=options, statistics=statistics)
-        chosen = _local(options)
-        settings = resolve(spec, chosen)
-        model = base_model(spec)
-        template(chosen)
-        optional = {name: value for name, value in settings.items() if value is not None}
-        resolved = {**answer.resolved, **optional}
-        notes = (*answer.notes, about_model(model, self.settings.cache), about_dtype(chosen.dtype))
-        return answer.model_copy(update={"resolved": resolved, "notes": notes})
+        chosen = choose(spec, _local(options))
+        answer = super().assess(chosen.spec, options=chosen.options, statistics=statistics)
+        return complete(answer, chosen, self.settings.cache)
 
     @override
     def identity(self, spec: JobSpec, *, options: ProviderOptions) -> Mapping[str, JsonValue]:
@@ -210,11 +203,12 @@ class LocalTrainingAdapter(TrainingAdapter):
     def _document(
         self, spec: JobSpec, options: LocalOptions, files: Sequence[FileRef], submission_id: str
     ) -> dict[str, object]:
+        chosen = choose(spec, options)
         document = job_document(
             spec,
             base_model=base_model(spec).name,
-            settings=resolve(spec, options),
-            chat_template=template(options),
+            settings=resolve(chosen.spec, chosen.options),
+            chat_template=template(chosen.options),
             files=files,
             submission_id=submission_id,
         )

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from ftproviders.adapters.local.options import LocalOptions
+from ftproviders.adapters.local.options import OUR_TEMPLATE, LocalOptions
+from ftproviders.data.template import default_template
 from ftproviders.errors import ConfigurationError
 from ftproviders.schema.job import JobSpec
 from ftproviders.schema.value import JsonValue
@@ -59,6 +60,8 @@ def template(options: LocalOptions) -> str | None:
     """
     if options.chat_template is None:
         return None
+    if options.chat_template == OUR_TEMPLATE:
+        return default_template()
     try:
         return Path(options.chat_template).expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, model_validator
 
-from ftproviders.provider import ProviderOptions, ProviderSettings
+from ftproviders.adapters.local.guide_names import GUIDE_NAMES
+from ftproviders.adapters.local.parallel import ParallelOptions
+from ftproviders.provider import ProviderSettings
+from ftproviders.schema.value import JsonValue
 
-__all__ = ["LocalOptions", "LocalSettings"]
+__all__ = ["OUR_TEMPLATE", "LocalOptions", "LocalSettings", "Tuning"]
+
+OUR_TEMPLATE = "chatml"
+"""Value of option ``chat_template`` for the template of this package."""
+
+Tuning = Literal["lora", "rslora", "dora", "qlora", "full"]
 
 
 class LocalSettings(ProviderSettings):
@@ -32,16 +41,95 @@ class LocalSettings(ProviderSettings):
     """Older deaths of a server do not count any more."""
 
 
-class LocalOptions(ProviderOptions):
-    """Options of a local job."""
+def _short_dtype(value: object) -> object:
+    """Take torch's names of data types too."""
+    name = str(value).removeprefix("torch.")
+    return {"bfloat16": "bf16", "float32": "fp32"}.get(name, name)
 
-    target_modules: Annotated[str, Field(min_length=1)] = "all-linear"
+
+def _with_commas(value: object) -> object:
+    """Take a list of names too."""
+    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else value
+
+
+Dtype = Annotated[Literal["auto", "bf16", "fp32"], BeforeValidator(_short_dtype)]
+Names = Annotated[str, BeforeValidator(_with_commas), Field(min_length=1)]
+
+
+class LocalOptions(ParallelOptions):
+    """Options of a local job.
+
+    The names of the usual guides for transformers, TRL and PEFT are taken beside these
+    (`guide_names`), and are kept in `guide`.
+    """
+
+    tuning: Tuning = "lora"
+    """What is trained: a LoRA adapter, one of its kinds, or the whole model (``full``)."""
+    use_rslora: bool = False
+    """Scale LoRA by alpha / sqrt(r); what ``tuning=rslora`` switches on."""
+    use_dora: bool = False
+    """Train a magnitude for each output beside LoRA; what ``tuning=dora`` switches on."""
+    target_modules: Names = "all-linear"
     """Layers that get LoRA matrices: ``all-linear`` or names separated by commas."""
-    dtype: Literal["auto", "bf16", "fp32"] = "auto"
+    modules_to_save: Names | None = None
+    """Layers trained whole beside LoRA, for instance ``lm_head``; names separated by commas."""
+    lora_bias: Literal["none", "all", "lora_only"] = "none"
+    """Which biases are trained beside LoRA."""
+    bnb_4bit_quant_type: Literal["nf4", "fp4"] = "nf4"
+    """QLoRA: number format of the base model's weights."""
+    bnb_4bit_use_double_quant: bool = True
+    """QLoRA: quantise the quantisation's own constants too."""
+    bnb_4bit_compute_dtype: Dtype = "auto"
+    """QLoRA: data type that weights are multiplied in; ``auto`` = as `dtype`."""
+    dtype: Dtype = "auto"
     """Data type of weights and adapter; ``auto`` = bf16 where the hardware computes in it."""
-    attn_implementation: Literal["sdpa", "eager"] = "sdpa"
-    """How attention is computed."""
+    tf32: bool = False
+    """Multiply fp32 in TensorFloat-32 on an NVIDIA device that has it."""
+    attn_implementation: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
+    """How attention is computed; ``flash_attention_2`` needs an NVIDIA device and flash-attn."""
+    gradient_checkpointing: bool = False
+    """Compute activations again in the backward pass: less memory, about a third slower."""
     chat_template: str | None = None
-    """Path of a Jinja chat template to use instead of the model's own."""
+    """Path of a Jinja chat template to use instead of the model's own, or ``chatml`` for ours."""
+    assistant_only_loss: bool = True
+    """Learn the assistant's words only; False = every token of a row."""
+    packing: bool = False
+    """Join rows to sequences of `max_length_tokens`; `batch_size` then counts these."""
+    optim: Literal["adamw_torch_fused", "adamw_torch", "sgd", "adafactor", "adagrad", "rmsprop"] = (
+        "adamw_torch_fused"
+    )
+    """Optimizer."""
+    max_grad_norm: Annotated[float, Field(ge=0)] = 1.0
+    """Longer gradients are cut to this norm; 0 = never."""
+    neftune_noise_alpha: Annotated[float, Field(gt=0)] | None = None
+    """Noise on embeddings in training (NEFTune); None = none."""
+    eval_strategy: Literal["epoch", "steps", "no"] = "epoch"
+    """When the validation loss is computed; needs a validation file."""
+    eval_steps: Annotated[int, Field(ge=1)] | None = None
+    """Optimizer steps between validations with ``eval_strategy=steps``."""
+    early_stopping_patience: Annotated[int, Field(ge=1)] | None = None
+    """Stop after so many validations in a row without a better loss; None = never."""
+    early_stopping_threshold: Annotated[float, Field(ge=0)] = 0.0
+    """By how much a validation loss must be lower to count as better for early stopping."""
+    keep_best: bool = False
+    """The result is the model with the lowest validation loss instead of the last one."""
+    logging_steps: Annotated[int, Field(ge=1)] | None = None
+    """Optimizer steps between metrics; None = about 200 metrics for a training."""
     checkpoints: Annotated[int, Field(ge=0)] = 3
     """How many of the newest epochs' adapters are kept; 0 = none."""
+    trackers: Annotated[str, BeforeValidator(_with_commas)] = ""
+    """Trackers that also get the metrics: ``tensorboard``, ``wandb``, ``mlflow``, ``trackio``."""
+    guide: Mapping[str, JsonValue] = {}
+    """Settings under the names of the usual guides, for instance ``num_train_epochs``."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lift_guide_names(cls, given: Any) -> Any:
+        """Move names that are not ours, but known from the guides, into `guide`."""
+        if not isinstance(given, Mapping):
+            return given
+        known = {k: v for k, v in given.items() if k in GUIDE_NAMES and k not in cls.model_fields}
+        if not known:
+            return given
+        rest = {k: v for k, v in given.items() if k not in known}
+        return {**rest, "guide": {**rest.get("guide", {}), **known}}

@@ -1,0 +1,124 @@
+"""What a plan says of a local job: settings, what became of them, what the machine lacks."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ftproviders.adapters.local.inputs import about_dtype, about_model, base_model, template
+from ftproviders.adapters.local.parallel import about_parallel, missing_means
+from ftproviders.adapters.local.settings import Chosen, resolve, warnings
+from ftproviders.errors import ConfigurationError, MissingDependencyError
+from ftproviders.schema.hyperparameters import Method
+from ftproviders.schema.plan import Assessment, IgnoredSetting
+from ftproviders.worker import hardware
+
+__all__ = ["complete"]
+
+TRACKERS: Mapping[str, tuple[str, str]] = {
+    "tensorboard": ("tensorboard", "pip install 'ftproviders[trackers]'"),
+    "wandb": ("wandb", "pip install wandb"),
+    "mlflow": ("mlflow", "pip install mlflow"),
+    "trackio": ("trackio", "pip install trackio"),
+}
+"""Tracker -> its module, and what installs it."""
+
+_KINDS: Mapping[str, str] = {
+    "lora": "LoRA: small matrices are trained beside the frozen base model",
+    "rslora": "rsLoRA: LoRA, scaled by the root of its rank",
+    "dora": "DoRA: LoRA that trains the length of each output by itself",
+    "qlora": "QLoRA: LoRA beside a base model that is held in 4 bit",
+    "full": "full: every weight is trained, and the result is a whole model",
+}
+
+
+def complete(answer: Assessment, chosen: Chosen, cache: Path) -> Assessment:
+    """Add to the answer worked out from `ProviderInfo` what this machine makes of the job.
+
+    Args:
+        answer: That answer, for `chosen.spec`.
+        chosen: The spec and its options, guides' names translated.
+        cache: Our cache folder.
+
+    Raises:
+        ConfigurationError: Settings do not go together, or a file cannot be read.
+        MissingDependencyError: A package is missing that the settings need.
+    """
+    settings = resolve(chosen.spec, chosen.options)
+    model = base_model(chosen.spec)
+    template(chosen.options)
+    for problem in _missing(settings, chosen.spec.method):
+        raise problem
+    optional = {name: value for name, value in settings.items() if value is not None}
+    ignored = (*answer.ignored, *chosen.guided.ignored, *_without_lora(settings, answer))
+    return answer.model_copy(
+        update={
+            "resolved": {**answer.resolved, **optional},
+            "mapped": (*answer.mapped, *chosen.guided.mapped),
+            "ignored": ignored,
+            "warnings": (*answer.warnings, *warnings(settings, chosen)),
+            "notes": (*answer.notes, *_notes(settings), about_model(model, cache)),
+        }
+    )
+
+
+def _notes(settings: Mapping[str, Any]) -> Iterator[str]:
+    yield f"Tuning: {_KINDS[settings['tuning']]}."
+    yield from about_parallel(settings)
+    yield about_dtype(settings["dtype"])
+    if not settings["assistant_only_loss"]:
+        yield "Every token of a row is learned, the prompts too (assistant_only_loss=false)."
+
+
+def _without_lora(settings: Mapping[str, Any], answer: Assessment) -> Iterator[IgnoredSetting]:
+    if settings["tuning"] == "full":
+        for name in ("lora_r", "lora_alpha", "lora_dropout"):
+            if name in answer.resolved:
+                reason = "tuning=full trains every weight, without LoRA"
+                yield IgnoredSetting(name=name, value=answer.resolved[name], reason=reason)
+
+
+def _missing(settings: Mapping[str, Any], method: Method) -> Iterator[ConfigurationError]:
+    """Yield what is not installed, or not in the machine, and is needed for the settings."""
+    yield from missing_means(settings)
+    if settings["tuning"] == "qlora":
+        yield from _needs("bitsandbytes", "tuning=qlora", "pip install 'ftproviders[quantized]'")
+    if method is Method.DPO:
+        for module in ("trl", "datasets"):
+            yield from _needs(module, "Method dpo", "pip install 'ftproviders[local]'")
+    for name in filter(None, (word.strip() for word in settings["trackers"].split(","))):
+        if name not in TRACKERS:
+            yield ConfigurationError(
+                f"local does not know the tracker {name}.",
+                provider="local",
+                operation="plan",
+                hint=f"It has: {', '.join(TRACKERS)}.",
+            )
+        yield from _needs(TRACKERS[name][0], f"trackers={name}", TRACKERS[name][1])
+    if settings["attn_implementation"] == "flash_attention_2":
+        yield from _flash_attention()
+
+
+def _flash_attention() -> Iterator[ConfigurationError]:
+    if not hardware.has_nvidia_device():
+        yield ConfigurationError(
+            "attn_implementation=flash_attention_2 needs an NVIDIA device, and none is here.",
+            provider="local",
+            operation="plan",
+            hint="Use sdpa, which chooses the fastest way that the machine has.",
+        )
+    yield from _needs(
+        "flash_attn", "attn_implementation=flash_attention_2", "pip install flash-attn"
+    )
+
+
+def _needs(module: str, what: str, install: str) -> Iterator[MissingDependencyError]:
+    if importlib.util.find_spec(module) is None:
+        yield MissingDependencyError(
+            f"{what} needs {module}, which is not installed.",
+            provider="local",
+            operation="plan",
+            hint=f"Run: {install}",
+        )
