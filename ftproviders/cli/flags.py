@@ -8,7 +8,18 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import typer
 
-__all__ = ["SPEC_FLAGS", "Again", "JobFile", "MethodName", "Ref", "Timeout", "Wait", "parameters"]
+__all__ = [
+    "SPEC_FLAGS",
+    "Again",
+    "DeploymentName",
+    "JobFile",
+    "MethodName",
+    "Ref",
+    "Timeout",
+    "Ttl",
+    "Wait",
+    "parameters",
+]
 
 
 def _whole_or_auto(text: str) -> int | Literal["auto"]:
@@ -35,6 +46,23 @@ Ref: TypeAlias = Annotated[
         metavar="REF",
         help="The job: provider:id or provider:account/id; the id alone where it is unique.",
         show_default=False,
+    ),
+]
+DeploymentName: TypeAlias = Annotated[
+    str,
+    typer.Argument(
+        metavar="REF",
+        help="The deployment: provider:id or provider:account/id; the id alone where it is unique.",
+        show_default=False,
+    ),
+]
+Ttl: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--ttl",
+        metavar="TIME",
+        help="How long it may live: 30m, 2h, 1d; then `deployments --reap` deletes it. Without "
+        "it, it stays until it is undeployed.",
     ),
 ]
 JobFile: TypeAlias = Annotated[

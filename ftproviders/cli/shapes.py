@@ -9,11 +9,15 @@ if TYPE_CHECKING:
 
     from ftproviders.client import FineTuneJob
     from ftproviders.schema.dataset import Dataset, Issue, ValidationReport
-    from ftproviders.schema.job import BaseModelInfo, JobEvent, JobRef, JobSnapshot
+    from ftproviders.schema.deployment import DeploymentRecord, DeploymentRef, DeploymentSnapshot
+    from ftproviders.schema.job import BaseModelInfo, Checkpoint, JobEvent, JobRef, JobSnapshot
     from ftproviders.schema.plan import JobPlan
     from ftproviders.schema.submission import JobRecord
 
 __all__ = [
+    "checkpoint",
+    "deployment",
+    "deployment_record",
     "event",
     "issue_line",
     "job",
@@ -130,6 +134,57 @@ def metrics_point(happened: JobEvent) -> dict[str, Any]:
         "created_at": moment(happened.created_at),
         "values": dict(happened.metrics),
     }
+
+
+def checkpoint(kept: Checkpoint) -> dict[str, Any]:
+    """Return one checkpoint."""
+    return {
+        "id": kept.id,
+        "created_at": moment(kept.created_at),
+        "step": kept.step,
+        "model": str(kept.model),
+        "metrics": dict(kept.metrics),
+    }
+
+
+def deployment(seen: DeploymentSnapshot, *, reused: bool = True) -> dict[str, Any]:
+    """Return the ``deployment`` shape; it names the file of a token, never the token."""
+    lease = seen.lease
+    return _deployment_ref(seen.ref) | {
+        "status": seen.status.value,
+        "raw_status": seen.raw_status,
+        "model": str(seen.model),
+        "url": seen.url,
+        "model_name": seen.model_name,
+        "key_file": seen.key_file,
+        "log": seen.log,
+        "created_at": moment(seen.created_at),
+        "owner": None if lease is None else lease.owner,
+        "expires_at": None if lease is None else moment(lease.expires_at),
+        "error": None if seen.error is None else seen.error.model_dump(mode="json"),
+        "reused": reused,
+    }
+
+
+def deployment_record(row: DeploymentRecord) -> dict[str, Any]:
+    """Return the ``deployment`` shape of one that no host has shown yet."""
+    unseen = dict.fromkeys(("url", "model_name", "key_file", "log", "owner", "expires_at", "error"))
+    return {
+        "ref": f"{row.provider}:{row.name}",
+        "provider": row.provider,
+        "account": row.account,
+        "id": row.name,
+        "status": "unknown",
+        "raw_status": "",
+        "model": str(row.model),
+        **unseen,
+        "created_at": moment(row.created_at),
+        "reused": True,
+    }
+
+
+def _deployment_ref(ref: DeploymentRef) -> dict[str, Any]:
+    return {"ref": str(ref), "provider": ref.provider, "account": ref.account, "id": ref.id}
 
 
 def validation(report: ValidationReport) -> dict[str, Any]:

@@ -1,0 +1,82 @@
+"""``checkpoints``, ``pause``, ``resume``: a job that stops in between and goes on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftproviders.cli import shapes
+from ftproviders.cli.flags import Ref
+from ftproviders.cli.jobs import show
+from ftproviders.cli.session import Session, verb
+
+if TYPE_CHECKING:
+    from ftproviders.client import FineTuneJob
+
+__all__ = ["checkpoints", "pause", "resume"]
+
+
+@verb
+def checkpoints(session: Session, ref: Ref) -> int:
+    """List the checkpoints of a job, oldest first. Each can be deployed."""
+    job = session.client.job(ref)
+    found = job.checkpoints()
+    if session.out.json_mode:
+        body = {"ref": str(job.ref), "checkpoints": [shapes.checkpoint(one) for one in found]}
+        session.out.document("checkpoints", body)
+        return 0
+    if not found:
+        session.out.note("No checkpoints yet.")
+        return 0
+    names = list(dict.fromkeys(name for one in found for name in one.metrics))
+    rows = [
+        (
+            one.id,
+            "" if one.step is None else str(one.step),
+            (shapes.moment(one.created_at) or "")[:19],
+            *(f"{one.metrics[n]:.6g}" if n in one.metrics else "" for n in names),
+            one.model.name,
+        )
+        for one in found
+    ]
+    session.out.table(("id", "step", "created (UTC)", *names, "model"), rows)
+    session.out.note(f"Next: ftproviders deploy {job.ref} --checkpoint {found[-1].id}")
+    return 0
+
+
+@verb
+def pause(session: Session, ref: Ref) -> int:
+    """Let a job write a checkpoint and stop. On a paid provider this is agreed to first."""
+    job = session.client.job(ref)
+    _agreed(session, job, verb_name="pause", what="pauses")
+    job.pause()
+    show(session, job)
+    if not session.out.json_mode:
+        session.out.note(f"Go on with: ftproviders resume {job.ref}")
+    return 0
+
+
+@verb
+def resume(session: Session, ref: Ref) -> int:
+    """Let a paused or interrupted job go on. On a paid provider this is agreed to first."""
+    job = session.client.job(ref)
+    _agreed(session, job, verb_name="resume", what="resumes")
+    job.resume()
+    show(session, job)
+    if not session.out.json_mode:
+        session.out.note(f"Next: ftproviders watch {job.ref}")
+    return 0
+
+
+def _agreed(session: Session, job: FineTuneJob, *, verb_name: str, what: str) -> None:
+    if not job.needs_consent():
+        return
+    from ftproviders.cli.consent import ask
+
+    seen = job.refresh()
+    ask(
+        session,
+        what=f"This {what} job {job.ref}, which is {seen.status.value}.",
+        facts=[f"base model  {seen.base_model or 'unknown'}"],
+        verb=verb_name,
+        provider=job.ref.provider,
+    )
