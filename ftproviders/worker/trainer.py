@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Sampler
 from transformers import Trainer
 from typing_extensions import override
 
+from ftproviders.worker.checkpointing import KeepsCheckpoints
 from ftproviders.worker.distributed import RankBatches, shares, summed, world_size
 from ftproviders.worker.encoding import IGNORED, EncodedRow
 
@@ -142,7 +143,7 @@ def mean_loss(model: Any, rows: Sequence[EncodedRow], *, batch_size: int, pad_id
     return total / count
 
 
-class ChatTrainer(Trainer):  # type: ignore[misc]  # transformers ships no types
+class ChatTrainer(KeepsCheckpoints, Trainer):  # type: ignore[misc]  # transformers ships no types
     """Trainer whose batches are length buckets and whose loss needs only the labelled positions."""
 
     loss_is_scaled_for_ga = True
