@@ -6,6 +6,7 @@ Everything here also works in a training of one process, where it changes nothin
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -18,6 +19,7 @@ from transformers import TrainerCallback
 from typing_extensions import override
 
 from ftproviders.worker.failures import WorkError
+from ftproviders.worker.loading import choose_dtype
 
 __all__ = [
     "RankBatches",
@@ -165,7 +167,7 @@ class RankBatches(Sampler[list[int]]):  # type: ignore[misc]  # torch is not fol
         self.order.set_epoch(epoch)
 
     def __len__(self) -> int:
-        return -(-len(self.order) // self.batch_size)
+        return math.ceil(len(self.order) / self.batch_size)
 
     @override
     def __iter__(self) -> Iterator[list[int]]:
@@ -183,17 +185,17 @@ def _zero_stage(settings: Mapping[str, Any]) -> int:
     return int(asked.removeprefix("zero")) if asked.startswith("zero") else 0
 
 
-def parallel_arguments(settings: Mapping[str, Any], *, micro: int, bf16: bool) -> dict[str, Any]:
+def parallel_arguments(settings: Mapping[str, Any], *, micro: int) -> dict[str, Any]:
     """Return the Trainer's arguments for the wrapper that was asked for.
 
     Args:
         settings: The job's resolved settings.
         micro: Rows in one pass of one process.
-        bf16: Whether weights and adapter are bf16.
     """
     if world_size() == 1:
         return {}
     asked = settings["parallel"]
+    bf16 = choose_dtype(settings["dtype"]) == torch.bfloat16
     arguments: dict[str, Any] = {
         "ddp_backend": "nccl" if torch.cuda.is_available() else "gloo",
         # Every trained weight takes part in every pass; looking for unused ones costs time.
