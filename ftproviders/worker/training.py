@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,10 @@ from transformers import set_seed
 
 from ftproviders.worker.adapting import adapt
 from ftproviders.worker.arguments import training_arguments
+from ftproviders.worker.checkpointing import CheckpointWriter, Keeper
+from ftproviders.worker.distributed import WrapperCheck, is_main, seed_rank, summed
 from ftproviders.worker.encoding import Encoded, encode_file
-from ftproviders.worker.epochs import EpochEnd
+from ftproviders.worker.evaluating import Evaluation
 from ftproviders.worker.failures import WorkError
 from ftproviders.worker.hardware import describe
 from ftproviders.worker.lifecycle import Run
@@ -25,11 +27,13 @@ from ftproviders.worker.loading import (
     choose_dtype,
     load_model,
     load_tokenizer,
+    quantization_for,
     quiet,
 )
+from ftproviders.worker.merge import merge_adapter
 from ftproviders.worker.reporting import Reporter
 from ftproviders.worker.saving import Saver
-from ftproviders.worker.trainer import ChatTrainer
+from ftproviders.worker.trainer import ChatTrainer, mean_loss
 
 __all__ = ["train"]
 
@@ -54,28 +58,66 @@ def train(run: Run) -> Mapping[str, object]:
         WorkCancelled: Somebody asked to stop.
     """
     quiet()
-    settings = run.job["settings"]
     with run.interruptible():
         for file in run.job["files"]:
             _check_digest(run, file)
         base = base_folder(run.job["base_model"], Path(run.job["cache"]), run.event)
-        tokenizer = load_tokenizer(base, run.job.get("chat_template"))
+        keeper = Keeper(run, base)
+        keeper.find()
+    if not run.shared.adapter.is_dir():
+        trained_tokens = _train(run, keeper)
+    else:  # by a worker that died after it
+        trained_tokens = run.shared.status().get("trained_tokens", 0)
+        run.status("running")
+    _finish(run, keeper)
+    return {"trained_tokens": trained_tokens}
+
+
+def _train(run: Run, keeper: Keeper) -> int:
+    settings = run.job["settings"]
+    with run.interruptible():
+        tokenizer = load_tokenizer(keeper.base, run.job.get("chat_template"))
         dtype = choose_dtype(settings["dtype"])
         set_seed(settings["seed"])
-        base_model = load_model(base, dtype=dtype, attention=settings["attn_implementation"])
+        base_model = load_model(
+            keeper.base,
+            dtype=dtype,
+            attention=settings["attn_implementation"],
+            quantization=quantization_for(settings, dtype),
+        )
         data = _encode(run, tokenizer, base_model.config)
-        model = adapt(base_model, settings)
+        model = adapt(base_model, settings, dtype=dtype)
         _tell(run, model, tokenizer, dtype=dtype, data=data)
+        keeper.compare()
     run.status("running")
-    saver = Saver(run, tokenizer, dtype=dtype)
+    saver = keeper.saver = Saver(run, tokenizer, dtype=dtype)
     trained_tokens = 0
     if settings["n_epochs"] > 0:
-        trained_tokens = _fit(run, model, tokenizer, data, saver)
+        trained_tokens = _fit(run, model, tokenizer, data, keeper)
     else:
         run.event("n_epochs is 0: the adapter is saved as it is, untrained.", level="warning")
     run.check()
-    saver.save(model, run.directory.adapter)
-    return {"trained_tokens": trained_tokens}
+    run.directory.write_status({"trained_tokens": trained_tokens})
+    best = Evaluation.best_of(run.directory.path)
+    if best is None:
+        saver.save(model, run.directory.adapter)
+    else:
+        best.rename(run.directory.adapter)
+    return trained_tokens
+
+
+def _finish(run: Run, keeper: Keeper) -> None:
+    """Do what comes after the adapter is there, then forget what only going on needed."""
+    if not is_main():
+        return
+    settings = run.job["settings"]
+    if settings.get("merge"):
+        with run.interruptible():
+            cache = Path(run.job["cache"])
+            merge_adapter(
+                run.directory.adapter, run.directory.merged, cache=cache, report=run.event
+            )
+    keeper.store.finish(keep=settings["checkpoints"])
 
 
 # --- before ----------------------------------------------------------------------------------
@@ -137,7 +179,7 @@ def _tell(run: Run, model: Any, tokenizer: Any, *, dtype: torch.dtype, data: _Da
 # --- training --------------------------------------------------------------------------------
 
 
-def _fit(run: Run, model: Any, tokenizer: Any, data: _Data, saver: Saver) -> int:
+def _fit(run: Run, model: Any, tokenizer: Any, data: _Data, keeper: Keeper) -> int:
     settings = run.job["settings"]
     rows = data.training.rows
     trainer = ChatTrainer(
@@ -146,8 +188,23 @@ def _fit(run: Run, model: Any, tokenizer: Any, data: _Data, saver: Saver) -> int
         args=training_arguments(run, settings, len(rows)),
         rows=rows,
     )
+    trainer.add_callback(WrapperCheck(trainer, settings))
     trainer.add_callback(Reporter(run, trainer))
-    trainer.add_callback(EpochEnd(run, data.validation, tokenizer.pad_token_id, saver))
-    trainer.train()
+    evaluation = Evaluation(
+        run,
+        measure=_measure(data.validation, trainer) if data.validation else None,
+        saver=keeper.saver,
+        trackers=trainer.log,
+    )
+    trainer.add_callback(evaluation)
+    keeper.latest = lambda: evaluation.latest
+    trainer.add_callback(CheckpointWriter(run, keeper, trainer))
+    seed_rank(settings["seed"])
+    keeper.train(trainer)
     shutil.rmtree(run.directory.path / "trainer", ignore_errors=True)
-    return trainer.trained_tokens
+    return int(summed(trainer.trained_tokens)[0])
+
+
+def _measure(validation: Encoded, trainer: ChatTrainer) -> Callable[[Any], float]:
+    size = trainer.args.per_device_train_batch_size
+    return lambda model: mean_loss(model, validation.rows, batch_size=size, pad_id=trainer.pad_id)

@@ -52,8 +52,11 @@ PROVIDER = ProviderInfo(
     features=frozenset(
         {
             Feature.CANCEL,
+            Feature.PAUSE,
+            Feature.RESUME,
             Feature.EVENTS,
             Feature.CHECKPOINTS,
+            Feature.EXPORT,
             Feature.JOBS,
             Feature.MODELS,
             Feature.FIND_FILE,

@@ -7,11 +7,13 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from typing_extensions import override
 
 from ftproviders.adapters.local import PROVIDER
 from ftproviders.adapters.local.assessing import complete
+from ftproviders.adapters.local.exporting import export_model
 from ftproviders.adapters.local.files import FileStore
 from ftproviders.adapters.local.inputs import (
     base_model,
@@ -31,11 +33,13 @@ from ftproviders.adapters.local.wire import (
 from ftproviders.errors import (
     ConfigurationError,
     FineTuneError,
+    ProviderError,
     ProviderTimeoutError,
     ProviderUnavailableError,
 )
 from ftproviders.provider import ProviderOptions, TrainingAdapter
 from ftproviders.schema.dataset import DatasetStatistics, PreparedFile
+from ftproviders.schema.export import ExportedModel, ExportFormat
 from ftproviders.schema.hyperparameters import Method
 from ftproviders.schema.job import (
     Absent,
@@ -53,6 +57,7 @@ from ftproviders.schema.job import (
     JobStatus,
     NotSeen,
     SubmissionQuery,
+    TunedModel,
 )
 from ftproviders.schema.plan import Assessment
 from ftproviders.schema.value import JsonValue
@@ -64,6 +69,7 @@ from ftproviders.worker.rundir import RunDirectory, now, private_folder, read_js
 __all__ = ["LocalTrainingAdapter"]
 
 _PAGE_ROWS = 50
+_VERBS = {"create": "submit", "resume": "resume"}
 _STALE_SECONDS = 3600.0
 """Age after which a prepared folder that nobody took over is removed."""
 
@@ -162,41 +168,44 @@ class LocalTrainingAdapter(TrainingAdapter):
         self._sweep()
         document = self._document(spec, _local(options), files, submission_id)
         prepared = self._prepare(document, files, submission_id)
-        word = process.launch(
+        word = self._launch(prepared, final)
+        if word:  # it is ready, or found the run of another process
+            return ref
+        try:
+            if word is not None and final.exists():
+                return ref
+            raise self._not_taken_over(ref, word, prepared, "create")
+        finally:
+            shutil.rmtree(prepared.path, ignore_errors=True)
+
+    def _launch(self, prepared: RunDirectory, final: RunDirectory) -> str | None:
+        return process.launch(
             [*self.program, str(prepared.path), str(final.path)],
             log=prepared.log,
             folder=self.runs.folder,
             environ=process.environment(threads=self.settings.threads),
             timeout_seconds=self.settings.start_seconds,
         )
-        if word:  # it is ready, or found the run of another process
-            return ref
-        try:
-            return self._not_taken_over(ref, word, prepared, final)
-        finally:
-            shutil.rmtree(prepared.path, ignore_errors=True)
 
     def _not_taken_over(
-        self, ref: JobRef, word: str | None, prepared: RunDirectory, final: RunDirectory
-    ) -> JobRef:
-        """Find out what became of a worker that did not say its word."""
+        self, ref: JobRef, word: str | None, run: RunDirectory, operation: str
+    ) -> ProviderError:
+        """Say what became of a worker that did not say its word."""
         if word is None:
             seconds = self.settings.start_seconds
-            raise ProviderTimeoutError(
+            return ProviderTimeoutError(
                 f"The training process did not start within {seconds:g} seconds.",
                 provider="local",
-                operation="create",
+                operation=operation,
                 hint="Try again when the machine is less busy, or raise start_seconds.",
                 ref=ref,
             )
-        if final.exists():
-            return ref
-        said = prepared.last_words() or "nothing"
-        raise ProviderUnavailableError(
+        said = run.last_words() or "nothing"
+        return ProviderUnavailableError(
             f"The training process ended before it took over its job. It said: {said}",
             provider="local",
-            operation="create",
-            hint="Run `ftproviders doctor`, then submit again.",
+            operation=operation,
+            hint=f"Run `ftproviders doctor`, then {_VERBS[operation]} again.",
             maybe_executed=False,
         )
 
@@ -275,6 +284,25 @@ class LocalTrainingAdapter(TrainingAdapter):
         return self.retrieve(ref)
 
     @override
+    def pause(self, ref: JobRef) -> JobSnapshot:
+        run = self.runs.existing(ref)
+        if self.runs.goes_on(run, operation="pause").status is not JobStatus.PAUSED:
+            self.runs.pause(run)
+        return self.retrieve(ref)
+
+    @override
+    def resume(self, ref: JobRef) -> JobSnapshot:
+        run = self.runs.existing(ref)
+        snapshot = self.runs.goes_on(run, operation="resume")
+        run.withdraw_pause()
+        if snapshot.status is JobStatus.PAUSED:
+            # Of two workers that start at once, one finds the lock taken and leaves.
+            word = self._launch(run, run)
+            if not word:
+                raise self._not_taken_over(ref, word, run, "resume")
+        return self.retrieve(ref)
+
+    @override
     def events(self, ref: JobRef, *, after: str | None = None) -> Sequence[JobEvent]:
         run = self.runs.existing(ref)
         start = int(after) if after and after.isdigit() else 0
@@ -286,6 +314,17 @@ class LocalTrainingAdapter(TrainingAdapter):
         written = self.runs.snapshot(run).base_model
         folders = sorted(run.checkpoints.glob("step-*"))
         return [to_checkpoint(str(f), read_json(f / "ftproviders.json"), written) for f in folders]
+
+    @override
+    def export(
+        self,
+        model: TunedModel,
+        *,
+        folder: Path,
+        format: ExportFormat,
+        weights: str | None = None,
+    ) -> ExportedModel:
+        return export_model(self.settings, model, folder=folder, form=format, weights=weights)
 
     @override
     def jobs(self, *, cursor: str | None = None) -> JobPage:

@@ -33,6 +33,8 @@ class LocalSettings(ProviderSettings):
     """How long a model may take to load, and to answer."""
     chat_models: Annotated[int, Field(ge=1)] = 2
     """How many models are kept in memory for chats at the same time."""
+    gguf_converter: str | None = None
+    """Path of llama.cpp's ``convert_hf_to_gguf.py`` for GGUF exports; None = the one on PATH."""
     deploy_seconds: Annotated[float, Field(gt=0)] = 1800.0
     """How long the server of a deployment may take from its start to an answered chat."""
     server_restarts: Annotated[int, Field(ge=0)] = 5
@@ -115,8 +117,14 @@ class LocalOptions(ParallelOptions):
     """The result is the model with the lowest validation loss instead of the last one."""
     logging_steps: Annotated[int, Field(ge=1)] | None = None
     """Optimizer steps between metrics; None = about 200 metrics for a training."""
+    save_strategy: Literal["epoch", "steps", "no"] = "epoch"
+    """When a checkpoint is written; one is also written at a pause, and after the last step."""
+    save_steps: Annotated[int, Field(ge=1)] = 500
+    """Optimizer steps between checkpoints with ``save_strategy=steps``."""
     checkpoints: Annotated[int, Field(ge=0)] = 3
-    """How many of the newest epochs' adapters are kept; 0 = none."""
+    """How many of the newest checkpoints are kept; 0 = none but what going on needs meanwhile."""
+    merge: bool = False
+    """Also leave the tuned model in one piece: adapter and base model merged."""
     trackers: Annotated[str, BeforeValidator(_with_commas)] = ""
     """Trackers that also get the metrics: ``tensorboard``, ``wandb``, ``mlflow``, ``trackio``."""
     guide: Mapping[str, JsonValue] = {}

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 from ftproviders.adapters.local.machine import machine_name
 from ftproviders.adapters.local.wire import to_snapshot
-from ftproviders.errors import ConfigurationError, NotFoundError
+from ftproviders.errors import ConfigurationError, InvalidRequestError, NotFoundError
 from ftproviders.schema.job import JobRef, JobSnapshot
 from ftproviders.worker import process
+from ftproviders.worker.lifecycle import TERMINAL_WORDS
 from ftproviders.worker.rundir import RunDirectory, now
 
 __all__ = ["Runs"]
-
-_TERMINAL = ("succeeded", "failed", "cancelled")
 
 
 class Runs:
@@ -74,23 +74,56 @@ class Runs:
             status=run.status(),
             alive=alive,
             cancelling=run.cancel_requested_at() is not None,
+            checkpoint_step=run.checkpoint_step(),
             adapter=str(run.adapter),
             log=str(run.log),
         )
 
-    def signal(self, run: RunDirectory, *, kill: bool) -> None:
-        """Ask the run's worker to stop, or end it; nothing when it is gone."""
+    def signal(
+        self, run: RunDirectory, *, kill: bool = False, number: int = signal.SIGTERM
+    ) -> None:
+        """Ask the run's worker for something, or end it; nothing when it is gone.
+
+        Args:
+            run: The run.
+            kill: End the worker and all that it started.
+            number: What it is asked with; the default asks it to stop.
+        """
         worker = run.worker()
         # Only the holder of the lock is the worker; the number of a dead one may be somebody's.
         if worker and process.alive(run.lock):
-            process.signal_worker(worker["pid"], worker["started_at"], kill=kill)
+            process.signal_worker(worker["pid"], worker["started_at"], kill=kill, number=number)
+
+    def goes_on(self, run: RunDirectory, *, operation: str) -> JobSnapshot:
+        """Read a run that is to be paused or resumed.
+
+        Raises:
+            InvalidRequestError: It has ended, or is about to.
+        """
+        snapshot = self.snapshot(run)
+        cancelling = run.cancel_requested_at() is not None
+        if not (snapshot.status.terminal or cancelling):
+            return snapshot
+        word = snapshot.status.value if snapshot.status.terminal else "being cancelled"
+        raise InvalidRequestError(
+            f"{snapshot.ref} is {word}, so there is nothing to {operation}.",
+            provider="local",
+            operation=operation,
+            hint="To train once more, submit again with --again.",
+            ref=snapshot.ref,
+        )
+
+    def pause(self, run: RunDirectory) -> None:
+        """Ask a run's worker to write a checkpoint and to leave."""
+        run.request_pause()
+        self.signal(run, number=signal.SIGUSR1)
 
     def finish_cancelled(self, run: RunDirectory) -> JobSnapshot:
         """Write the verdict for a worker that is gone; when it still goes, a later look does it."""
         lock = process.try_hold(run.lock)
         if lock is not None:
             try:
-                if run.status().get("status") not in _TERMINAL:
+                if run.status().get("status") not in TERMINAL_WORDS:
                     run.append_event("Training was cancelled.", level="warning")
                     run.write_status({"status": "cancelled", "finished_at": now()})
             finally:

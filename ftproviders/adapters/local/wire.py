@@ -42,6 +42,7 @@ _TOLD = (
 _WORDS = {word: JobStatus(word) for word in ("pending", "validating", "running")} | {
     word: JobStatus(word) for word in ("succeeded", "failed", "cancelled")
 }
+_WORDS |= {"paused": JobStatus.PAUSED, "disk_full": JobStatus.PAUSED}
 
 
 def job_document(
@@ -86,6 +87,7 @@ def to_snapshot(
     status: Mapping[str, Any],
     alive: bool,
     cancelling: bool,
+    checkpoint_step: int | None,
     adapter: str,
     log: str,
 ) -> JobSnapshot:
@@ -97,16 +99,17 @@ def to_snapshot(
         status: ``status.json``, read after `alive` was found out.
         alive: Whether the worker lives.
         cancelling: Whether somebody asked to cancel.
+        checkpoint_step: Step of the checkpoint to go on from; None = there is none.
         adapter: Path of the adapter's folder.
         log: Path of the worker's log.
     """
     raw = str(status.get("status", ""))
     word = _WORDS.get(raw, JobStatus.UNKNOWN)
     error = _failure(status.get("error"))
-    if not word.terminal and word is not JobStatus.UNKNOWN:
+    if not word.terminal and word not in (JobStatus.UNKNOWN, JobStatus.PAUSED):
         if not alive:
             word, raw = JobStatus.PAUSED, "interrupted"
-            error = _interrupted(status, log)
+            error = _interrupted(status, checkpoint_step, log)
         elif cancelling:
             word, raw = JobStatus.CANCELLING, "cancelling"
     base_model = _base_model(job)
@@ -123,7 +126,7 @@ def to_snapshot(
         finished_at=_moment(status.get("finished_at")),
         trained_tokens=status.get("trained_tokens"),
         error=error,
-        resumable=False,
+        resumable=word is JobStatus.PAUSED,
         submission_id=job.get("submission_id"),
         step=status.get("step"),
         total_steps=status.get("total_steps"),
@@ -182,13 +185,17 @@ def _failure(error: object) -> JobFailure | None:
     return JobFailure.model_validate(error) if isinstance(error, dict) else None
 
 
-def _interrupted(status: Mapping[str, Any], log: str) -> JobFailure:
+def _interrupted(status: Mapping[str, Any], checkpoint_step: int | None, log: str) -> JobFailure:
     step, total = status.get("step"), status.get("total_steps")
     where = f" at step {step} of {total}" if step is not None else " before its first step"
+    resumed = (
+        "Resumed, it starts over, which gives the same result: there is no checkpoint yet."
+        if checkpoint_step is None
+        else f"Resumed, it goes on from step {checkpoint_step}."
+    )
     return JobFailure(
         message=f"The training process ended{where} without a verdict: it was killed, ran out of "
-        f"memory, or the "
-        f"machine was restarted. Its log: {log}.",
+        f"memory, or the machine was restarted. {resumed} Its log: {log}.",
         code="interrupted",
     )
 

@@ -56,7 +56,7 @@ def test_other_exceptions_become_sentences(rig: Rig, mode: str, code: str, words
 def test_a_killed_worker_leaves_an_interrupted_job(rig: Rig) -> None:
     snapshot = rig.ended(rig.create("die"))
     assert (snapshot.status, snapshot.raw_status) == (JobStatus.PAUSED, "interrupted")
-    assert snapshot.resumable is False
+    assert snapshot.resumable is True
     assert snapshot.error is not None
     assert "step 2 of 9" in snapshot.error.message
     assert str(rig.run() / "worker.log") in snapshot.error.message
