@@ -86,6 +86,10 @@ def _word(value: Any) -> str:
     return repr(value) if isinstance(value, float) else str(value)
 
 
+def _plain(path: str) -> bool:
+    return path.isprintable() and "\\" not in path
+
+
 def _wrapped(words: list[str]) -> str:
     """Put each flag with its value on a line of its own."""
     lines: list[list[str]] = [[]]
@@ -100,8 +104,11 @@ def _with_job_file(spec: JobSpec) -> str:
     import yaml
 
     text = yaml.safe_dump(_stated(spec), sort_keys=False, allow_unicode=True)
-    # The quoted word keeps the shell's hands off the text.
-    return f"cat > job.yaml <<'JOB'\n{text}JOB\nftproviders submit job.yaml --again"
+    # The quoted word keeps the shell's hands off the text; it must not stand in the text itself.
+    word = "JOB"
+    while word in text.split("\n"):
+        word += "_"
+    return f"cat > job.yaml <<'{word}'\n{text}{word}\nftproviders submit job.yaml --again"
 
 
 def _stated(spec: JobSpec) -> dict[str, Any]:
@@ -133,11 +140,9 @@ def as_python(spec: JobSpec) -> str:
 def digest_check(report: JobReport, spec: JobSpec) -> str:
     """Return shell lines that check the data files; empty when no digest is known."""
     paths = {"training": spec.training_file, "validation": spec.validation_file}
-    lines = [
-        f"{file.sha256}  {paths[file.purpose]}"
-        for file in report.files
-        if file.sha256 and paths.get(file.purpose)
-    ]
+    named = [(file.sha256, paths.get(file.purpose)) for file in report.files]
+    # A path with a line break would end the list, and what follows would be a command.
+    lines = [f"{digest}  {path}" for digest, path in named if digest and path and _plain(path)]
     if not lines:
         return ""
     return "\n".join(["sha256sum --check <<'FILES'", *lines, "FILES"])
