@@ -17,6 +17,7 @@ from typing_extensions import override
 
 from ftproviders.worker.belonging import belonging, check_belonging, differences
 from ftproviders.worker.checkpoints import STATE, Checkpoints, Kept, lack_of_room
+from ftproviders.worker.distributed import is_main, summed, world_size
 from ftproviders.worker.failures import WorkPaused
 from ftproviders.worker.lifecycle import Request, Run
 from ftproviders.worker.saving import Saver
@@ -87,7 +88,8 @@ class Keeper:
             trainer.train()
             return
         if hasattr(trainer, "trained_tokens"):
-            trainer.trained_tokens = self.kept.manifest["trained_tokens"]
+            # They are those of all processes together, and are added up again.
+            trainer.trained_tokens = self.kept.manifest["trained_tokens"] if is_main() else 0
         trainer.train(resume_from_checkpoint=str(self.kept.state))
 
     def restore_metrics(self, trainer: Any) -> None:
@@ -118,9 +120,9 @@ class Keeper:
                 self.store.draft(step)
             trainer.accelerator.wait_for_everyone()
             self._fill(trainer, draft)
-            trainer.accelerator.wait_for_everyone()
+            facts = self._facts(trainer)  # an exchange: nobody is still writing after it
             if main:
-                self.store.commit(draft, step=step, facts=self._facts(trainer))
+                self.store.commit(draft, step=step, facts=facts)
         except BaseException as error:
             if main:
                 self.store.discard(draft)
@@ -134,7 +136,7 @@ class Keeper:
 
     def _fill(self, trainer: Any, draft: Path) -> None:
         state = str(draft / STATE)
-        if trainer.args.should_save and self.saver is not None:
+        if self.saver is not None:
             step = trainer.state.global_step
             self.saver.write(trainer.model, draft, step=step, metrics=self._metrics(trainer.state))
         trainer._save_optimizer_and_scheduler(state)
@@ -153,12 +155,13 @@ class Keeper:
     def _facts(self, trainer: Any) -> dict[str, Any]:
         if self._belongs is None:
             self._belongs = belonging(self.run.job, self.base)
+        tokens, loss = summed(getattr(trainer, "trained_tokens", 0), float(trainer._tr_loss))
         return {
             "belongs": self._belongs,
             "finished": bool(trainer.control.should_training_stop),
-            "trained_tokens": getattr(trainer, "trained_tokens", 0),
+            "trained_tokens": int(tokens),
             "pending": {
-                "loss": float(trainer._tr_loss),
+                "loss": loss / world_size(),
                 "since_step": trainer._globalstep_last_logged,
             },
         }

@@ -10,7 +10,6 @@ import os
 import shutil
 import sys
 import traceback
-from collections.abc import Mapping
 from pathlib import Path
 
 from typing_extensions import override
@@ -45,6 +44,7 @@ class RankRun(Run):
     def __init__(self, directory: RunDirectory, rank: int) -> None:
         super().__init__(directory if rank == 0 else _scratch(directory, rank))
         self.rank = rank
+        self.shared = directory
 
     @override
     def requested(self) -> Request | None:

@@ -9,6 +9,7 @@ from typing import Any
 from transformers import TrainerCallback
 from typing_extensions import override
 
+from ftproviders.worker.distributed import summed
 from ftproviders.worker.failures import WorkError
 from ftproviders.worker.lifecycle import Run
 from ftproviders.worker.trainer import ChatTrainer
@@ -70,7 +71,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers ships no 
         )
 
     def _speed(self) -> float:
-        moment, tokens = time.monotonic(), self.trainer.trained_tokens
+        moment, tokens = time.monotonic(), summed(self.trainer.trained_tokens)[0]
         speed = (tokens - self._tokens) / max(moment - self._since, 1e-6)
         self._since, self._tokens = moment, tokens
         return round(speed, 1)

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from ftproviders.worker.checkpoints import sync_tree
+from ftproviders.worker.distributed import is_main, whole_state
 from ftproviders.worker.lifecycle import Run
 from ftproviders.worker.loading import MODEL_CARD
 from ftproviders.worker.rundir import now, write_json
@@ -43,8 +44,16 @@ class Saver:
             shutil.rmtree(draft, ignore_errors=True)
 
     def write(self, model: Any, folder: Path, **facts: object) -> None:
-        """Write model, tokenizer and card into a folder that nobody looks at yet."""
-        adapter = {"save_embedding_layers": False} if hasattr(model, "peft_config") else {}
-        model.save_pretrained(folder, safe_serialization=True, **adapter)
+        """Write model, tokenizer and card into a folder that nobody looks at yet.
+
+        Every process of a training calls it, and process 0 writes.
+        """
+        state = whole_state(model)
+        if not is_main():
+            return
+        how: dict[str, Any] = {} if state is None else {"state_dict": state}
+        if hasattr(model, "peft_config"):
+            how["save_embedding_layers"] = False
+        model.save_pretrained(folder, safe_serialization=True, **how)
         self.tokenizer.save_pretrained(folder)
         write_json(folder / MODEL_CARD, {**self.card, "created_at": now(), **facts})
