@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Mapping
 
+from ftproviders.worker.finishing import finish
 from ftproviders.worker.launching import is_distributed, launch_ranks
 from ftproviders.worker.lifecycle import Run, run_worker
 
@@ -14,13 +15,22 @@ __all__ = ["main"]
 
 def _work(run: Run) -> Mapping[str, object]:
     if is_distributed(run.job["settings"]):
-        return launch_ranks(run)
+        return _train_together(run)
     # One process has one device.
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
     with run.interruptible():
         # Only now, when the run is ours and can be cancelled: this takes seconds.
         from ftproviders.worker.training import train
     return train(run)
+
+
+def _train_together(run: Run) -> Mapping[str, object]:
+    if run.directory.adapter.is_dir():  # by a worker that died after it
+        facts: Mapping[str, object] = {"trained_tokens": run.directory.status()["trained_tokens"]}
+    else:
+        facts = launch_ranks(run)
+    finish(run)
+    return facts
 
 
 def main() -> int:
