@@ -146,13 +146,17 @@ def _files(session: Session, job: JobReading, paths: Mapping[str, Path]) -> list
     }
     found: list[DataFile] = []
     for purpose in _PURPOSES:
-        entry, path = by_provider.get(purpose), paths.get(purpose)
-        digest = digests.get(purpose) or (entry or {}).get("sha256")
-        size = (entry or {}).get("bytes")
-        name = path.name if path else str((entry or {}).get("name", ""))
+        entry, path = by_provider.get(purpose, {}), paths.get(purpose)
+        sent, size = entry.get("sha256"), entry.get("bytes")
+        name = path.name if path else str(entry.get("name", ""))
         if not name:
             continue
-        file = DataFile(purpose=purpose, name=name, sha256=digest, bytes=size)
+        file = DataFile(
+            purpose=purpose,
+            name=name,
+            sha256=digests.get(purpose) or (sent if isinstance(sent, str) else None),
+            bytes=size if isinstance(size, int) else None,
+        )
         found.append(_looked_at(file, path))
     if found:
         return found

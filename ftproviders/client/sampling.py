@@ -60,16 +60,14 @@ def _rows(file: Path, lines: Any) -> Iterator[Question]:
         try:
             yield _question(json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8")))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            why = error.errors(include_url=False)[0]["msg"] if _invalid(error) else "no chat row"
+            why = "no chat row"
+            if isinstance(error, ValidationError):
+                why = error.errors(include_url=False)[0]["msg"]
             raise DatasetError(
                 f"{file}, line {number}: this is not a question: {why}.",
                 hint='Write one {"messages": [{"role": "user", "content": "..."}]} a line; a last '
                 "message of the assistant is shown as the expected answer.",
             ) from error
-
-
-def _invalid(error: Exception) -> bool:
-    return isinstance(error, ValidationError)
 
 
 def _question(row: Any) -> Question:

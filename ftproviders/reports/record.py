@@ -33,8 +33,8 @@ def settings(report: JobReport) -> Markup:
         "by itself."
     )
     if stated:
-        rows = [(name, _plain(value)) for name, value in stated.items()]
-        return section("Settings", unknown, table(("as stated", "value"), rows, kind="pairs"))
+        own = [(name, _plain(value)) for name, value in stated.items()]
+        return section("Settings", unknown, table(("as stated", "value"), own, kind="pairs"))
     why = (
         "No setting was stated." if report.spec else "What was asked for is not known here either."
     )

@@ -73,8 +73,8 @@ def as_command(spec: JobSpec) -> str:
         words += [_FLAGS[name], _word(value)]
     words += ["--seed", str(spec.seed)] if spec.seed is not None else []
     words += ["--suffix", spec.suffix] if spec.suffix else []
-    for name, value in own.items():
-        words += ["-o", f"{name}={_word(value)}"]
+    for option, chosen in own.items():
+        words += ["-o", f"{option}={_word(chosen)}"]
     words += ["--max-cost", _word(spec.max_cost_usd)] if spec.max_cost_usd is not None else []
     words += ["--strict"] if spec.strict else []
     return _wrapped(["ftproviders", "submit", *words, "--again"])
