@@ -187,7 +187,7 @@ def _left_alone(made: Deployment) -> Iterator[None]:
 def _show(session: Session, made: Deployment) -> None:
     seen = made.snapshot
     if session.out.json_mode:
-        session.out.document("deployment", shapes.deployment(seen, reused=not made.created))
+        session.out.document("deployment", _shape(made))
         return
     raw = "" if seen.raw_status in ("", seen.status.value) else f" ({seen.raw_status})"
     lines = [
@@ -205,6 +205,10 @@ def _show(session: Session, made: Deployment) -> None:
     session.out.pairs([(label, value) for label, value in lines if value])
     session.out.note(f'Next: ftproviders chat {seen.ref} "..."')
     session.out.note(f"When it is not needed any more: ftproviders undeploy {seen.ref}")
+
+
+def _shape(made: Deployment) -> dict[str, Any]:
+    return shapes.deployment(made.snapshot, account=made.account, reused=not made.created)
 
 
 def expiry(seen: DeploymentSnapshot) -> str:
@@ -240,7 +244,10 @@ def undeploy(session: Session, ref: DeploymentName) -> int:
         )
     gone = found.undeploy()
     if session.out.json_mode:
-        body = shapes.deployment(gone) | {"status": "deleting", "deleted": True}
+        body = shapes.deployment(gone, account=found.account) | {
+            "status": "deleting",
+            "deleted": True,
+        }
         session.out.document("deployment", body)
     else:
         session.out.line(f"undeployed {gone.ref}")

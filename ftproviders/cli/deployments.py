@@ -44,11 +44,11 @@ def deployments(
         problems = list(dict.fromkeys([*report.problems, *problems]))
     if session.out.json_mode:
         body: dict[str, Any] = {
-            "deployments": [shapes.deployment(seen) for seen in found] + unsettled,
+            "deployments": [_shape(session, seen) for seen in found] + unsettled,
             "problems": problems,
         }
         if report is not None:
-            body["reaped"] = [shapes.deployment(seen) for seen in report.deleted]
+            body["reaped"] = [_shape(session, seen) for seen in report.deleted]
             body["spared"] = [
                 {"ref": str(one.deployment.ref), "reason": one.reason} for one in report.spared
             ]
@@ -58,6 +58,10 @@ def deployments(
         for problem in problems:
             session.out.complain(problem)
     return 3 if problems else 0
+
+
+def _shape(session: Session, seen: DeploymentSnapshot) -> dict[str, Any]:
+    return shapes.deployment(seen, account=session.client.deployment(seen.ref).account)
 
 
 def _listed(session: Session) -> tuple[list[DeploymentSnapshot], list[str]]:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from ftproviders.client import FineTuneJob
     from ftproviders.schema.dataset import Dataset, Issue, ValidationReport
-    from ftproviders.schema.deployment import DeploymentRecord, DeploymentRef, DeploymentSnapshot
+    from ftproviders.schema.deployment import DeploymentRecord, DeploymentSnapshot
     from ftproviders.schema.job import BaseModelInfo, Checkpoint, JobEvent, JobRef, JobSnapshot
     from ftproviders.schema.plan import JobPlan
     from ftproviders.schema.submission import JobRecord
@@ -147,10 +147,16 @@ def checkpoint(kept: Checkpoint) -> dict[str, Any]:
     }
 
 
-def deployment(seen: DeploymentSnapshot, *, reused: bool = True) -> dict[str, Any]:
+def deployment(
+    seen: DeploymentSnapshot, *, account: str | None = None, reused: bool = True
+) -> dict[str, Any]:
     """Return the ``deployment`` shape; it names the file of a token, never the token."""
     lease = seen.lease
-    return _deployment_ref(seen.ref) | {
+    return {
+        "ref": str(seen.ref),
+        "provider": seen.ref.provider,
+        "account": account or seen.ref.account,
+        "id": seen.ref.id,
         "status": seen.status.value,
         "raw_status": seen.raw_status,
         "model": str(seen.model),
@@ -168,7 +174,6 @@ def deployment(seen: DeploymentSnapshot, *, reused: bool = True) -> dict[str, An
 
 def deployment_record(row: DeploymentRecord) -> dict[str, Any]:
     """Return the ``deployment`` shape of one that no host has shown yet."""
-    unseen = dict.fromkeys(("url", "model_name", "key_file", "log", "owner", "expires_at", "error"))
     return {
         "ref": f"{row.provider}:{row.name}",
         "provider": row.provider,
@@ -177,14 +182,16 @@ def deployment_record(row: DeploymentRecord) -> dict[str, Any]:
         "status": "unknown",
         "raw_status": "",
         "model": str(row.model),
-        **unseen,
+        "url": None,
+        "model_name": None,
+        "key_file": None,
+        "log": None,
         "created_at": moment(row.created_at),
+        "owner": None,
+        "expires_at": None,
+        "error": None,
         "reused": True,
     }
-
-
-def _deployment_ref(ref: DeploymentRef) -> dict[str, Any]:
-    return {"ref": str(ref), "provider": ref.provider, "account": ref.account, "id": ref.id}
 
 
 def validation(report: ValidationReport) -> dict[str, Any]:

@@ -79,6 +79,11 @@ class Deployment:
         host = self._session.hosting(self.ref.provider)
         return self._session.call(host, "endpoint", lambda: host.endpoint(self.ref), ref=self.ref)
 
+    @property
+    def account(self) -> str:
+        """The full account string."""
+        return self._session.hosting(self.ref.provider).account()
+
     def refresh(self) -> DeploymentSnapshot:
         """Read the deployment now.
 

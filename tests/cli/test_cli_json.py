@@ -36,6 +36,9 @@ COMMANDS = {
     "jobs": ["jobs"],
     "events": ["events", "memory:job-0001"],
     "metrics": ["metrics", "memory:job-0001"],
+    "checkpoints": ["checkpoints", "memory:job-0001"],
+    "deployment": ["deploy", "memory:job-0001"],
+    "deployments": ["deployments"],
     "chat": ["chat", "memory:job-0001", "Hello?"],
     "export": ["export", "memory:job-0001", "--to", "out"],
     "providers": ["providers"],
@@ -92,6 +95,28 @@ def test_items_of_lists(run: Run, finished: str, folder: Path) -> None:
     assert all(set(issue) == ISSUE for issue in report["issues"])
     assert report["issues"][0]["severity"] == "error"
     assert set(report["verdicts"]["memory"]) == {"ok", "errors", "warnings"}
+    checkpoint, *_ = run("checkpoints", finished, "--json").json["checkpoints"]
+    assert set(checkpoint) == {"id", "created_at", "step", "model", "metrics"}
+
+
+def test_deployments_have_the_same_keys_wherever_they_are_shown(
+    run: Run, finished: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = documented()["deployment"]
+    made = run("deploy", finished, "--ttl", "1h", "--json").json
+    assert list(made)[1:] == keys
+    assert made["account"] == "default"
+    (listed,) = run("deployments", "--json").json["deployments"]
+    assert list(listed) == keys
+    assert (listed["ref"], listed["account"]) == (made["ref"], "default")
+    assert list(run("extend", made["ref"], "--ttl", "2h", "--json").json)[1:] == keys
+    assert list(run("undeploy", made["ref"], "--json").json)[1:] == [*keys, "deleted"]
+    monkeypatch.setenv("FTPROVIDERS_SETTLE_SECONDS", "0")
+    monkeypatch.setenv("FTPROVIDERS_MEMORY_FAULTS", '[{"operation": "deploy", "kind": "reset"}]')
+    assert run("deploy", finished, "--json").code == 4
+    (unknown,) = run("deployments", "--json").json["deployments"]
+    assert list(unknown) == keys
+    assert (unknown["status"], unknown["account"]) == ("unknown", "default")
 
 
 def test_a_submission_without_an_outcome_has_the_same_keys(
