@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from codecs import BOM_UTF8
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,21 @@ from transformers.utils.chat_template_utils import render_jinja_template
 from ftproviders.data import template as data_template
 from ftproviders.worker.failures import WorkError
 
-__all__ = ["IGNORED", "Encoded", "EncodedRow", "encode_file", "encode_row", "plain_messages"]
+__all__ = [
+    "IGNORED",
+    "REWRITES",
+    "Encoded",
+    "EncodedRow",
+    "encode_file",
+    "encode_row",
+    "plain_messages",
+]
 
 IGNORED = -100
 """Label of a token that takes no part in the loss; PyTorch's own default."""
+
+REWRITES = "template_rewrites"
+"""Code of the failure that the assistant's words cannot be followed through a template."""
 
 _MARKS = re.compile(r"\{%-?\s*generation\s*-?%\}")
 
@@ -46,39 +57,60 @@ class EncodedRow:
     cut: bool
     """True when the row was longer than allowed."""
 
+    @property
+    def tokens(self) -> int:
+        """Tokens of the row."""
+        return len(self.input_ids)
+
+    @property
+    def label_tokens(self) -> int:
+        """Tokens that take part in the loss."""
+        return sum(label != IGNORED for label in self.labels)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Encoded:
     """A file, ready for training."""
 
-    rows: list[EncodedRow]
+    rows: list[Any]
+    """`EncodedRow`, or pairs of them."""
     marked: bool
     """True when the chat template marks what the assistant says."""
 
     @property
     def tokens(self) -> int:
         """Tokens of one pass."""
-        return sum(len(row.input_ids) for row in self.rows)
+        return sum(row.tokens for row in self.rows)
 
     @property
     def label_tokens(self) -> int:
         """Tokens of one pass that take part in the loss."""
-        return sum(label != IGNORED for row in self.rows for label in row.labels)
+        return sum(row.label_tokens for row in self.rows)
 
 
-def encode_file(path: Path, tokenizer: Any, *, max_length: int, name: str) -> Encoded:
-    """Encode every row of a chat JSONL file.
+def encode_file(
+    path: Path,
+    tokenizer: Any,
+    *,
+    max_length: int,
+    name: str,
+    encode: Callable[..., Any] | None = None,
+) -> Encoded:
+    """Encode every row of a JSONL file.
 
     Args:
         path: The file.
         tokenizer: A fast tokenizer with a chat template.
         max_length: Longest row in tokens; a longer one is cut.
         name: The file's name for people.
+        encode: Encodes one row; None = `encode_row`.
 
     Raises:
         WorkError: A row cannot be rendered, or has nothing to learn from; rows are named.
     """
-    rows, empty = [], []
+    rows: list[Any] = []
+    empty: list[int] = []
+    encode = encode or encode_row
     with path.open("rb") as lines:
         # Bytes, because only a line feed ends a row: carriage returns are white space in JSON.
         for number, line in enumerate(lines, start=1):
@@ -86,30 +118,36 @@ def encode_file(path: Path, tokenizer: Any, *, max_length: int, name: str) -> En
                 continue
             try:
                 row = _READER.decode(line.decode("utf-8-sig" if number == 1 else "utf-8"))
-                rows.append(encode_row(row, tokenizer, max_length=max_length))
+                rows.append(encode(row, tokenizer, max_length=max_length))
             except WorkError as failure:
                 raise WorkError(
                     f"{name}, line {number}: {failure.message}", code=failure.code, param=name
                 ) from failure
-            if all(label == IGNORED for label in rows[-1].labels):
+            if not rows[-1].label_tokens:
                 empty.append(number)
     if empty:
         raise _nothing_to_learn(name, empty, max_length)
     return Encoded(rows=rows, marked=bool(_MARKS.search(tokenizer.chat_template)))
 
 
-def encode_row(row: Mapping[str, Any], tokenizer: Any, *, max_length: int) -> EncodedRow:
+def encode_row(
+    row: Mapping[str, Any], tokenizer: Any, *, max_length: int, learn_all: bool = False
+) -> EncodedRow:
     """Encode one row.
 
     Args:
         row: ``messages``, and ``tools`` where there are some.
         tokenizer: A fast tokenizer with a chat template.
         max_length: Longest row in tokens.
+        learn_all: Label every token, not the assistant's words alone.
 
     Raises:
-        WorkError: The template refuses the row, or changes what it wrote before.
+        WorkError: The template refuses the row, or changes what it wrote before (code `REWRITES`).
     """
     messages = plain_messages(row["messages"])
+    if learn_all:
+        text, _ = _render(messages, row.get("tools"), tokenizer)
+        return _encoded(text, [(0, len(text))], tokenizer, max_length)
     wanted = [
         index
         for index, message in enumerate(row["messages"])
@@ -117,6 +155,10 @@ def encode_row(row: Mapping[str, Any], tokenizer: Any, *, max_length: int) -> En
     ]
     text, spans = _spans(messages, row.get("tools"), tokenizer)
     learned = [spans[index] for index in wanted if index in spans]
+    return _encoded(text, learned, tokenizer, max_length)
+
+
+def _encoded(text: str, learned: Sequence[Span], tokenizer: Any, max_length: int) -> EncodedRow:
     encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
     ids: list[int] = list(encoded["input_ids"])
     labels = _labels(ids, encoded["offset_mapping"], learned)
@@ -157,7 +199,7 @@ def _spans(
             f"The chat template marks {len(marked)} answers where the row has {len(speakers)}. "
             f"Give a template that marks "
             "each assistant message once (option chat_template).",
-            code="chat_template",
+            code=REWRITES,
         )
     return text, dict(zip(speakers, marked, strict=True))
 
@@ -177,7 +219,7 @@ def _spans_by_difference(
                 "assistant's words cannot be told apart. Give a template with {% generation %} "
                 "marks (option "
                 "chat_template).",
-                code="chat_template",
+                code=REWRITES,
             )
         end = until.rfind(tokenizer.eos_token, len(before))
         stop = len(until) if end < 0 else end + len(tokenizer.eos_token)

@@ -160,7 +160,14 @@ def load_model(
         local_files_only=True,
         **quantized,
     )
-    return model if quantized else model.to(device)
+    if not quantized:
+        return model.to(device)
+    for module in model.modules():
+        # bitsandbytes would repack weights for the processor at each validation and back after it,
+        # which rounds them anew, and fails for widths that are no multiple of its blocks.
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
+    return model
 
 
 def quantization_for(settings: Mapping[str, Any], dtype: torch.dtype) -> Any:

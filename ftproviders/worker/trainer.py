@@ -17,6 +17,10 @@ from typing_extensions import override
 from ftproviders.worker.checkpointing import KeepsCheckpoints
 from ftproviders.worker.distributed import RankBatches, shares, summed, world_size
 from ftproviders.worker.encoding import IGNORED, EncodedRow
+from ftproviders.worker.fused_lora import fuse_adapters
+from ftproviders.worker.packing import PackedRow, collate_packed
+from ftproviders.worker.shared_prefix import begin_together, can_share, common_beginning
+from ftproviders.worker.token_loss import summed_cross_entropy
 
 __all__ = ["ChatTrainer", "LengthBuckets", "collate", "label_loss", "mean_loss"]
 
@@ -39,6 +43,8 @@ def collate(rows: Sequence[EncodedRow], pad_id: int) -> dict[str, torch.Tensor]:
             "attention_mask": torch.ones_like(nothing),
             "labels": torch.full_like(nothing, IGNORED),
         }
+    if isinstance(rows[0], PackedRow):
+        return collate_packed(rows, pad_id)
     longest = max(len(row.input_ids) for row in rows)
 
     def padded(values: list[int], filler: int) -> list[int]:
@@ -91,7 +97,9 @@ class LengthBuckets(Sampler[int]):  # type: ignore[misc]  # torch is not followe
             yield from batch
 
 
-def label_loss(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+def label_loss(
+    model: Any, inputs: dict[str, torch.Tensor], *, shortcuts: bool = False
+) -> torch.Tensor:
     """Return the summed cross-entropy over the labelled tokens.
 
     The vocabulary projection is the dearest single product of a small model, so it is computed
@@ -100,26 +108,30 @@ def label_loss(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
     Args:
         model: A causal language model, adapted or not.
         inputs: As `collate` makes them.
+        shortcuts: Compute a common beginning of the rows once, and leave the mask out, which
+            hides only what stands behind a row; for models where `can_share` is true.
     """
-    labels = inputs["labels"]
+    ids, labels = inputs["input_ids"], inputs["labels"]
     targets = torch.full_like(labels, IGNORED)
     targets[:, :-1] = labels[:, 1:]
-    arguments: dict[str, Any] = {
-        "input_ids": inputs["input_ids"],
-        "attention_mask": inputs["attention_mask"],
-        "use_cache": False,
-    }
     inner = getattr(model, "module", model)  # below the wrapper of several processes
     base = inner.get_base_model() if hasattr(inner, "get_base_model") else inner
+    arguments: dict[str, Any] = {"use_cache": False}
+    if "position_ids" in inputs:
+        # Packed rows are kept apart by their positions; a mask would hide these from the model.
+        arguments["position_ids"] = inputs["position_ids"]
+    elif not shortcuts:
+        arguments["attention_mask"] = inputs["attention_mask"]
+    elif begun := common_beginning(ids, labels):
+        cache = begin_together(base, ids, begun)
+        arguments = {"use_cache": True, "past_key_values": cache}
+        ids, targets = ids[:, begun:], targets[:, begun:]
     if "logits_to_keep" in inspect.signature(base.forward).parameters:
         kept = (targets != IGNORED).any(dim=0).nonzero().squeeze(1)
         arguments["logits_to_keep"] = kept
         targets = targets[:, kept]
-    logits = model(**arguments).logits
-    learned = targets != IGNORED
-    return torch.nn.functional.cross_entropy(
-        logits[learned].float(), targets[learned], reduction="sum"
-    )
+    logits = model(input_ids=ids, **arguments).logits
+    return summed_cross_entropy(logits.flatten(0, 1), targets.flatten())
 
 
 def mean_loss(model: Any, rows: Sequence[EncodedRow], *, batch_size: int, pad_id: int) -> float:
@@ -159,6 +171,13 @@ class ChatTrainer(KeepsCheckpoints, Trainer):  # type: ignore[misc]  # transform
         # forward takes; this makes the Trainer count them.
         self.model_accepts_loss_kwargs = True
         self.trained_tokens = 0
+        # Where one process has the whole model, it can be computed in other ways than PEFT's and
+        # once for all rows; noise on the embeddings is drawn for each row.
+        alone = world_size() == 1
+        inner = self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
+        self.shortcuts = alone and not self.args.neftune_noise_alpha and can_share(inner)
+        if alone:
+            fuse_adapters(self.model)
 
     @override
     def get_train_dataloader(self) -> Any:
@@ -189,5 +208,6 @@ class ChatTrainer(KeepsCheckpoints, Trainer):  # type: ignore[misc]  # transform
             count = (inputs["labels"] != IGNORED).sum()
         # The labels are counted over all processes, but gradients and losses are averaged over
         # them.
-        loss = label_loss(model, inputs) / count * world_size()
+        loss = label_loss(model, inputs, shortcuts=self.shortcuts) / count
+        loss = loss * world_size()
         return (loss, {}) if return_outputs else loss

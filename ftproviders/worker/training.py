@@ -1,12 +1,10 @@
-"""Supervised fine-tuning with LoRA: from ``job.json`` to an adapter. Imports torch."""
+"""A training: from ``job.json`` to an adapter or a whole model. Imports torch."""
 
 from __future__ import annotations
 
 import hashlib
-import math
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +12,11 @@ import torch
 from transformers import set_seed
 
 from ftproviders.worker.adapting import adapt
-from ftproviders.worker.arguments import training_arguments
 from ftproviders.worker.checkpointing import CheckpointWriter, Keeper
-from ftproviders.worker.distributed import WrapperCheck, is_main, seed_rank, summed
-from ftproviders.worker.encoding import Encoded, encode_file
+from ftproviders.worker.distributed import WrapperCheck, seed_rank, summed, world_size
 from ftproviders.worker.evaluating import Evaluation
 from ftproviders.worker.failures import WorkError
+from ftproviders.worker.finishing import finish
 from ftproviders.worker.hardware import describe
 from ftproviders.worker.lifecycle import Run
 from ftproviders.worker.loading import (
@@ -30,18 +27,12 @@ from ftproviders.worker.loading import (
     quantization_for,
     quiet,
 )
-from ftproviders.worker.merge import merge_adapter
 from ftproviders.worker.reporting import Reporter
+from ftproviders.worker.rows import Data, encode_job
 from ftproviders.worker.saving import Saver
-from ftproviders.worker.trainer import ChatTrainer, mean_loss
+from ftproviders.worker.trainers import make_trainer
 
 __all__ = ["train"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Data:
-    training: Encoded
-    validation: Encoded | None
 
 
 def train(run: Run) -> Mapping[str, object]:
@@ -69,7 +60,8 @@ def train(run: Run) -> Mapping[str, object]:
     else:  # by a worker that died after it
         trained_tokens = run.shared.status().get("trained_tokens", 0)
         run.status("running")
-    _finish(run, keeper)
+    if world_size() == 1:  # several processes leave it to their worker
+        finish(run)
     return {"trained_tokens": trained_tokens}
 
 
@@ -85,7 +77,7 @@ def _train(run: Run, keeper: Keeper) -> int:
             attention=settings["attn_implementation"],
             quantization=quantization_for(settings, dtype),
         )
-        data = _encode(run, tokenizer, base_model.config)
+        data = encode_job(run, tokenizer, base_model.config)
         model = adapt(base_model, settings, dtype=dtype)
         _tell(run, model, tokenizer, dtype=dtype, data=data)
         keeper.compare()
@@ -106,20 +98,6 @@ def _train(run: Run, keeper: Keeper) -> int:
     return trained_tokens
 
 
-def _finish(run: Run, keeper: Keeper) -> None:
-    """Do what comes after the adapter is there, then forget what only going on needed."""
-    if not is_main():
-        return
-    settings = run.job["settings"]
-    if settings.get("merge"):
-        with run.interruptible():
-            cache = Path(run.job["cache"])
-            merge_adapter(
-                run.directory.adapter, run.directory.merged, cache=cache, report=run.event
-            )
-    keeper.store.finish(keep=settings["checkpoints"])
-
-
 # --- before ----------------------------------------------------------------------------------
 
 
@@ -136,27 +114,7 @@ def _check_digest(run: Run, file: Mapping[str, Any]) -> None:
         )
 
 
-def _encode(run: Run, tokenizer: Any, config: Any) -> _Data:
-    limit = getattr(config, "max_position_embeddings", None) or math.inf
-    length = int(min(run.job["settings"]["max_length_tokens"], limit))
-    encoded = {
-        file["purpose"]: encode_file(
-            run.directory.data(file["purpose"]), tokenizer, max_length=length, name=file["name"]
-        )
-        for file in run.job["files"]
-    }
-    for purpose, found in encoded.items():
-        cut = sum(row.cut for row in found.rows)
-        if cut:
-            run.event(
-                f"{cut} of {len(found.rows)} {purpose} rows are longer than {length} tokens and "
-                f"were cut.",
-                level="warning",
-            )
-    return _Data(training=encoded["training"], validation=encoded.get("validation"))
-
-
-def _tell(run: Run, model: Any, tokenizer: Any, *, dtype: torch.dtype, data: _Data) -> None:
+def _tell(run: Run, model: Any, tokenizer: Any, *, dtype: torch.dtype, data: Data) -> None:
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     total = sum(p.numel() for p in model.parameters())
     name = str(dtype).removeprefix("torch.")
@@ -179,20 +137,14 @@ def _tell(run: Run, model: Any, tokenizer: Any, *, dtype: torch.dtype, data: _Da
 # --- training --------------------------------------------------------------------------------
 
 
-def _fit(run: Run, model: Any, tokenizer: Any, data: _Data, keeper: Keeper) -> int:
+def _fit(run: Run, model: Any, tokenizer: Any, data: Data, keeper: Keeper) -> int:
     settings = run.job["settings"]
-    rows = data.training.rows
-    trainer = ChatTrainer(
-        pad_id=tokenizer.pad_token_id,
-        model=model,
-        args=training_arguments(run, settings, len(rows)),
-        rows=rows,
-    )
+    trainer, measure = make_trainer(run, model, tokenizer, data=data, base=keeper.base)
     trainer.add_callback(WrapperCheck(trainer, settings))
     trainer.add_callback(Reporter(run, trainer))
     evaluation = Evaluation(
         run,
-        measure=_measure(data.validation, trainer) if data.validation else None,
+        measure=measure,
         saver=keeper.saver,
         trackers=trainer.log,
     )
@@ -203,8 +155,3 @@ def _fit(run: Run, model: Any, tokenizer: Any, data: _Data, keeper: Keeper) -> i
     keeper.train(trainer)
     shutil.rmtree(run.directory.path / "trainer", ignore_errors=True)
     return int(summed(trainer.trained_tokens)[0])
-
-
-def _measure(validation: Encoded, trainer: ChatTrainer) -> Callable[[Any], float]:
-    size = trainer.args.per_device_train_batch_size
-    return lambda model: mean_loss(model, validation.rows, batch_size=size, pad_id=trainer.pad_id)

@@ -10,6 +10,7 @@ from ftproviders.provider import (
     HyperparameterInfo,
     ProviderInfo,
 )
+from ftproviders.schema.hyperparameters import Method
 from ftproviders.schema.job import ModelSource
 
 __all__ = ["PROVIDER"]
@@ -36,6 +37,9 @@ _KNOBS = (
     HyperparameterInfo(name="lora_r", minimum=1, maximum=4096, default="8"),
     HyperparameterInfo(name="lora_alpha", default="16"),
     HyperparameterInfo(name="lora_dropout", minimum=0, maximum=1, default="0"),
+    HyperparameterInfo(
+        name="beta", maximum=2, auto=True, default="0.1", methods=frozenset({Method.DPO})
+    ),
 )
 
 PROVIDER = ProviderInfo(
@@ -49,6 +53,7 @@ PROVIDER = ProviderInfo(
     modules=("torch", "transformers", "peft", "accelerate", "safetensors", "gguf"),
     settings_type=LocalSettings,
     options_type=LocalOptions,
+    methods=frozenset({Method.SUPERVISED, Method.DPO}),
     features=frozenset(
         {
             Feature.CANCEL,

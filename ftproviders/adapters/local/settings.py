@@ -139,8 +139,13 @@ def _problems(settings: Mapping[str, Any], spec: JobSpec) -> Iterator[tuple[str,
     yield from parallel_problems(settings)
     yield from _tuning_problems(settings)
     yield from _validation_problems(settings, spec)
-    if settings["packing"] and spec.method is Method.DPO:
-        yield "Preference pairs cannot be packed.", "Leave packing out."
+    if spec.method is Method.DPO:
+        if settings["packing"]:
+            yield "Preference pairs cannot be packed.", "Leave packing out."
+    if settings["parallel"] != "none" and spec.method is Method.DPO:
+        yield "Preferences are tuned in one process only.", "Leave processes and nodes out."
+        if not settings["assistant_only_loss"]:
+            yield "DPO compares answers only.", "Leave assistant_only_loss out."
 
 
 def _tuning_problems(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
