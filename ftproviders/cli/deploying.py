@@ -203,7 +203,10 @@ def _show(session: Session, made: Deployment) -> None:
         ("error", seen.error.message if seen.error else ""),
     ]
     session.out.pairs([(label, value) for label, value in lines if value])
-    session.out.note(f'Next: ftproviders chat {seen.ref} "..."')
+    if seen.status.value in ("ready", "idle"):
+        session.out.note(f'Next: ftproviders chat {seen.ref} "..."')
+    else:
+        session.out.note("It does not answer yet: the same deploy command with --wait stays.")
     session.out.note(f"When it is not needed any more: ftproviders undeploy {seen.ref}")
 
 

@@ -191,11 +191,17 @@ class Deployment:
         if made is None:
             return
         try:
-            seen = self.refresh()
-            if (seen.created_at, _owner(seen)) == (made.created_at, _owner(made)):
+            if _same(made, self.refresh()):
                 self.undeploy()
         except NotFoundError:
             return  # gone already
+
+
+def _same(made: DeploymentSnapshot, seen: DeploymentSnapshot) -> bool:
+    if _owner(made) != _owner(seen):
+        return False
+    # Not known when it could not be read right after it was made.
+    return None in (made.created_at, seen.created_at) or made.created_at == seen.created_at
 
 
 def _owner(seen: DeploymentSnapshot) -> str | None:

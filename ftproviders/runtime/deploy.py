@@ -23,7 +23,7 @@ from ftproviders.errors import (
 )
 from ftproviders.provider import HostingAdapter
 from ftproviders.runtime import leases
-from ftproviders.runtime.deployments import failed, look_up
+from ftproviders.runtime.deployments import failed, host_time, look_up
 from ftproviders.runtime.hosts import choose_host
 from ftproviders.runtime.lock import submission_lock
 from ftproviders.runtime.session import Session, passing
@@ -96,7 +96,7 @@ def deploy(
     """
     host = session.hosting(choose_host(model, provider))
     me = leases.owner(session.config.home)
-    end = None if ttl is None else leases.ends_at(ttl, now=host.now() or session.clock.now())
+    end = None if ttl is None else leases.ends_at(ttl, now=host_time(session, host))
     lease = Lease(id=name, owner=me, expires_at=end)
     spec = DeploymentSpec(name=name, lease=lease, options=dict(options or {}))
     run = _Run(session, host, model, spec, on_progress=on_progress or (lambda _text: None))
@@ -338,7 +338,6 @@ class _Run:
             status=DeploymentStatus.CREATING,
             raw_status="",
             model=self.model,
-            created_at=record.created_at,
             lease=self.spec.lease,
         )
         try:

@@ -338,4 +338,4 @@ def _not_ours(seen: DeploymentSnapshot, operation: str) -> DeploymentError:
 
 def host_time(session: Session, host: HostingAdapter) -> datetime:
     """Return the time by which leases end: the host's own, or ours where it tells none."""
-    return host.now() or session.clock.now()
+    return session.call(host, "now", host.now) or session.clock.now()

@@ -39,6 +39,7 @@ def doctor(session: Session) -> Iterator[CheckResult]:
 def _journal(session: Session) -> CheckResult:
     try:
         open_rows = len(session.journal.unresolved())
+        unknown = [row for row in session.journal.deployments.rows() if row.maybe_sent]
         jobs = len(session.journal.records())
     except FineTuneError as error:
         return CheckResult(name="journal", ok=False, detail=error.message, hint=error.hint)
@@ -48,6 +49,13 @@ def _journal(session: Session) -> CheckResult:
             ok=False,
             detail=f"{open_rows} submission(s) whose outcome is unknown",
             hint="Run: ftproviders reconcile",
+        )
+    if unknown:
+        return CheckResult(
+            name="journal",
+            ok=False,
+            detail=f"{len(unknown)} deployment(s) whose outcome is unknown",
+            hint="Look at `ftproviders deployments`, then run the same deploy command again.",
         )
     return CheckResult(name="journal", ok=True, detail=f"{session.journal.path}, {jobs} job(s)")
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,6 +24,8 @@ from ftproviders.errors import (
     OutcomeUnknownError,
     QuotaExceededError,
 )
+from ftproviders.journal import Journal
+from ftproviders.journal.schema import MIGRATIONS
 from ftproviders.provider import ProviderInfo
 from ftproviders.runtime import hosts
 from ftproviders.runtime.deploy import Proposal
@@ -276,6 +281,47 @@ def test_process_that_died_while_sending_leaves_one_deployment(world: World, whe
     assert world.sent("deploy") == 1
 
 
+def test_foreign_one_that_took_the_name_meanwhile_is_not_adopted(world: World) -> None:
+    client = world.client()
+    job = finished(client, world)
+    world.inject("deploy", "reset", when="before")
+
+    def somebody_is_faster(words: str) -> None:
+        if "answer was lost" in words:
+            plant(world, "bot", model=job.model.name)
+
+    with pytest.raises(ConflictError, match=f"belongs to {OTHER}"):
+        job.deploy(name="bot", on_progress=somebody_is_faster)
+    assert client.deployment("memory:bot").snapshot.lease.owner == OTHER
+    assert client.deployment_records()[0].state is DeploymentState.REFUSED
+
+
+def test_many_at_once_make_one(world: World) -> None:
+    job = finished(world.client(), world)
+    clients = [world.client() for _ in range(4)]
+    start = threading.Barrier(len(clients))
+
+    def deploy(client: FineTuneClient) -> bool:
+        start.wait()
+        return client.job(job.ref).deploy().created
+
+    with ThreadPoolExecutor(len(clients)) as pool:
+        made = list(pool.map(deploy, clients))
+    assert sorted(made) == [False, False, False, True]
+    assert world.tried("deploy") == 1
+
+
+def test_doctor_tells_of_an_unknown_outcome(world: World) -> None:
+    client = world.client()
+    job = finished(client, world)
+    world.inject("deploy", "reset", when="before")
+    with pytest.raises(OutcomeUnknownError):
+        job.deploy()
+    found = {result.name: result for result in client.doctor()}["journal"]
+    assert not found.ok
+    assert "1 deployment(s)" in found.detail
+
+
 def test_refusal_is_told_and_may_be_sent_again(world: World) -> None:
     client = world.client()
     job = finished(client, world)
@@ -363,6 +409,18 @@ def test_context_manager_leaves_what_replaced_it(world: World) -> None:
         world.clock.sleep(60)
         job.deploy(name="bot")
     assert names(client.deployments()) == {"bot"}
+
+
+def test_context_manager_deletes_what_it_could_not_read_at_first(world: World) -> None:
+    client = world.client()
+    job = finished(client, world)
+    # The look before is the first read; then every try of the one after `deploy` fails.
+    world.inject("deployment", "unavailable", nth=2, times=5)
+    deployment = job.deploy()
+    assert deployment.snapshot.created_at is None
+    with deployment:
+        assert names(client.deployments()) == {deployment.ref.id}
+    assert client.deployments() == []
 
 
 def test_context_manager_deletes_what_never_gets_ready(world: World) -> None:
@@ -458,11 +516,6 @@ def test_refs_of_jobs_and_deployments_are_told_apart(world: World) -> None:
 
 
 def test_journal_of_the_first_version_gets_the_table(tmp_path: Path) -> None:
-    import sqlite3
-
-    from ftproviders.journal import Journal
-    from ftproviders.journal.schema import MIGRATIONS
-
     file = tmp_path / "journal.db"
     old = sqlite3.connect(file)
     old.executescript(MIGRATIONS[0])
