@@ -92,6 +92,7 @@ class MemoryHostingRig(HostingRig):
     target = "ftproviders.testing.memory:PROVIDER"
     secret = KEY
     question = "the kettle leaks"
+    adapter_class: type[MemoryHosting] = MemoryHosting
 
     def __init__(self, folder: Path) -> None:
         self.training = MemoryRig(folder)
@@ -100,7 +101,7 @@ class MemoryHostingRig(HostingRig):
     def make_adapter(self) -> MemoryHosting:
         folder = self.training.folder
         settings = MemorySettings(home=folder, cache=folder, api_key=SecretStr(KEY))
-        return MemoryHosting(settings, server=self.training.server)
+        return self.adapter_class(settings, server=self.training.server)
 
     @override
     def model(self) -> TunedModel:
