@@ -22,7 +22,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from tests.benchmarks.local.task import Task
 
-__all__ = ["Meter", "age_seconds"]
+__all__ = ["Meter", "age_seconds", "work_seconds"]
 
 _PROFILED = range(2, 6)
 """Steps, counted from 1, after the first of which the profiler starts and after the last stops."""
@@ -36,6 +36,12 @@ def age_seconds() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME) - started
 
 
+def work_seconds() -> float:
+    """Return the processor time of this process so far, all threads together."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
 class Meter:
     """Notes when training begins and when each optimizer step has finished."""
 
@@ -43,6 +49,8 @@ class Meter:
         self.task = task
         self.begin: float | None = None
         self.steps: list[float] = []
+        self.work: list[float] = []
+        """Processor time after each step."""
         self._profiler: Any = torch.profiler.profile() if task.profile else None
         self._forward = register_module_forward_pre_hook(self._on_forward)
         register_optimizer_step_post_hook(self._on_step)
@@ -54,6 +62,7 @@ class Meter:
 
     def _on_step(self, *_: object) -> None:
         self.steps.append(age_seconds())
+        self.work.append(work_seconds())
         if self._profiler is not None and len(self.steps) == _PROFILED[0]:
             self._profiler.start()
         if self._profiler is not None and len(self.steps) == _PROFILED[-1]:
@@ -73,6 +82,8 @@ class Meter:
             "train_seconds": wall,
             "step_ms": 1e3 * statistics.median(gaps or [wall]),
             "first_step_seconds": self.steps[0],
+            "first_step_work_seconds": self.work[0],
+            "step_work_ms": 1e3 * (self.work[-1] - self.work[0]) / max(len(gaps), 1),
             "saved_seconds": age_seconds(),
             "losses": list(losses),
             "final_loss": statistics.fmean(losses[-5:]),

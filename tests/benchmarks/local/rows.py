@@ -68,5 +68,3 @@ def visiting_order(
         buckets.set_epoch(epoch)
         order += list(buckets)
     return order, lengths
-
-

@@ -42,9 +42,10 @@ def spread(values: Sequence[float], digits: int) -> str:
 def peers(rounds: Sequence[Round]) -> str:
     """Return one row a peer: median (least-greatest) over the rounds; ratios are per round."""
     lines = [
-        "| | tokens/s | step, ms | first step, s | adapter saved, s | training loss "
-        "| held-out loss | peak RSS, GB | speed, ours / it | first step, ours / it |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| | tokens/s | step, ms | step, CPU ms | first step, s | first step, CPU s "
+        "| adapter saved, s | training loss | held-out loss | peak RSS, GB "
+        "| speed, ours / it | first step, ours / it |",
+        "|---|" + "---|" * 11,
     ]
     for peer in rounds[0]:
 
@@ -61,7 +62,9 @@ def peers(rounds: Sequence[Round]) -> str:
             peer,
             column("tokens_per_second", 0),
             column("step_ms", 0),
+            column("step_work_ms", 0),
             column("first_step_seconds", 1),
+            column("first_step_work_seconds", 1),
             column("saved_seconds", 1),
             *(
                 f"{statistics.median(found[peer][number] for found in rounds):.4f}"
