@@ -17,6 +17,8 @@ COLOURS = 6
 _CHARACTER = 7.2
 """Width of a digit at the size of the labels, in pixels."""
 _MOST_DOTS = 40
+_DENSE_POINTS = 200
+"""A curve with more points is drawn finer, so that those over it can be seen."""
 _POINTS_PER_PIXEL = 2.0
 
 Point = tuple[float, float]
@@ -74,7 +76,7 @@ def chart(panel: Panel, *, width: int = 720, height: int = 300, kind: str = "") 
 def _frame(panel: Panel, width: int, height: int) -> Frame:
     points = [point for curve in panel.curves for point in curve.drawn]
     y = axis([value for _, value in points], most=5)
-    x = axis([place for place, _ in points], most=max(3, width // 90), whole=True)
+    x = axis([place for place, _ in points], most=max(3, width // 70), whole=True)
     left = 14 + _CHARACTER * max(len(label) for label in y.labels)
     top, right, bottom = 30.0, 18.0, 42.0
     return Frame(
@@ -125,7 +127,8 @@ def _curve(frame: Frame, curve: Curve, index: int) -> Markup:
             pieces.append(tag("path", d=f"M{steps.replace(' ', ' L')}"))
         if few or len(part) == 1:
             pieces += [_dot(frame, curve, point) for point in part]
-    return tag("g", *pieces, class_=f"curve c{index % COLOURS}")
+    dense = " dense" if len(curve.drawn) > _DENSE_POINTS else ""
+    return tag("g", *pieces, class_=f"curve c{index % COLOURS}{dense}")
 
 
 def _dot(frame: Frame, curve: Curve, point: Point) -> Markup:

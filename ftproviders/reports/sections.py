@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from ftproviders.reports.chart import COLOURS, chart
 from ftproviders.reports.content import JobReport, SampleAnswer
-from ftproviders.reports.curves import Panel, panels
+from ftproviders.reports.curves import Curve, Panel, panels
 from ftproviders.reports.markup import Markup, joined, tag
 from ftproviders.reports.ticks import short
 from ftproviders.schema.chat import ChatMessage, TextPart
@@ -131,7 +131,7 @@ def curves(report: JobReport) -> Markup:
 
 def _figure(panel: Panel, *, large: bool) -> Markup:
     legend = [
-        tag("li", tag("i"), tag("span", f"{c.title} ({c.name})"), class_=f"c{index % COLOURS}")
+        tag("li", tag("i"), tag("span", _named(c)), class_=f"c{index % COLOURS}")
         for index, c in enumerate(panel.curves)
     ]
     named = len(panel.curves) > 1 or panel.title == "Loss"
@@ -151,6 +151,12 @@ def _figure(panel: Panel, *, large: bool) -> Markup:
         *pictures,
         tag("figcaption", " ".join(notes)) if notes else "",
     )
+
+
+def _named(curve: Curve) -> str:
+    """Return what a person calls a curve, and its own name where that is another."""
+    plain = curve.name.replace("_", " ")
+    return plain if curve.title == plain else f"{curve.title} ({curve.name})"
 
 
 def _places(places: Sequence[float], *, most: int = 5) -> str:

@@ -86,6 +86,7 @@ svg text { font: 12.5px system-ui, -apple-system, "Segoe UI", sans-serif; fill: 
 svg text.mark { font-variant-numeric: tabular-nums; }
 svg .grid { stroke: var(--grid); } svg .axis { stroke: var(--quiet); }
 svg .curve path { fill: none; stroke: currentColor; stroke-width: 2; stroke-linejoin: round; }
+svg .dense path { stroke-width: 1.2; opacity: .7; }
 svg .curve circle { fill: currentColor; }
 svg .c1 path { stroke-dasharray: 7 4; } svg .c3 path { stroke-dasharray: 2 4; }
 .c0 { color: var(--c0); } .c1 { color: var(--c1); } .c2 { color: var(--c2); }
