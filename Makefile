@@ -2,16 +2,20 @@
 #   base   the package, editable             (demo, everything)
 #   test   pytest and hypothesis             (test-fast: neither torch nor an SDK)
 #   local  torch, transformers, peft, server (demo, test, types)
+#   bench  TRL, on top of local             (bench-local)
 #   dev    linters, type checkers, SDKs      (lint, types, bench-import, test)
 # A stage is renewed when pyproject.toml or constraints.txt changes; `make clean` starts over.
 #
 #   PYTHON=python3.12         which Python makes .venv
 #   TORCH_INDEX=<address>     index to take torch from first (CPU wheels: see constraints.txt)
 #   EPOCHS=2                  epochs of `make demo`
+#   PAIRS=5 STEPS=25          rounds of `make bench-local`, and optimizer steps in its first table
 #   ARGS='-k journal'         more arguments for pytest
 
 PYTHON ?= python3
 EPOCHS ?= 2
+PAIRS ?= 5
+STEPS ?= 25
 VENV := .venv
 BIN := $(VENV)/bin
 STAGE := $(VENV)/.stage
@@ -31,7 +35,7 @@ endif
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint format types bench-import chaos clean
+.PHONY: help demo test test-fast lint format types bench-import bench-local chaos clean
 
 help:
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' Makefile | expand -t 16
@@ -62,6 +66,11 @@ types: $(STAGE)-local $(STAGE)-dev ## mypy --strict and pyright
 bench-import: $(STAGE)-dev ## what an import of the package costs beside `import openai`
 	@$(BIN)/python tests/benchmarks/bench_import.py
 
+bench-local: $(STAGE)-bench ## local training beside a bare loop, transformers.Trainer and TRL
+	@mkdir -p .make
+	@$(BIN)/python -m tests.benchmarks.bench_local --pairs $(PAIRS) --steps $(STEPS) \
+		--json .make/bench-local.json $(ARGS)
+
 chaos: $(STAGE)-test ## break every step of a submission; count duplicates and lost jobs
 	@$(BIN)/python -m tests.chaos
 
@@ -87,6 +96,11 @@ $(STAGE)-local: $(STAGE)-base
 	$(RUN)@$(INSTALL) $(if $(TORCH_INDEX),--no-deps --index-url $(TORCH_INDEX)) torch
 	$(RUN)$(call say,Installing transformers and peft)
 	$(RUN)@$(INSTALL) -e '.[local,serving]'
+	$(RUN)@touch $@
+
+$(STAGE)-bench: $(STAGE)-local
+	$(RUN)$(call say,Installing TRL to measure against)
+	$(RUN)@$(INSTALL) --group bench-local -e '.[local]'
 	$(RUN)@touch $@
 
 $(STAGE)-dev: $(STAGE)-base

@@ -166,11 +166,12 @@ def run(task: Task) -> dict[str, Any]:
 
 def _python(module: str, argument: Path) -> Any:
     """Run a module in a process of its own and return the JSON of its last line."""
-    # All have the environment that our workers get: threads that wait do not spin.
+    # All have the environment that our workers get: threads that wait do not spin. Nobody asks the
+    # Hub for anything.
     ended = subprocess.run(
         [sys.executable, "-m", module, str(argument)],
         cwd=ROOT,
-        env=process.environment(),
+        env=process.environment() | {"HF_HUB_OFFLINE": "1"},
         capture_output=True,
         text=True,
     )

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import torch
 
-os.environ["HF_HUB_OFFLINE"] = "1"
-
-import torch  # noqa: E402  # the variable above is read while modules are imported
-
-from tests.benchmarks.local.meter import Meter  # noqa: E402
-from tests.benchmarks.local.plain import encode, model_and_tokenizer  # noqa: E402
-from tests.benchmarks.local.task import Task  # noqa: E402
+from tests.benchmarks.local.meter import Meter
+from tests.benchmarks.local.plain import encode, model_and_tokenizer
+from tests.benchmarks.local.task import Task
 
 
 def main() -> None:

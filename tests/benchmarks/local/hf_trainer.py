@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
-os.environ["HF_HUB_OFFLINE"] = "1"
-
-from tests.benchmarks.local.meter import Meter  # noqa: E402  # the variable is read on import
-from tests.benchmarks.local.plain import encode, model_and_tokenizer  # noqa: E402
-from tests.benchmarks.local.task import SEED, Task  # noqa: E402
+from tests.benchmarks.local.meter import Meter
+from tests.benchmarks.local.plain import encode, model_and_tokenizer
+from tests.benchmarks.local.task import SEED, Task
 
 
 def main() -> None:

@@ -8,17 +8,14 @@ the base model alone.
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 
-os.environ["HF_HUB_OFFLINE"] = "1"
+from peft import PeftModel
 
-from peft import PeftModel  # noqa: E402  # the variable above is read while modules are imported
-
-from ftproviders.worker.encoding import encode_file  # noqa: E402
-from ftproviders.worker.loading import choose_dtype, load_model, load_tokenizer, quiet  # noqa: E402
-from ftproviders.worker.trainer import mean_loss  # noqa: E402
+from ftproviders.worker.encoding import encode_file
+from ftproviders.worker.loading import choose_dtype, load_model, load_tokenizer, quiet
+from ftproviders.worker.trainer import mean_loss
 
 
 def main() -> None:

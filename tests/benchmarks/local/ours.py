@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 
-os.environ["HF_HUB_OFFLINE"] = "1"
-
-from tests.benchmarks.local.task import SEED, Task  # noqa: E402  # the variable is read on import
+from tests.benchmarks.local.task import SEED, Task
 
 __all__ = ["prepare"]
 

@@ -41,12 +41,12 @@ def spread(values: Sequence[float], digits: int) -> str:
 
 def peers(rounds: Sequence[Round]) -> str:
     """Return one row a peer: median (least-greatest) over the rounds; ratios are per round."""
-    lines = [
+    header = (
         "| | tokens/s | step, ms | step, CPU ms | first step, s | first step, CPU s "
         "| adapter saved, s | training loss | held-out loss | peak RSS, GB "
-        "| speed, ours / it | first step, ours / it |",
-        "|---|" + "---|" * 11,
-    ]
+        "| speed, ours / it | first step, ours / it |"
+    )
+    lines = [header, "|---|" + "---|" * 11]
     for peer in rounds[0]:
 
         def column(number: str, digits: int, peer: str = peer) -> str:

@@ -6,15 +6,11 @@ fp32) and any setting of ``SFTConfig``.
 
 from __future__ import annotations
 
-import os
+from typing import Any
 
-os.environ["HF_HUB_OFFLINE"] = "1"
-
-from typing import Any  # noqa: E402
-
-from tests.benchmarks.local.meter import Meter  # noqa: E402  # the variable is read on import
-from tests.benchmarks.local.plain import lora, model_and_tokenizer, torch_dtype  # noqa: E402
-from tests.benchmarks.local.task import SEED, Task  # noqa: E402
+from tests.benchmarks.local.meter import Meter
+from tests.benchmarks.local.plain import lora, model_and_tokenizer, torch_dtype
+from tests.benchmarks.local.task import SEED, Task
 
 
 def main() -> None:
