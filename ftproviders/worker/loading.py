@@ -206,6 +206,14 @@ def load_tuned(folder: Path, cache: Path) -> tuple[Any, Any]:
     return load_model(folder, dtype=dtype, attention=attention), load_tokenizer(folder)
 
 
+def _quantization_of(card: Mapping[str, Any], dtype: torch.dtype) -> Any:
+    """Return how the base model was quantised when an adapter was trained; None = it was not."""
+    settings = card.get("quantization")
+    if not settings or importlib.util.find_spec("bitsandbytes") is None:
+        return None
+    return quantization_for(settings, dtype)
+
+
 def _attention_here(wanted: str) -> str:
     """Return an implementation that gives the same numbers, where the wanted one is missing."""
     there = torch.cuda.is_available() and importlib.util.find_spec("flash_attn") is not None
@@ -230,8 +238,12 @@ def load_adapter(folder: Path, cache: Path) -> tuple[Any, Any]:
     )
     base = base_folder(str(name), cache, print)
     dtype = choose_dtype(str(card.get("dtype", "auto")))
-    model = load_model(
-        base, dtype=dtype, attention=_attention_here(str(card.get("attention", "sdpa")))
-    )
+    attention = _attention_here(str(card.get("attention", "sdpa")))
+    quantization = _quantization_of(card, dtype)
+    model = load_model(base, dtype=dtype, attention=attention, quantization=quantization)
+    if quantization is not None:
+        # The rounded weights that the adapter was trained with, as usual layers: what answers is
+        # what was trained, and it can be merged.
+        model = model.dequantize(dtype)
     tuned = PeftModel.from_pretrained(model, folder, autocast_adapter_dtype=False)
     return tuned, load_tokenizer(folder)

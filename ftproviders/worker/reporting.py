@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from transformers import TrainerCallback
@@ -67,6 +68,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers ships no 
                 "grad_norm": norm,
                 "epoch": round(float(state.epoch), 4),
                 "tokens_per_second": self._speed(),
+                **_preference_metrics(logs),
             },
         )
 
@@ -75,3 +77,9 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers ships no 
         speed = (tokens - self._tokens) / max(moment - self._since, 1e-6)
         self._since, self._tokens = moment, tokens
         return round(speed, 1)
+
+
+def _preference_metrics(logs: Mapping[str, Any]) -> dict[str, float]:
+    """Return what TRL logs of preferences, under names without a slash."""
+    names = {"rewards/margins": "reward_margin", "rewards/accuracies": "reward_accuracy"}
+    return {ours: float(logs[theirs]) for theirs, ours in names.items() if theirs in logs}

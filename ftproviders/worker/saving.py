@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ class Saver:
             "suffix": run.job.get("suffix"),
             "dtype": "bf16" if dtype == torch.bfloat16 else "fp32",
             "attention": run.job["settings"]["attn_implementation"],
+            "tuning": run.job["settings"]["tuning"],
+            "quantization": _quantization(run.job["settings"]),
         }
 
     def save(self, model: Any, folder: Path, **facts: object) -> None:
@@ -57,3 +60,10 @@ class Saver:
         model.save_pretrained(folder, safe_serialization=True, **how)
         self.tokenizer.save_pretrained(folder)
         write_json(folder / MODEL_CARD, {**self.card, "created_at": now(), **facts})
+
+
+def _quantization(settings: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what tells how the base model was quantised; None = it was not."""
+    if settings["tuning"] != "qlora":
+        return None
+    return {k: v for k, v in settings.items() if k == "tuning" or k.startswith("bnb_4bit_")}

@@ -121,6 +121,7 @@ class Bench:
         self.adapter = LocalTrainingAdapter(self.settings)
         self.rows: Sequence[Mapping[str, Any]] = [chat(q, a) for q, a in ANSWERS.items()]
         self.validation: Sequence[Mapping[str, Any]] = []
+        self.method = "supervised"
 
     def _upload(self, name: str, rows: Sequence[Mapping[str, Any]], purpose: str) -> FileRef:
         path = self.folder / f"{name}.jsonl"
@@ -140,6 +141,8 @@ class Bench:
             provider="local",
             base_model=str(self.base),
             training_file="train.jsonl",
+            validation_file="valid.jsonl" if self.validation else None,
+            method=self.method,
             hyperparameters={k: v for k, v in knobs.items() if k != "seed"},
             **seed,
         )

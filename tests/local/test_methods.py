@@ -22,7 +22,7 @@ TUNINGS: dict[str, dict[str, Any]] = {
     "qlora with DoRA and rsLoRA": {"tuning": "qlora", "use_dora": True, "use_rslora": True},
     "full": {},
 }
-FAST = {"n_epochs": 6, "batch_size": 2, "learning_rate": 1e-2, "lora_dropout": 0.1}
+FAST = {"n_epochs": 4, "batch_size": 2, "learning_rate": 1e-2, "lora_dropout": 0.1}
 
 
 def options(kind: str) -> dict[str, Any]:
@@ -48,9 +48,8 @@ def test_it_learns_and_what_it_leaves_answers_so(bench: Bench, kind: str) -> Non
     seen = losses(run)
     assert sum(seen[-2:]) < 0.8 * sum(seen[:2])
     told = losses(run, "validation_loss")[-1]
-    # A 4-bit base model is loaded whole for answers, which changes little.
-    tolerance = 0.25 if "qlora" in kind else 1e-3
-    assert held(bench, run.directory.adapter) == pytest.approx(told, rel=tolerance)
+    # A base model in 4 bit is loaded as the rounded weights that the adapter was trained with.
+    assert held(bench, run.directory.adapter) == pytest.approx(told, rel=1e-3)
     job = run.directory.job()
     share = job["parameters"]["trainable"] / job["parameters"]["total"]
     assert (share == 1) if kind == "full" else (share < 0.5)
