@@ -95,7 +95,7 @@ def test_constraints_pin_every_direct_dependency() -> None:
         for line in (ROOT / "constraints.txt").read_text("utf-8").splitlines()
         if "==" in line and not line.startswith("#")
     }
-    landed = ["openai", "local", "serving", "tokens", "plot", "testing"]
+    landed = ["openai", "local", "distributed", "serving", "tokens", "plot", "testing"]
     asked = [*PROJECT["dependencies"], *(line for extra in landed for line in EXTRAS[extra])]
     wanted = {re.split(r"[\s\[<>=!~;]", line)[0].lower().replace("-", "_") for line in asked}
 
