@@ -48,10 +48,11 @@ def pause(session: Session, ref: Ref) -> int:
     """Let a job write a checkpoint and stop. On a paid provider this is agreed to first."""
     job = session.client.job(ref)
     _agreed(session, job, verb_name="pause", what="pauses")
-    job.pause()
+    stopped = job.pause().status.value == "paused"
     show(session, job)
-    if not session.out.json_mode:
-        session.out.note(f"Go on with: ftproviders resume {job.ref}")
+    if not stopped:
+        session.out.note(f"It stops when its checkpoint is written: ftproviders status {job.ref}")
+    session.out.note(f"Go on then with: ftproviders resume {job.ref}")
     return 0
 
 
@@ -62,8 +63,7 @@ def resume(session: Session, ref: Ref) -> int:
     _agreed(session, job, verb_name="resume", what="resumes")
     job.resume()
     show(session, job)
-    if not session.out.json_mode:
-        session.out.note(f"Next: ftproviders watch {job.ref}")
+    session.out.note(f"Next: ftproviders watch {job.ref}")
     return 0
 
 
