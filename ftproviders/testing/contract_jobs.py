@@ -121,12 +121,41 @@ class JobContract:
         adapter = rig.adapter()
         ref = rig.submit(adapter).ref
         adapter.pause(ref)
-        paused = adapter.retrieve(ref)
-        require(paused.status is JobStatus.PAUSED, f"paused, and is {paused.status.value}")
+        # A provider may need a while for it, as for a cancel.
+        for paused in rig.read_to_the_end(adapter, ref):
+            if paused.status is JobStatus.PAUSED:
+                break
+        require(paused.status is JobStatus.PAUSED, f"paused, and ended {paused.status.value}")
         require(paused.resumable, "a job that was paused can be resumed")
+        require(paused.model is None, "a paused job has no model yet")
         adapter.resume(ref)
         last = rig.last(adapter, ref)
         require(last.status is JobStatus.SUCCEEDED, f"resumed, and ended {last.status.value}")
+
+    def test_paused_job_can_be_cancelled(self, rig: Rig) -> None:
+        """Nobody has to resume a job to be rid of it."""
+        if not {Feature.PAUSE, Feature.CANCEL} <= rig.info.features:
+            return
+        adapter = rig.adapter()
+        ref = rig.submit(adapter).ref
+        adapter.pause(ref)
+        adapter.cancel(ref)
+        last = rig.last(adapter, ref)
+        require(last.status is JobStatus.CANCELLED, f"cancelled, and ended {last.status.value}")
+
+    def test_what_has_ended_is_neither_paused_nor_resumed(self, rig: Rig) -> None:
+        """Such a request is refused as wrong, and the job stays finished."""
+        adapter = rig.adapter()
+        finished = rig.finished
+        acts = {Feature.PAUSE: adapter.pause, Feature.RESUME: adapter.resume}
+        for feature, act in acts.items():
+            if feature not in rig.info.features:
+                continue
+            with contextlib.suppress(InvalidRequestError, ConflictError):
+                told = as_runtime(adapter, feature.value, partial(act, finished.ref))
+                require(told.status.terminal, f"{feature.value} told {told.status.value}")
+            again = adapter.retrieve(finished.ref).status
+            require(again is finished.last.status, f"{feature.value} made it {again.value}")
 
 
 class EventContract:

@@ -38,6 +38,9 @@ TERMINAL_WORDS = ("succeeded", "failed", "cancelled")
 PAUSED_WORDS = ("paused", "disk_full")
 """Words of a worker that left on purpose and can be followed by another."""
 
+_CAN_BE_PUT_RIGHT = ("disk_full", "file_changed", "settings_changed", "base_model_changed")
+"""Codes of failures after which a person can make room, or put back what was changed."""
+
 _PATIENCE_SECONDS = 10.0
 """How long a worker waits for one that is leaving; lookers hold the lock for an instant only."""
 _GLANCE_SECONDS = 1.0
@@ -266,10 +269,11 @@ def _leave(run: Run, word: str, **facts: object) -> None:
 def _fail(run: Run, failure: WorkError) -> None:
     directory = run.directory
     message = failure.message
-    # A full disk is not the end of a training that has something to go on from.
-    paused = failure.code == "disk_full" and directory.checkpoint_step() is not None
-    if paused:
-        message += f" Then resume: the checkpoint of step {directory.checkpoint_step()} is whole."
+    step = directory.checkpoint_step()
+    # What can be put right is not the end of a training that has something to go on from.
+    paused = failure.code in _CAN_BE_PUT_RIGHT and step is not None
+    if paused and failure.code == "disk_full":
+        message += f" Then resume: the checkpoint of step {step} is whole."
     if failure.code == "crashed":
         message += f". The whole story is in {directory.log}."
     error = {"message": message, "code": failure.code, "param": failure.param}
@@ -277,6 +281,6 @@ def _fail(run: Run, failure: WorkError) -> None:
     with contextlib.suppress(OSError):
         directory.append_event(message, level="error")
     if paused:
-        _leave(run, "disk_full", error=error)
+        _leave(run, "disk_full" if failure.code == "disk_full" else "paused", error=error)
     else:
         _end(run, "failed", error=error)

@@ -12,6 +12,7 @@ import torch
 from transformers import set_seed
 
 from ftproviders.worker.adapting import adapt
+from ftproviders.worker.belonging import model_digests
 from ftproviders.worker.checkpointing import CheckpointWriter, Keeper
 from ftproviders.worker.distributed import WrapperCheck, seed_rank, summed, world_size
 from ftproviders.worker.evaluating import Evaluation
@@ -90,6 +91,7 @@ def _train(run: Run, keeper: Keeper) -> int:
         run.event("n_epochs is 0: the adapter is saved as it is, untrained.", level="warning")
     run.check()
     run.directory.write_status({"trained_tokens": trained_tokens})
+    run.found(base_model_files=model_digests(keeper.base))
     best = Evaluation.best_of(run.directory.path)
     if best is None:
         saver.save(model, run.directory.adapter)
@@ -107,8 +109,7 @@ def _check_digest(run: Run, file: Mapping[str, Any]) -> None:
     if digest != file["sha256"]:
         raise WorkError(
             f"The {file['purpose']} file {file['name']} is no longer the one that was submitted "
-            f"(SHA-256 {digest} "
-            f"instead of {file['sha256']}). Submit it again.",
+            f"(SHA-256 {digest} instead of {file['sha256']}). Put it back, or submit it again.",
             code="file_changed",
             param=file["purpose"],
         )

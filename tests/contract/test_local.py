@@ -55,6 +55,8 @@ class LocalRig(Rig):
         "running": JobStatus.RUNNING,
         "cancelling": JobStatus.CANCELLING,
         "interrupted": JobStatus.PAUSED,
+        "paused": JobStatus.PAUSED,
+        "disk_full": JobStatus.PAUSED,
         "succeeded": JobStatus.SUCCEEDED,
         "failed": JobStatus.FAILED,
         "cancelled": JobStatus.CANCELLED,
@@ -69,11 +71,41 @@ class LocalRig(Rig):
         template = folder / "template.jinja"
         template.write_text((base_model / "chat_template.jinja").read_text() + "{# ours #}")
         self.options: Mapping[str, JsonValue] = {
+            "tuning": "lora",
+            "use_rslora": True,
+            "use_dora": True,
             "target_modules": "q_proj,v_proj",
+            "modules_to_save": "lm_head",
+            "lora_bias": "lora_only",
+            "bnb_4bit_quant_type": "fp4",
+            "bnb_4bit_use_double_quant": False,
+            "bnb_4bit_compute_dtype": "fp32",
             "dtype": "fp32",
+            "tf32": True,
             "attn_implementation": "eager",
+            "gradient_checkpointing": True,
             "chat_template": str(template),
+            "assistant_only_loss": False,
+            "packing": True,
+            "optim": "adafactor",
+            "max_grad_norm": 0.5,
+            "neftune_noise_alpha": 5.0,
+            "eval_strategy": "steps",
+            "eval_steps": 3,
+            "early_stopping_patience": None,
+            "early_stopping_threshold": 0.125,
+            "keep_best": False,
+            "logging_steps": 2,
+            "save_strategy": "steps",
+            "save_steps": 2,
             "checkpoints": 2,
+            "merge": True,
+            "trackers": "tensorboard",
+            "guide": {"logging_strategy": "steps"},
+            "processes": 1,
+            "nodes": 1,
+            "parallel": "none",
+            "rendezvous": None,
         }
         self.options_sent: Mapping[str, JsonValue] = {"chat_template": template.read_text()}
         self.locks: list[int] = []
@@ -89,7 +121,7 @@ class LocalRig(Rig):
 
     @override
     def training_file(self, method: Method) -> Path:
-        path = self.folder / "train.jsonl"
+        path = self.folder / f"{method.value}.jsonl"
         return path if path.exists() else write_rows(path, method)
 
     def run_of(self, ref: JobRef) -> RunDirectory:

@@ -15,6 +15,7 @@ import select
 import signal
 import socket
 import sys
+from pathlib import Path
 from typing import Any
 
 READY = "FTPROVIDERS_READY_FD"
@@ -64,7 +65,7 @@ def _become(asked: dict[str, Any], files: list[int], killing: Any) -> None:
 
 def start(path: str, arguments: list[str]) -> None:
     """Hand our files over and leave."""
-    asked = {"arguments": arguments, "folder": os.getcwd(), "environ": dict(os.environ)}
+    asked = {"arguments": arguments, "folder": str(Path.cwd()), "environ": dict(os.environ)}
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(path)
         files = [1, 2, int(os.environ[READY])]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,10 @@ import pytest
 
 from ftproviders.adapters.local.adapter import LocalTrainingAdapter
 from ftproviders.adapters.local.options import LocalSettings
+from ftproviders.errors import InvalidRequestError
 from ftproviders.schema.job import JobRef, JobSnapshot, JobStatus
 from ftproviders.worker import process
-from ftproviders.worker.rundir import RunDirectory
+from ftproviders.worker.rundir import RunDirectory, read_json
 from tests.local.conftest import Bench, chat
 
 NURSERY = Path(__file__).with_name("nursery.py")
