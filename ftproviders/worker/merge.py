@@ -14,7 +14,7 @@ from typing import Any
 
 from ftproviders.worker import process
 from ftproviders.worker.failures import WorkError
-from ftproviders.worker.probe import PROBE_FILE
+from ftproviders.worker.probe import PROBE_FILE, make_probe
 from ftproviders.worker.rundir import now, private_folder, read_json, write_json
 
 __all__ = ["CARD", "MERGED_CARD", "folder_digest", "is_adapter", "is_merged", "merge_adapter"]
@@ -114,8 +114,7 @@ def _merge(adapter: Path, draft: Path, *, cache: Path, report: Callable[[str], N
     draft.mkdir(mode=0o700)
     model.save_pretrained(draft, safe_serialization=True)
     tokenizer.save_pretrained(draft)
-    if (adapter / PROBE_FILE).is_file():
-        shutil.copyfile(adapter / PROBE_FILE, draft / PROBE_FILE)
+    write_json(draft / PROBE_FILE, read_json(adapter / PROBE_FILE) or make_probe(tokenizer))
     facts = {"adapter_sha256": digest, "adapter": str(adapter), "merged_at": now()}
     write_json(draft / MERGED_CARD, {**card, **facts})
 

@@ -72,12 +72,12 @@ def _prepare(order: dict[str, Any]) -> dict[str, Any]:
 
 
 def _described(source: Path, folder: Path) -> dict[str, Any]:
-    return {"folder": str(folder), "tokenizer": str(source), "probe": _probe(source)}
+    return {"folder": str(folder), "tokenizer": str(source), "probe": _probe(source, folder)}
 
 
-def _probe(source: Path) -> dict[str, Any]:
-    """Return the probe as it was made in training, or as the folder's tokenizer makes it."""
-    kept = read_json(source / PROBE_FILE)
+def _probe(source: Path, merged: Path) -> dict[str, Any]:
+    """Return the probe as training or the merge left it, or as the source's tokenizer makes it."""
+    kept = read_json(source / PROBE_FILE) or read_json(merged / PROBE_FILE)
     if kept and not kept.get("dated"):
         return kept
     from ftproviders.worker.loading import load_tokenizer
