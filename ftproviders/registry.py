@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -29,12 +29,14 @@ from ftproviders.provider import (
     TrainingAdapter,
     missing_modules,
 )
+from ftproviders.schema.methods import MethodMeasurements
 
 __all__ = [
     "ENTRY_POINT_GROUP",
     "built_in",
     "hosting_adapter",
     "info",
+    "measuring",
     "names",
     "options",
     "training_adapter",
@@ -144,6 +146,26 @@ def hosting_adapter(
         )
     kind: type[HostingAdapter] = _subclass(found, found.hosting, HostingAdapter)
     return kind(_settings(found, config, environ, settings))
+
+
+def measuring(name: str) -> Callable[..., MethodMeasurements]:
+    """Return the function that measures the tuning methods of provider `name`.
+
+    Raises:
+        UnsupportedFeatureError: It has none.
+    """
+    found = info(name)
+    if found.measuring is None:
+        raise UnsupportedFeatureError(
+            f"Provider {found.name} does not measure tuning methods.",
+            feature="measuring",
+            provider=found.name,
+            hint="`ftproviders methods` shows the table without numbers.",
+        )
+    function: Callable[..., MethodMeasurements] = _load(  # type: ignore[assignment] # by its name
+        found.measuring, provider=found.name
+    )
+    return function
 
 
 def _not_yet(found: ProviderInfo, what: str) -> UnsupportedFeatureError:

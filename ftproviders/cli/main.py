@@ -18,6 +18,7 @@ from ftproviders.cli import (
     deployments,
     exporting,
     jobs,
+    methods,
     metrics,
     reporting,
     submitting,
@@ -67,6 +68,7 @@ for _command in (
     chatting.chat,
     catalogue.providers,
     catalogue.models,
+    methods.methods,
     catalogue.doctor,
 ):
     app.command()(_command)

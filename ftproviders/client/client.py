@@ -14,7 +14,7 @@ from ftproviders.client.job import FineTuneJob
 from ftproviders.config import Config
 from ftproviders.errors import ConfigurationError
 from ftproviders.provider import DataProfile, Feature, ProviderInfo
-from ftproviders.runtime import Clock, Session, planner
+from ftproviders.runtime import Clock, Session, measuring, planner
 from ftproviders.runtime import chat as chat_with
 from ftproviders.runtime import doctor as checkup
 from ftproviders.runtime import reconcile as books
@@ -30,6 +30,7 @@ from ftproviders.schema.job import (
     JobSpec,
     TunedModel,
 )
+from ftproviders.schema.methods import MethodMeasurements, MethodTable
 from ftproviders.schema.plan import JobPlan
 from ftproviders.schema.submission import CheckResult, JobRecord, ReconcileReport
 
@@ -328,6 +329,27 @@ class FineTuneClient(DeployingClient):
             chat_with.conversation(messages, system=system),
             temperature=temperature,
             max_tokens=max_tokens,
+        )
+
+    def methods(self) -> MethodTable:
+        """Return which tuning method serves which purpose, with source and date."""
+        return measuring.method_table()
+
+    def measure_methods(
+        self,
+        *,
+        base_model: str | None = None,
+        steps: int | None = None,
+        batch_size: int | None = None,
+        on_progress: Callable[[str], None] | None = None,
+    ) -> MethodMeasurements:
+        """Train for some steps with each tuning here, and hold the numbers against the table."""
+        return measuring.measure(
+            self._session,
+            base_model=base_model,
+            steps=steps,
+            batch_size=batch_size,
+            on_progress=on_progress or (lambda _text: None),
         )
 
     def doctor(self) -> Sequence[CheckResult]:

@@ -157,6 +157,10 @@ class ProviderInfo:
     """``module:Class`` of the TrainingAdapter; None = hosts only, or see `rules_only`."""
     hosting: str | None = None
     """``module:Class`` of the HostingAdapter; None = trains only."""
+    measuring: str | None = None
+    """``module:function`` that measures the tuning methods there; None = nothing to measure. It
+    takes the settings, then by name ``base_model``, ``training_file``, ``held_out_file``,
+    ``steps``, ``batch_size`` and ``on_progress``, and returns `MethodMeasurements`."""
     extra: str | None = None
     """Extra of this package, or name of the package, that brings the SDK; None = nothing needed."""
     install: str | None = None

@@ -43,6 +43,7 @@ COMMANDS = {
     "export": ["export", "memory:job-0001", "--to", "out"],
     "providers": ["providers"],
     "models": ["models", "--provider", "memory"],
+    "methods": ["methods"],
     "doctor": ["doctor"],
     "reconcile": ["reconcile"],
     "error": ["status", "memory:nowhere"],

@@ -50,6 +50,7 @@ VERBS = {
     "chat": "--system --temperature --max-tokens",
     "providers": "",
     "models": "--provider",
+    "methods": "--measure --model --steps --batch-size",
     "doctor": "",
 }
 COMMON = {"--json", "--yes", "--quiet", "--debug", "--profile"}

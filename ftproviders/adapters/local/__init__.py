@@ -10,6 +10,7 @@ from ftproviders.provider import (
     HyperparameterInfo,
     ProviderInfo,
 )
+from ftproviders.schema.dataset import Severity
 from ftproviders.schema.hyperparameters import Method
 from ftproviders.schema.job import ModelSource
 
@@ -47,6 +48,7 @@ PROVIDER = ProviderInfo(
     summary="this machine: LoRA, QLoRA, DoRA, whole models and DPO in a process of its own, free",
     training="ftproviders.adapters.local.adapter:LocalTrainingAdapter",
     hosting="ftproviders.adapters.local.hosting:LocalHostingAdapter",
+    measuring="ftproviders.adapters.local.measuring:measure",
     extra="local",
     install="pip install 'ftproviders[local]'  (first take the CPU build of torch where there is "
     "no NVIDIA GPU: docs/providers/local.md)",
@@ -79,6 +81,8 @@ PROVIDER = ProviderInfo(
         # Models are loaded for text alone, and the worker refuses other rows.
         maximum_image_rows=0,
         maximum_row_tokens=2048,
+        # The worker then trains with a template of ours; see `rendering`.
+        severities={"template.rewritten": Severity.WARNING},
         source="ftproviders.worker.encoding: rows beyond max_length_tokens, 2048 unless stated, "
         "are cut by the worker",
     ),
