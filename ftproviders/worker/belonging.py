@@ -15,7 +15,9 @@ from ftproviders.worker.checkpoints import digest
 from ftproviders.worker.failures import WorkError
 from ftproviders.worker.hardware import describe
 
-__all__ = ["belonging", "check_belonging", "differences"]
+__all__ = ["belonging", "check_belonging", "differences", "model_digests"]
+
+_LARGE_BYTES = 20 * 1024**3
 
 _MODEL_FILES = (".json", ".safetensors", ".jinja", ".model", ".txt")
 
@@ -33,6 +35,22 @@ def belonging(job: Mapping[str, Any], base: Path) -> dict[str, Any]:
             path.name: {**_looks(path), "sha256": digest(path)} for path in _model_files(base)
         },
         "surroundings": _surroundings(job),
+    }
+
+
+def model_digests(base: Path) -> dict[str, dict[str, Any]]:
+    """Return size and digest of each file of a model.
+
+    Args:
+        base: The model's folder. Reading it takes about a second for a gigabyte; weights of more
+            than `_LARGE_BYTES` together are told by their sizes.
+    """
+    paths = _model_files(base)
+    sizes = {path: path.stat().st_size for path in paths}
+    large = sum(sizes.values()) > _LARGE_BYTES
+    return {
+        path.name: {"bytes": size} | ({} if large else {"sha256": digest(path)})
+        for path, size in sizes.items()
     }
 
 

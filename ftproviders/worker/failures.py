@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,10 @@ __all__ = ["NO_ROOM", "WorkCancelled", "WorkError", "WorkPaused", "explain"]
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """The disk is full, the user's share of it, or a file would be larger than the user may write."""
+
+
+_NO_MEMORY = re.compile(r"can't allocate memory|not enough memory|std::bad_alloc", re.IGNORECASE)
+_SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")
 
 
 class WorkCancelled(BaseException):
@@ -46,21 +51,20 @@ def explain(error: BaseException, settings: Mapping[str, Any]) -> WorkError:
     """
     if isinstance(error, WorkError):
         return error
-    # torch's own class is recognised by name because this module must not import torch.
-    names = {kind.__name__ for kind in type(error).__mro__}
-    if isinstance(error, MemoryError) or "OutOfMemoryError" in names:
+    if _is_out_of_memory(error):
         return WorkError(
             f"Out of memory with batch_size={settings.get('batch_size')} and "
-            f"max_length_tokens={settings.get('max_length_tokens')}. Make batch_size or "
-            "max_length_tokens smaller, or raise gradient_accumulation_steps, which splits a "
-            "batch.",
+            f"max_length_tokens={settings.get('max_length_tokens')}. Raise "
+            "gradient_accumulation_steps, which splits a batch, switch gradient_checkpointing on, "
+            "or make batch_size or max_length_tokens smaller; tuning=qlora holds the base model in "
+            "a quarter of the room.",
             code="out_of_memory",
             param="batch_size",
         )
-    if isinstance(error, OSError) and error.errno in NO_ROOM:
+    if _is_no_room(error):
+        name = getattr(error, "filename", None) or "a file"
         return WorkError(
-            f"The disk is full: {error.filename or 'a file'} could not be written. Make room, or "
-            f"set "
+            f"The disk is full: {name} could not be written. Make room, or set "
             "FTPROVIDERS_HOME and FTPROVIDERS_CACHE to another disk.",
             code="disk_full",
         )
@@ -77,3 +81,22 @@ def explain(error: BaseException, settings: Mapping[str, Any]) -> WorkError:
             code="missing_dependency",
         )
     return WorkError(f"{type(error).__name__}: {error}", code="crashed")
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    # torch's own class is recognised by name because this module must not import torch. Its
+    # allocator for processors raises a RuntimeError that only its text tells from others.
+    names = {kind.__name__ for kind in type(error).__mro__}
+    if isinstance(error, MemoryError) or "OutOfMemoryError" in names:
+        return True
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return True
+    return isinstance(error, RuntimeError) and bool(_NO_MEMORY.search(str(error)))
+
+
+def _is_no_room(error: BaseException) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in NO_ROOM
+    # safetensors is written in Rust: the number of the system's error is in the text alone.
+    told = _SYSTEM_ERROR.search(str(error)) if type(error).__name__ == "SafetensorError" else None
+    return told is not None and int(told[1]) in NO_ROOM

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing_extensions import override
 
 from ftproviders.adapters.local import PROVIDER
-from ftproviders.adapters.local.assessing import complete
+from ftproviders.adapters.local.assessing import complete, used_packages
 from ftproviders.adapters.local.exporting import export_model
 from ftproviders.adapters.local.files import FileStore
 from ftproviders.adapters.local.inputs import (
@@ -225,7 +225,8 @@ class LocalTrainingAdapter(TrainingAdapter):
             "created_at": now(),
             "machine": self.account(),
             "cache": str(self.settings.cache.resolve()),
-            "versions": {name: installed(name) for name in ("ftproviders", *self.info.modules)},
+            "versions": {name: installed(name) for name in used_packages(chosen, self.info)},
+            "guide": dict(options.guide),
         }
 
     def _prepare(

@@ -9,13 +9,15 @@ from typing import Any
 
 from ftproviders.adapters.local.inputs import about_dtype, about_model, base_model, template
 from ftproviders.adapters.local.parallel import about_parallel, missing_means
+from ftproviders.adapters.local.rendering import rendered_row
 from ftproviders.adapters.local.settings import Chosen, resolve, warnings
 from ftproviders.errors import ConfigurationError, MissingDependencyError
+from ftproviders.provider import ProviderInfo
 from ftproviders.schema.hyperparameters import Method
 from ftproviders.schema.plan import Assessment, IgnoredSetting
 from ftproviders.worker import hardware
 
-__all__ = ["complete"]
+__all__ = ["complete", "used_packages"]
 
 TRACKERS: Mapping[str, tuple[str, str]] = {
     "tensorboard": ("tensorboard", "pip install 'ftproviders[trackers]'"),
@@ -48,7 +50,9 @@ def complete(answer: Assessment, chosen: Chosen, cache: Path) -> Assessment:
     """
     settings = resolve(chosen.spec, chosen.options)
     model = base_model(chosen.spec)
-    template(chosen.options)
+    rendered = rendered_row(
+        chosen.spec, cache, template=template(chosen.options), settings=settings
+    )
     for problem in _missing(settings, chosen.spec.method):
         raise problem
     optional = {name: value for name, value in settings.items() if value is not None}
@@ -59,9 +63,24 @@ def complete(answer: Assessment, chosen: Chosen, cache: Path) -> Assessment:
             "mapped": (*answer.mapped, *chosen.guided.mapped),
             "ignored": ignored,
             "warnings": (*answer.warnings, *warnings(settings, chosen)),
-            "notes": (*answer.notes, *_notes(settings), about_model(model, cache)),
+            "notes": (*answer.notes, *_notes(settings), about_model(model, cache), *rendered),
         }
     )
+
+
+def used_packages(chosen: Chosen, info: ProviderInfo) -> list[str]:
+    """Return the packages that a job's result depends on, for its record of versions.
+
+    Args:
+        chosen: The job.
+        info: What the provider says of itself.
+    """
+    names = ["ftproviders", *info.modules, "tokenizers", "numpy"]
+    if chosen.options.tuning == "qlora":
+        names.append("bitsandbytes")
+    if chosen.spec.method is Method.DPO:
+        names += ["trl", "datasets"]
+    return names
 
 
 def _notes(settings: Mapping[str, Any]) -> Iterator[str]:

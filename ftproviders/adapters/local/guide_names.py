@@ -18,7 +18,7 @@ from ftproviders.errors import ConfigurationError
 from ftproviders.schema.plan import IgnoredSetting, MappedSetting
 from ftproviders.schema.value import JsonValue
 
-__all__ = ["GUIDE_NAMES", "Guided", "from_guide"]
+__all__ = ["GUIDE_NAMES", "Guided", "from_guide", "short_dtype"]
 
 _SAME = (
     "learning_rate", "max_steps", "gradient_accumulation_steps", "warmup_ratio", "weight_decay",
@@ -177,6 +177,7 @@ def _option(found: Guided, name: str, value: JsonValue) -> None:
         found.mapped.append(MappedSetting(name=name, value=value, sent_as="seed of the job"))
     elif name in _OPTIONS:
         plain = "" if name == "report_to" and value in ("none", None, []) else value
+        plain = short_dtype(value) if name == "torch_dtype" else plain
         _take(found, found.options, _OPTIONS[name], name, plain)
     elif str(value).lower() == "true":
         option, chosen = _SWITCHES[name]
@@ -186,6 +187,12 @@ def _option(found: Guided, name: str, value: JsonValue) -> None:
     else:
         nothing = "nothing: it is so anyway"
         found.mapped.append(MappedSetting(name=name, value=value, sent_as=nothing))
+
+
+def short_dtype(value: object) -> str:
+    """Return our name of a data type that may be named as in torch."""
+    name = str(value).removeprefix("torch.")
+    return {"bfloat16": "bf16", "float32": "fp32"}.get(name, name)
 
 
 def _take(found: Guided, into: dict[str, Any], ours: str, name: str, value: Any) -> None:

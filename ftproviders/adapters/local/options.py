@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from ftproviders.adapters.local.guide_names import GUIDE_NAMES
+from ftproviders.adapters.local.guide_names import GUIDE_NAMES, short_dtype
 from ftproviders.adapters.local.parallel import ParallelOptions
 from ftproviders.provider import ProviderSettings
 from ftproviders.schema.value import JsonValue
@@ -43,18 +43,12 @@ class LocalSettings(ProviderSettings):
     """Older deaths of a server do not count any more."""
 
 
-def _short_dtype(value: object) -> object:
-    """Take torch's names of data types too."""
-    name = str(value).removeprefix("torch.")
-    return {"bfloat16": "bf16", "float32": "fp32"}.get(name, name)
-
-
 def _with_commas(value: object) -> object:
     """Take a list of names too."""
     return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else value
 
 
-Dtype = Annotated[Literal["auto", "bf16", "fp32"], BeforeValidator(_short_dtype)]
+Dtype = Annotated[Literal["auto", "bf16", "fp32"], BeforeValidator(short_dtype)]
 Names = Annotated[str, BeforeValidator(_with_commas), Field(min_length=1)]
 
 

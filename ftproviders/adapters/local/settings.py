@@ -90,9 +90,9 @@ def _validated(kind: type[BaseModel], values: Mapping[str, Any]) -> Any:
         return kind.model_validate(dict(values))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
+        where = str(first["loc"][0])
         raise _refused(
-            f"local does not take {where}={values.get(where.partition('.')[0])}: {first['msg']}.",
+            f"local does not take {where}={values.get(where)}: {first['msg']}.",
             "`ftproviders providers local` shows what each setting takes.",
         ) from error
 
@@ -142,6 +142,8 @@ def _problems(settings: Mapping[str, Any], spec: JobSpec) -> Iterator[tuple[str,
     if spec.method is Method.DPO:
         if settings["packing"]:
             yield "Preference pairs cannot be packed.", "Leave packing out."
+        if not settings["assistant_only_loss"]:
+            yield "DPO compares answers only.", "Leave assistant_only_loss out."
     if settings["parallel"] != "none" and spec.method is Method.DPO:
         yield "Preferences are tuned in one process only.", "Leave processes and nodes out."
         if not settings["assistant_only_loss"]:

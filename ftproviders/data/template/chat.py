@@ -186,6 +186,24 @@ class ChatTemplate:
             learned = [position for position in learned if position < max_length]
         return EncodedRow(text=text, tokens=len(offsets), learned=learned)
 
+    def show(self, messages: Sequence[Mapping[str, Any]], *, tools: object = None) -> str:
+        """Return a row as the template writes it, with ⟦ ⟧ around what is learned.
+
+        Args:
+            messages: The row's messages as they stand in the file.
+            tools: Declared tools of the row.
+
+        Raises:
+            NotText: A message holds something other than text.
+            TemplateRefusal: The template refuses the row, or rewrites what it wrote before.
+        """
+        text, spans = self._spans(plain_messages(messages), tools)
+        for index in sorted(spans, reverse=True):
+            start, end = spans[index]
+            if messages[index].get("weight") != 0:
+                text = f"{text[:start]}⟦{text[start:end]}⟧{text[end:]}"
+        return text
+
     def _spans(
         self, messages: list[dict[str, Any]], tools: object
     ) -> tuple[str, Mapping[int, Span]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import importlib.util
 from pathlib import Path
 
 import pytest
@@ -75,15 +76,22 @@ def test_what_stands_behind_a_name_is_part_of_the_identity(
     assert found[0] != found[1]
 
 
-def test_every_declared_knob_reaches_the_job(rig: Rig) -> None:
+def test_every_declared_knob_reaches_the_job(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda *_: object())  # DPO needs TRL
     stated = Hyperparameters(
         n_epochs=0, batch_size=6, learning_rate=0.5, max_steps=11, max_length_tokens=99,
         gradient_accumulation_steps=3, warmup_ratio=0.25, weight_decay=0.125,
         lr_scheduler="cosine", lora_r=5, lora_alpha=7, lora_dropout=0.375,
+        beta=0.25,
     )  # fmt: skip
     assert set(stated.stated) == {knob.name for knob in PROVIDER.hyperparameters}
-    answer = assess(rig, hyperparameters=stated.model_dump())
-    assert {name: answer.resolved[name] for name in stated.stated} == dict(stated.stated)
+    for method in PROVIDER.methods:
+        own = {k.name for k in PROVIDER.hyperparameters if method in k.methods}
+        answer = assess(rig, method=method, hyperparameters=stated.model_dump())
+        assert {name: answer.resolved[name] for name in own} == {
+            name: value for name, value in stated.stated.items() if name in own
+        }
+        assert {item.name for item in answer.ignored} == set(stated.stated) - own
 
 
 @pytest.mark.parametrize(
