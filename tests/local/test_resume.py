@@ -41,6 +41,18 @@ OPTIONS: Mapping[str, Any] = {"save_strategy": "steps", "save_steps": 3}
 ROWS = [chat(f"Question {i} {'a kettle ' * (i % 5)}", f"[KIND{i % 3}] ok") for i in range(13)]
 VALIDATION = [chat("My clock leaks", "[BROKEN] repair booked"), chat("Hello", "[PRAISE] hi")]
 
+
+def pair(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row as a preference for its answer."""
+    asked, told = row["messages"]
+    worse = [{"role": "assistant", "content": "no idea"}]
+    return {
+        "input": {"messages": [asked]},
+        "preferred_output": [told],
+        "non_preferred_output": worse,
+    }
+
+
 Plan = list[tuple[str, int] | None]
 
 
@@ -58,6 +70,12 @@ class Broken(Bench):
     def follow(self, plan: Plan) -> None:
         program = [sys.executable, "-P", str(NURSERY), "start", str(self.nursery), json.dumps(plan)]
         self.adapter = LocalTrainingAdapter(self.settings, program=program)
+
+    def teach(self, method: str) -> None:
+        """Choose the method, and rows for it."""
+        if method == "dpo":
+            self.method = method
+            self.rows, self.validation = map(list, (map(pair, ROWS), map(pair, VALIDATION)))
 
     def start(self, knobs: Mapping[str, Any] = KNOBS, **options: Any) -> JobRef:
         asked = self.request(dict(knobs), {"dtype": "fp32", **OPTIONS, **options})
@@ -142,11 +160,12 @@ def whole(
     """Give trainings without a break, each made once."""
     made: dict[str, Broken] = {}
 
-    def train(**options: Any) -> Broken:
-        name = json.dumps(options)
+    def train(knobs: Mapping[str, Any] = KNOBS, *, method: str = "", **options: Any) -> Broken:
+        name = json.dumps([dict(knobs), method, options])
         if name not in made:
             made[name] = bench = Broken(tmp_path_factory.mktemp("whole"), base, nursery)
-            bench.stopped(bench.start(**options))
+            bench.teach(method)
+            bench.stopped(bench.start(knobs, **options))
             assert bench.run.status()["status"] == "succeeded", bench.run.log.read_text()
         return made[name]
 
@@ -197,6 +216,45 @@ def test_killed_anywhere_it_ends_with_the_same_bits(
     assert_same(broken, whole(dtype=dtype, merge=True))
     assert broken.run.status()["started_at"] == began
     assert broken.run.status()["attempts"] == 1 + len(POINTS[name])
+
+
+KINDS: Mapping[str, Mapping[str, Any]] = {
+    "dora": {"tuning": "dora", "dtype": "bf16"},
+    "qlora": {"tuning": "qlora"},
+    "full": {"tuning": "full", "merge": True},
+    "full in bf16": {"tuning": "full", "dtype": "bf16"},
+    "best and early": {
+        "eval_strategy": "steps",
+        "eval_steps": 1,
+        "keep_best": True,
+        "early_stopping_patience": 3,
+        "logging_steps": 2,
+    },
+    "noise and recomputation": {"neftune_noise_alpha": 5.0, "gradient_checkpointing": True},
+    "packing": {"packing": True, "save_steps": 2},
+    "dpo": {"method": "dpo"},
+    "dpo in bf16": {"method": "dpo", "dtype": "bf16"},
+    "dpo, full": {"method": "dpo", "tuning": "full"},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_tuning_goes_on_with_the_same_bits(
+    kind: str, broken: Broken, whole: Callable[..., Broken]
+) -> None:
+    options = dict(KINDS[kind])
+    knobs: dict[str, Any] = {**KNOBS, "learning_rate": 1e-3}
+    if kind == "packing":
+        knobs |= {"max_length_tokens": 96, "batch_size": 2, "gradient_accumulation_steps": 1}
+    broken.teach(options.pop("method", ""))
+    # Killed in the fifth step, or where micro-batches are steps in the ninth; then paused.
+    broken.follow([("inside a step", 8), ("pause", 1)])
+    ref = broken.start(knobs, **options)
+    broken.to_the_end(ref, pauses=2)
+    told = [e["message"] for e in broken.run.events() if e["message"].startswith("Resumed from")]
+    assert len(told) == 2
+    assert not any("beginning" in text for text in told)
+    assert_same(broken, whole(knobs, **KINDS[kind]))
 
 
 # --- pausing ----------------------------------------------------------------------------------
