@@ -58,7 +58,9 @@ class MeasurementPlan:
         """Return the lines to train on, and those held out."""
         text = files(self.data_package).joinpath(self.data_file).read_text(encoding="utf-8")
         lines = [line for line in text.split("\n") if line.strip()]
-        return lines[: -self.held_out_rows], lines[-self.held_out_rows :]
+        held_out = lines[-self.held_out_rows :]
+        # Some rows are there more than once.
+        return [line for line in lines if line not in held_out], held_out
 
 
 def measurement_plan() -> MeasurementPlan:
