@@ -224,7 +224,7 @@ def profile(case: Case, name: str, tasks: Mapping[str, Task]) -> str:
 
 
 def show(
-    case: Case, name: str, tasks: Mapping[str, Task], bars: Sequence[Bar], *, profiled: bool
+    case: Case, name: str, tasks: Mapping[str, Task], bars: Sequence[Bar], *, profiled: str
 ) -> dict[str, Any]:
     """Measure one table and print it."""
     rounds = measure(case, name, tasks)
@@ -233,8 +233,9 @@ def show(
     print(f"\n### Table {name}, {case.pairs} rounds\n\n{table.peers(rounds)}\n")
     print(f"Held-out loss of the base model alone: {base:.4f}.\n\n{text}")
     slow = {bar.peer for bar in missed if bar.number == SPEED}
-    if profiled or slow:
-        compared = {peer: tasks[peer] for peer in tasks if profiled or peer in (OURS, *slow)}
+    if profiled == "always" or (slow and profiled == "missed"):
+        every = profiled == "always"
+        compared = {peer: tasks[peer] for peer in tasks if every or peer in (OURS, *slow)}
         print(f"\n{profile(case, name, compared)}")
     return {"rounds": rounds, "base_loss": base, "missed": [vars(bar) for bar in missed]}
 
@@ -250,10 +251,17 @@ def scan(case: Case) -> None:
         judge(case, lines)
         for line in lines:
             print(
-                f"{line['name']:32} {line[SPEED]:6.0f} tokens/s, {line['steps']} steps, "
+                f"{line['name']:32} {line[SPEED]:6.0f} tokens/s, "
+                f"{_per_work(line):6.0f} a CPU second, {line['steps']} steps, "
                 f"held-out loss {line['held_out_loss']:.4f}",
                 flush=True,
             )
+
+
+def _per_work(line: Mapping[str, Any]) -> float:
+    """Return tokens per second of processor time, without the first step."""
+    seconds = line["step_work_ms"] * line["steps"] / 1e3
+    return float(line["tokens"] / seconds) if seconds else 0.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -268,7 +276,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", type=Path, help="folder of another model than smollm2-135m")
     parser.add_argument("--template", type=Path, default=HERE / "local/smollm2.jinja")
     parser.add_argument("--dtype", default="bf16", choices=("bf16", "fp32"))
-    parser.add_argument("--profile", action="store_true", help="show profiles in any case")
+    parser.add_argument("--rows", type=int, help="train on this many rows only")
+    parser.add_argument(
+        "--profile", choices=("missed", "always", "never"), default="missed", help="show profiles"
+    )
     parser.add_argument("--scan", action="store_true", help="look for TRL's fastest settings")
     parser.add_argument("--json", type=Path, help="file for all numbers")
     chosen = parser.parse_args(arguments)
@@ -298,7 +309,7 @@ def _case(chosen: argparse.Namespace, folder: Path) -> Case:
         folder=folder,
         model=(chosen.model or smollm2.prepare(Config.load().cache, _say)).resolve(),
         template=chosen.template.resolve(),
-        training=rows.write(folder / "training.jsonl", lines),
+        training=rows.write(folder / "training.jsonl", lines[: chosen.rows]),
         held_out=rows.write(folder / "held-out.jsonl", held_out),
         pairs=chosen.pairs,
         steps=chosen.steps,

@@ -63,10 +63,8 @@ class Meter:
     def _on_step(self, *_: object) -> None:
         self.steps.append(age_seconds())
         self.work.append(work_seconds())
-        if self._profiler is not None and len(self.steps) == _PROFILED[0]:
-            self._profiler.start()
-        if self._profiler is not None and len(self.steps) == _PROFILED[-1]:
-            self._profiler.stop()
+        if self._profiler is not None and len(self.steps) in (_PROFILED[0], _PROFILED[-1]):
+            self._profiler.start() if len(self.steps) == _PROFILED[0] else self._profiler.stop()
 
     def report(self, *, losses: Sequence[float], adapter: Path) -> None:
         """Print the run as one JSON line; the adapter is saved by now."""
@@ -96,6 +94,7 @@ class Meter:
     def _operations(self) -> list[dict[str, Any]]:
         if self._profiler is None:
             return []
+        assert len(self.steps) >= _PROFILED[-1], f"a profile needs {_PROFILED[-1]} steps"
         found = self._profiler.key_averages()
         total = sum(row.self_cpu_time_total for row in found)
         found = sorted(found, key=lambda row: -row.self_cpu_time_total)[:_OPERATIONS]
