@@ -95,7 +95,7 @@ $(STAGE)-local: $(STAGE)-base
 	$(RUN)$(call say,Installing torch (CPU build: 0.2 GB to fetch; from the Python Package Index on Linux: several))
 	$(RUN)@$(INSTALL) $(if $(TORCH_INDEX),--no-deps --index-url $(TORCH_INDEX)) torch
 	$(RUN)$(call say,Installing transformers and peft)
-	$(RUN)@DS_BUILD_OPS=0 $(INSTALL) -e '.[local,distributed,serving]'
+	$(RUN)@DS_BUILD_OPS=0 $(INSTALL) -e '.[local,quantized,trackers,distributed,serving]'
 	$(RUN)@touch $@
 
 $(STAGE)-bench: $(STAGE)-local
