@@ -75,7 +75,7 @@ def _trackers(names: str, folder: Path) -> list[str]:
     wanted = [name.strip() for name in names.split(",") if name.strip()]
     if wanted:
         folder.mkdir(mode=0o700, exist_ok=True)
-    own = {
+    own: dict[str, dict[str, object]] = {
         "tensorboard": {"TENSORBOARD_LOGGING_DIR": folder / "tensorboard"},
         "wandb": {"WANDB_DIR": folder, "WANDB_MODE": "offline", "WANDB_PROJECT": "ftproviders"},
         "mlflow": {"MLFLOW_TRACKING_URI": (folder / "mlflow").as_uri()},

@@ -63,8 +63,8 @@ def _join(rows: Sequence[EncodedRow]) -> PackedRow:
     )
 
 
-def collate_packed(rows: Sequence[PackedRow], pad_id: int) -> dict[str, torch.Tensor]:
-    """Pad sequences on the right; what is padded counts as a row of its own, without labels.
+def collate_packed(rows: Sequence[Any], pad_id: int) -> dict[str, torch.Tensor]:
+    """Pad `PackedRow` on the right; what is padded counts as a row of its own, without labels.
 
     Returns:
         ``input_ids``, ``labels``, ``position_ids`` and ``attention_mask``, each int64 of shape

@@ -72,11 +72,8 @@ def _parts(row: Mapping[str, Any]) -> tuple[list[Any], Any, list[Any], list[Any]
             row["non_preferred_output"],
         )
     asked = row.get("prompt") or []
-    return (
-        _messages(asked, "user"),
-        row.get("tools"),
-        *(_messages(row[name], "assistant") for name in ("chosen", "rejected")),
-    )
+    chosen, rejected = (_messages(row[name], "assistant") for name in ("chosen", "rejected"))
+    return _messages(asked, "user"), row.get("tools"), chosen, rejected
 
 
 def _messages(said: Any, role: str) -> list[Any]:

@@ -39,7 +39,8 @@ def make_trainer(
     """
     if run.job["method"] == "dpo":
         return _preference(run, model, tokenizer, data=data, base=base)
-    settings, rows, pad_id = run.job["settings"], data.training.rows, tokenizer.pad_token_id
+    settings, pad_id = run.job["settings"], tokenizer.pad_token_id
+    rows: Sequence[Any] = data.training.rows
     if settings["packing"]:
         rows = _packed(run, model, rows, pad_id)
     trainer = ChatTrainer(

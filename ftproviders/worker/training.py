@@ -83,7 +83,7 @@ def _train(run: Run, keeper: Keeper) -> int:
         _tell(run, model, tokenizer, dtype=dtype, data=data)
         keeper.compare()
     run.status("running")
-    saver = keeper.saver = Saver(run, tokenizer, dtype=dtype)
+    saver = Saver(run, tokenizer, dtype=dtype)
     trained_tokens = 0
     if settings["n_epochs"] > 0:
         trained_tokens = _fit(run, model, tokenizer, data, keeper)
@@ -140,13 +140,14 @@ def _tell(run: Run, model: Any, tokenizer: Any, *, dtype: torch.dtype, data: Dat
 
 def _fit(run: Run, model: Any, tokenizer: Any, data: Data, keeper: Keeper) -> int:
     settings = run.job["settings"]
+    saver = keeper.saver = Saver(run, tokenizer, dtype=choose_dtype(settings["dtype"]))
     trainer, measure = make_trainer(run, model, tokenizer, data=data, base=keeper.base)
     trainer.add_callback(WrapperCheck(trainer, settings))
     trainer.add_callback(Reporter(run, trainer))
     evaluation = Evaluation(
         run,
         measure=measure,
-        saver=keeper.saver,
+        saver=saver,
         trackers=trainer.log,
     )
     trainer.add_callback(evaluation)

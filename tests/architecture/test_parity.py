@@ -33,7 +33,10 @@ WORKING = tuple(name for name in BUILT_IN if not registry.info(name).rules_only)
 def test_provider_is_documented_where_it_says(name: str) -> None:
     info = registry.info(name)
     assert info.docs.startswith("docs/providers/"), info.docs
-    page = (ROOT / info.docs).read_text("utf-8")
+    main = ROOT / info.docs
+    # What is too much for one page stands in others beside it: its name, a dash, the subject.
+    further = sorted(main.parent.glob(f"{main.stem}-*.md"))
+    page = "\n".join(file.read_text("utf-8") for file in (main, *further))
     assert f"`{info.name}`" in page
     for option in (*info.options_type.model_fields, *info.settings_type.model_fields):
         if option not in {"home", "cache"}:

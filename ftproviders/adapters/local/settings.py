@@ -109,7 +109,7 @@ def resolve(spec: JobSpec, options: LocalOptions) -> dict[str, Any]:
     settings: dict[str, Any] = dict(_DEFAULTS)
     settings["learning_rate"] = _LEARNING_RATES[options.tuning]
     if spec.method is Method.DPO:
-        settings |= _DPO | {"learning_rate": _DPO_LEARNING_RATES[whole]}
+        settings |= {**_DPO, "learning_rate": _DPO_LEARNING_RATES[whole]}
     stated = {name: value for name, value in spec.hyperparameters.stated.items() if value != "auto"}
     settings |= {name: value for name, value in stated.items() if name in settings}
     if spec.seed is not None:
