@@ -15,6 +15,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -66,7 +67,12 @@ def threads_each(processes: int, cores: str | None) -> int:
         processes: Processes on this machine.
         cores: Threads for all of them; None = all cores.
     """
-    every = int(cores) if cores else len(os.sched_getaffinity(0))
+    if cores:
+        every = int(cores)
+    elif hasattr(os, "sched_getaffinity"):  # not everywhere
+        every = len(os.sched_getaffinity(0))
+    else:
+        every = os.cpu_count() or 1
     return max(1, every // processes)
 
 
@@ -169,7 +175,7 @@ def _start(run: Run, settings: Mapping[str, Any], server: _LockServer) -> subpro
     environ["OMP_NUM_THREADS"] = str(
         threads_each(settings["processes"], environ[CORES_VARIABLE] or None)
     )
-    if settings["nodes"] == 1 and "GLOO_SOCKET_IFNAME" not in environ and Path("/sys").exists():
+    if settings["nodes"] == 1 and "GLOO_SOCKET_IFNAME" not in environ and sys.platform == "linux":
         environ["GLOO_SOCKET_IFNAME"] = "lo"  # nobody outside needs to reach these sockets
     command = process.python_command("ftproviders.worker.agent")
     return subprocess.Popen(
@@ -180,9 +186,7 @@ def _start(run: Run, settings: Mapping[str, Any], server: _LockServer) -> subpro
     )
 
 
-def _watch(
-    run: Run, agent: subprocess.Popen[bytes], server: _LockServer
-) -> Request | None:
+def _watch(run: Run, agent: subprocess.Popen[bytes], server: _LockServer) -> Request | None:
     """Wait for the processes; returns the request for which they are to be ended, if any.
 
     Processes that train look for requests themselves and stop together after a step.

@@ -263,9 +263,7 @@ def test_the_printed_line_joins_a_second_machine(bench: Bench) -> None:
     """Two machines are two launchers on this one, which share the run's folder."""
     nine_rows(bench)
     one = bench.train("one", **KNOBS)
-    ref = submit(
-        bench, "two", KNOBS, processes=1, nodes=2, rendezvous=f"127.0.0.1:{free_port()}"
-    )
+    ref = submit(bench, "two", KNOBS, processes=1, nodes=2, rendezvous=f"127.0.0.1:{free_port()}")
     marker = "Run there: "
 
     def told(_: JobSnapshot) -> bool:

@@ -75,14 +75,18 @@ def parallel_problems(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     count, pieces = settings["processes"] * nodes, settings["gradient_accumulation_steps"]
     if settings["batch_size"] % (count * pieces):
         yield (
-            f"batch_size={settings['batch_size']} rows of one optimizer step cannot be shared "
-            f"equally by {count} processes x {pieces} passes.",
+            (
+                f"batch_size={settings['batch_size']} rows of one optimizer step cannot be shared "
+                f"equally by {count} processes x {pieces} passes."
+            ),
             f"Make batch_size a multiple of {count * pieces}.",
         )
     if asked in ("zero3", "fsdp") and settings["tuning"] == "qlora":
         yield (
-            f"parallel={asked} cuts weights into pieces, which is not done here with the 4-bit "
-            "weights of QLoRA.",
+            (
+                f"parallel={asked} cuts weights into pieces, which is not done here with the 4-bit "
+                "weights of QLoRA."
+            ),
             "Use parallel=ddp, zero1 or zero2 with tuning=qlora, or another tuning.",
         )
 
