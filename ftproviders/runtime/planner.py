@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ftproviders import data, registry
 from ftproviders.config import Config
+from ftproviders.data.template import OUR_TEMPLATE, default_template
 from ftproviders.errors import DatasetError
 from ftproviders.planning import PlanInput, base_model_for, make_plan
 from ftproviders.provider import DataProfile, ProviderInfo, ProviderOptions
@@ -100,6 +101,8 @@ def _template(options: ProviderOptions) -> str | None:
     path = getattr(options, "chat_template", None)
     if not isinstance(path, str):
         return None
+    if path == OUR_TEMPLATE:
+        return default_template()
     try:
         return Path(path).expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):

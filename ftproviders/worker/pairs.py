@@ -71,9 +71,15 @@ def _parts(row: Mapping[str, Any]) -> tuple[list[Any], Any, list[Any], list[Any]
             row["preferred_output"],
             row["non_preferred_output"],
         )
-    asked = row.get("prompt") or []
+    asked = _messages(row.get("prompt") or [], "user")
     chosen, rejected = (_messages(row[name], "assistant") for name in ("chosen", "rejected"))
-    return _messages(asked, "user"), row.get("tools"), chosen, rejected
+    # Without a column of its own, the prompt is what both conversations begin with.
+    common = 0
+    for one, other in zip(chosen, rejected, strict=False):
+        if one != other:
+            break
+        common += 1
+    return [*asked, *chosen[:common]], row.get("tools"), chosen[common:], rejected[common:]
 
 
 def _messages(said: Any, role: str) -> list[Any]:

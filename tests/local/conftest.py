@@ -174,7 +174,9 @@ class Bench:
     def ended(self, ref: JobRef) -> JobSnapshot:
         end = time.monotonic() + 240
         while not (snapshot := self.adapter.retrieve(ref)).status.terminal:
-            assert time.monotonic() < end, (self.adapter.runs.folder / ref.id / "worker.log").read_text()
+            assert time.monotonic() < end, (
+                self.adapter.runs.folder / ref.id / "worker.log"
+            ).read_text()
             assert snapshot.status.value != "paused", snapshot.error
             time.sleep(0.05)
         return snapshot

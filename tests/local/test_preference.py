@@ -61,6 +61,13 @@ def test_a_pair_is_two_rows_with_the_answers_alone_compared(pairs: Bench) -> Non
         "rejected": row["non_preferred_output"],
     }
     assert encode_pair(columns, tokenizer, max_length=256) == both
+    asked = columns.pop("prompt")
+    joined = {name: [*asked, *answer] for name, answer in columns.items()}
+    assert encode_pair(joined, tokenizer, max_length=256) == both
+    words = {"prompt": "first", "chosen": "b", "rejected": WORSE}
+    assert tokenizer.decode(encode_pair(words, tokenizer, max_length=256).chosen.input_ids) == (
+        "<|im_start|>user\nfirst<|im_end|>\n<|im_start|>assistant\nb<|im_end|>\n"
+    )
     whole = {"messages": [*row["input"]["messages"], *row["preferred_output"]]}
     assert encode_row(whole, tokenizer, max_length=256).input_ids == both.chosen.input_ids
 

@@ -81,6 +81,7 @@ PROVIDER = ProviderInfo(
         # Models are loaded for text alone, and the worker refuses other rows.
         maximum_image_rows=0,
         maximum_row_tokens=2048,
+        row_shapes=frozenset({"messages", "preference", "chosen-rejected"}),
         # The worker then trains with a template of ours; see `rendering`.
         severities={"template.rewritten": Severity.WARNING},
         source="ftproviders.worker.encoding: rows beyond max_length_tokens, 2048 unless stated, "

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from ftproviders.adapters.local.options import OUR_TEMPLATE, LocalOptions
-from ftproviders.data.template import default_template
+from ftproviders.adapters.local.options import LocalOptions
+from ftproviders.data.template import OUR_TEMPLATE, default_template
 from ftproviders.errors import ConfigurationError
 from ftproviders.schema.job import JobSpec
 from ftproviders.schema.value import JsonValue

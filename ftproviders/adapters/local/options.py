@@ -12,10 +12,7 @@ from ftproviders.adapters.local.parallel import ParallelOptions
 from ftproviders.provider import ProviderSettings
 from ftproviders.schema.value import JsonValue
 
-__all__ = ["OUR_TEMPLATE", "LocalOptions", "LocalSettings", "Tuning"]
-
-OUR_TEMPLATE = "chatml"
-"""Value of option ``chat_template`` for the template of this package."""
+__all__ = ["LocalOptions", "LocalSettings", "Tuning"]
 
 Tuning = Literal["lora", "rslora", "dora", "qlora", "full"]
 

@@ -76,18 +76,19 @@ def _rows(path: Path, method: Method) -> Iterator[Mapping[str, Any]]:
         with path.open("rb") as lines:
             for line in itertools.islice(lines, _ROWS):
                 row = json.loads(line.decode("utf-8-sig"))
-                if method is Method.DPO:
-                    row = {
-                        **row["input"],
-                        "messages": [
-                            *({**one, "weight": 0} for one in row["input"]["messages"]),
-                            *row["preferred_output"],
-                        ],
-                    }
+                row = _preferred(row) if method is Method.DPO else row
                 if isinstance(row["messages"], list):
                     yield row
     except (OSError, ValueError, KeyError, TypeError):
         return  # the report on the data says what is wrong
+
+
+def _preferred(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the input of a pair with its preferred answer, the only one that is learned."""
+    asked = row["input"]["messages"] if "input" in row else row["prompt"]
+    told = row["preferred_output"] if "input" in row else row["chosen"]
+    tools = row.get("input", row).get("tools")
+    return {"messages": [*({**one, "weight": 0} for one in asked), *told], "tools": tools}
 
 
 def _short(text: str) -> str:

@@ -22,7 +22,10 @@ from ftproviders.data.template.messages import plain_messages
 from ftproviders.data.tokens import INSTALL
 from ftproviders.errors import ConfigurationError, MissingDependencyError
 
-__all__ = ["ChatTemplate", "EncodedRow", "TemplateRefusal", "default_template"]
+__all__ = ["OUR_TEMPLATE", "ChatTemplate", "EncodedRow", "TemplateRefusal", "default_template"]
+
+OUR_TEMPLATE = "chatml"
+"""Word that users give for `default_template` where a path of a template is taken."""
 
 _MARKS = re.compile(r"\{%-?\s*generation\s*-?%\}")
 _OPEN, _CLOSE = "\U0010fa01", "\U0010fa02"

@@ -340,6 +340,20 @@ def test_the_first_row_is_shown_with_what_is_learned(rig: Rig) -> None:
     assert "⟦user: a</s>assistant: b</s>⟧" in every
 
 
+def test_of_a_pair_the_preferred_answer_is_learned(rig: Rig) -> None:
+    with_tokenizer(rig.base, PLAIN)
+    asked = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "before"}]
+    good, bad = ([{"role": "assistant", "content": word}] for word in ("good", "bad"))
+    shapes: list[dict[str, Any]] = [
+        {"input": {"messages": asked}, "preferred_output": good, "non_preferred_output": bad},
+        {"prompt": asked, "chosen": good, "rejected": bad},
+    ]
+    for row in shapes:
+        rig.data.write_text(json.dumps(row) + "\n")
+        told = "\n".join(assess(rig, {}, method="dpo").notes)
+        assert "user: q</s>assistant: before</s>⟦assistant: good</s>⟧" in told
+
+
 def test_a_template_that_rewrites_gives_way_to_ours(rig: Rig) -> None:
     told = notes(rig, "{{ messages | length }}" + PLAIN)
     assert "ChatML of ftproviders, because the model's own rewrites earlier messages" in told
