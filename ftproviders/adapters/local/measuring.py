@@ -95,7 +95,8 @@ def measure(
                 missing.append("QLoRA was not run: bitsandbytes is not installed.")
                 continue
             on_progress(f"Training {steps} steps with {name} ...")
-            options = {"tuning": tuning, "dtype": dtype, "checkpoints": 0, "logging_steps": 1}
+            options: dict[str, JsonValue] = {"tuning": tuning, "dtype": dtype}
+            options |= {"checkpoints": 0, "save_strategy": "no", "logging_steps": 1}
             found.append(_train(adapter, spec, name=name, options=options))
     on_progress("Sharding a small model over two processes ...")
     sharding = _sharding(settings)
