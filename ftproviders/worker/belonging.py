@@ -142,4 +142,4 @@ def _changed(kept: Mapping[str, Any], path: Path) -> bool:
     looks = _looks(path)
     if looks["bytes"] != kept["bytes"]:
         return True
-    return looks["mtime_ns"] != kept["mtime_ns"] and digest(path) != kept["sha256"]
+    return bool(looks["mtime_ns"] != kept["mtime_ns"] and digest(path) != kept["sha256"])

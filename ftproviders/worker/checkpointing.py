@@ -282,4 +282,4 @@ def load_weights(model: Any, folder: Path) -> None:
 
 def _size_bytes(model: Any) -> int:
     trained = [weight for weight in model.parameters() if weight.requires_grad]
-    return 3 * sum(weight.numel() * weight.element_size() for weight in trained)
+    return 3 * int(sum(weight.numel() * weight.element_size() for weight in trained))

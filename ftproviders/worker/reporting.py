@@ -30,7 +30,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers ships no 
         self.run = run
         self.trainer = trainer
         self._since = time.monotonic()
-        self._tokens = 0
+        self._tokens = 0.0
 
     @override
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
