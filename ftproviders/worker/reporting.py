@@ -34,8 +34,9 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers ships no 
 
     @override
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self._since = time.monotonic()
-        self.run.progress(step=0, total_steps=state.max_steps)
+        # What earlier workers of this run have done is no speed of this one.
+        self._since, self._tokens = time.monotonic(), summed(self.trainer.trained_tokens)[0]
+        self.run.progress(step=state.global_step, total_steps=state.max_steps)
 
     @override
     def on_substep_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
