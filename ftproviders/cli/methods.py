@@ -89,60 +89,62 @@ def _show(session: Session, table: MethodTable) -> None:
 
 
 def _show_numbers(session: Session, found: MethodMeasurements) -> None:
-    out = session.out
     conditions = ", ".join(f"{name} {value}" for name, value in found.conditions.items())
-    out.line()
-    out.line(f"{found.base_model}: {conditions}")
-    out.table(
-        ("tuning", "dtype", "trained", "peak MB", "libraries MB", "above MB", "tokens/s", "loss"),
-        [
-            (
-                one.name,
-                one.dtype,
-                f"{one.trainable_share:.3%}",
-                _mega(one.peak_bytes),
-                _mega(one.library_bytes),
-                _mega(one.own_bytes),
-                f"{one.tokens_per_second:,.0f}",
-                f"{one.held_out_loss:.3f}",
-            )
-            for one in found.tunings
-        ],
-    )
-    out.line()
-    out.line("What one of two processes holds of a model of a million fp32 weights, in MB:")
-    out.table(
-        ("strategy", "tuning", "weights", "gradients", "optimizer", "all"),
-        [
-            (
-                one.strategy,
-                one.tuning,
-                *(
-                    f"{size / _MEGA:.2f}"
-                    for size in (one.parameter_bytes, one.gradient_bytes, one.optimizer_bytes)
-                ),
-                f"{one.total_bytes / _MEGA:.2f}",
-            )
-            for one in found.sharding
-        ],
-    )
+    session.out.line()
+    session.out.line(f"{found.base_model}: {conditions}")
+    _show_tunings(session, found)
+    _show_sharding(session, found)
     if found.missing:
-        out.line(found.missing)
-    out.line()
-    out.table(
-        ("row", "column", "table", "measured", "", "numbers"),
-        [
-            (
-                one.key,
-                one.column,
-                "yes" if one.table else "no",
-                "yes" if one.measured else "no",
-                "" if one.agrees else "CONTRADICTS",
-                one.numbers,
-            )
-            for one in found.verdicts
-        ],
-    )
+        session.out.line(found.missing)
+    session.out.line()
+    verdicts = [
+        (
+            one.key,
+            one.column,
+            "yes" if one.table else "no",
+            "yes" if one.measured else "no",
+            "" if one.agrees else "CONTRADICTS",
+            one.numbers,
+        )
+        for one in found.verdicts
+    ]
+    session.out.table(("row", "column", "table", "measured", "", "numbers"), verdicts)
+
+
+def _show_tunings(session: Session, found: MethodMeasurements) -> None:
+    rows = [
+        (
+            one.name,
+            one.dtype,
+            f"{one.trainable_share:.3%}",
+            _mega(one.peak_bytes),
+            _mega(one.library_bytes),
+            _mega(one.own_bytes),
+            f"{one.tokens_per_second:,.0f}",
+            f"{one.held_out_loss:.3f}",
+        )
+        for one in found.tunings
+    ]
+    headers = ("tuning", "dtype", "trained", "peak MB", "libraries MB", "above MB")
+    session.out.table((*headers, "tokens/s", "held-out loss"), rows)
+
+
+def _show_sharding(session: Session, found: MethodMeasurements) -> None:
+    session.out.line()
+    session.out.line("What one of two processes holds of a small fp32 model, in MB:")
+    rows = [
+        (
+            one.strategy,
+            one.tuning,
+            f"{one.parameter_bytes / _MEGA:.2f}",
+            f"{one.gradient_bytes / _MEGA:.2f}",
+            f"{one.optimizer_bytes / _MEGA:.2f}",
+            f"{one.total_bytes / _MEGA:.2f}",
+        )
+        for one in found.sharding
+    ]
+    headers = ("strategy", "tuning", "weights", "gradients", "optimizer", "all")
+    session.out.table(headers, rows)
 
 
 def _mega(size: int) -> str:

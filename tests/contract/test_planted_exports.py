@@ -1,4 +1,4 @@
-"""Adapters that lie about exports, each in one way: the contract suite catches every one of them."""
+"""Adapters that lie about exports, each in one way: the contract suite catches them all."""
 
 from __future__ import annotations
 
