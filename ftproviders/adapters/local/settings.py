@@ -40,9 +40,13 @@ _LEARNING_RATES: Mapping[Tuning, float] = {
     "qlora": 1e-3,
     "full": 1e-4,
 }
+"""LoRA's was measured, see above; those of its kinds are the same by judgement. A whole model takes
+a tenth: on the same chats its training loss then falls without jumps, from 5.0 to 2.0 in 17 steps.
+"""
 _DPO: Mapping[str, int | float] = {"n_epochs": 1, "beta": 0.1}
 _DPO_LEARNING_RATES: Mapping[bool, float] = {False: 5e-5, True: 1e-6}
-"""Whether the whole model is tuned -> learning rate."""
+"""Whether the whole model is tuned -> learning rate. 1e-6 is the default of TRL's ``DPOConfig``;
+5e-5 for adapters is a judgement: they take a multiple of a whole model's rate, as above."""
 
 SCHEDULERS = (
     "linear",
