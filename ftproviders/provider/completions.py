@@ -6,7 +6,9 @@ The HTTP library is imported on the first call.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from ftproviders.errors import (
     AuthenticationError,
@@ -99,6 +101,8 @@ def _post(
             json=dict(body),
             headers=dict(headers),
             timeout=_TIMEOUT_SECONDS,
+            # A proxy for the internet cannot reach a server on this machine.
+            trust_env=not _is_loopback(endpoint.url),
         )
     except httpx2.TimeoutException as error:
         raise ProviderTimeoutError(
@@ -114,6 +118,14 @@ def _post(
             operation="chat",
             hint="Check that the server runs.",
         ) from error
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _reply(payload: dict[str, Any], endpoint: Endpoint) -> ChatReply:

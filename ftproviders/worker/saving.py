@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import shutil
 from collections.abc import Mapping
@@ -12,8 +13,10 @@ import torch
 
 from ftproviders.worker.checkpoints import sync_tree
 from ftproviders.worker.distributed import is_main, whole_state
+from ftproviders.worker.failures import WorkError
 from ftproviders.worker.lifecycle import Run
 from ftproviders.worker.loading import MODEL_CARD
+from ftproviders.worker.probe import PROBE_FILE, make_probe
 from ftproviders.worker.rundir import now, write_json
 
 __all__ = ["Saver"]
@@ -59,6 +62,10 @@ class Saver:
             how["save_embedding_layers"] = False
         model.save_pretrained(folder, safe_serialization=True, **how)
         self.tokenizer.save_pretrained(folder)
+        # How this training reads a chat: a server must read it alike. A template that takes no
+        # plain conversation has no such probe.
+        with contextlib.suppress(WorkError):
+            write_json(folder / PROBE_FILE, make_probe(self.tokenizer))
         write_json(folder / MODEL_CARD, {**self.card, "created_at": now(), **facts})
 
 

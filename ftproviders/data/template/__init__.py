@@ -3,17 +3,25 @@
 ``folder`` finds a model that is on this machine, ``chat`` renders and tokenizes, ``check`` looks
 at rows. Needs ``tokenizers`` and ``jinja2``, which are imported at the first use; templates are
 programs of the model's maker and run in jinja's sandbox.
+
+Names are loaded on first use: a worker needs ``messages`` and a text, and starts sooner with them
+alone.
 """
 
-from ftproviders.data.template.chat import (
-    OUR_TEMPLATE,
-    ChatTemplate,
-    TemplateRefusal,
-    default_template,
-)
-from ftproviders.data.template.check import TemplateCheck, TemplateTokenizer
-from ftproviders.data.template.folder import model_folder
-from ftproviders.data.template.messages import NotText, plain_messages
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ftproviders.data.template.chat import (
+        OUR_TEMPLATE,
+        ChatTemplate,
+        TemplateRefusal,
+    )
+    from ftproviders.data.template.check import TemplateCheck, TemplateTokenizer
+    from ftproviders.data.template.folder import model_folder
+    from ftproviders.data.template.messages import NotText, default_template, plain_messages
 
 __all__ = [
     "OUR_TEMPLATE",
@@ -26,3 +34,28 @@ __all__ = [
     "model_folder",
     "plain_messages",
 ]
+
+_HOME_OF = {
+    "OUR_TEMPLATE": "chat",
+    "ChatTemplate": "chat",
+    "NotText": "messages",
+    "TemplateCheck": "check",
+    "TemplateRefusal": "chat",
+    "TemplateTokenizer": "check",
+    "default_template": "messages",
+    "model_folder": "folder",
+    "plain_messages": "messages",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -14,15 +14,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from ftproviders.data.template.messages import plain_messages
+from ftproviders.data.template.messages import default_template, plain_messages
 from ftproviders.data.tokens import INSTALL
 from ftproviders.errors import ConfigurationError, MissingDependencyError
 
-__all__ = ["OUR_TEMPLATE", "ChatTemplate", "EncodedRow", "TemplateRefusal", "default_template"]
+__all__ = ["OUR_TEMPLATE", "ChatTemplate", "EncodedRow", "TemplateRefusal"]
 
 OUR_TEMPLATE = "chatml"
 """Word that users give for `default_template` where a path of a template is taken."""
@@ -60,12 +59,6 @@ class EncodedRow:
     tokens: int
     learned: Sequence[int]
     """Positions of the tokens that take part in the loss."""
-
-
-def default_template() -> str:
-    """Return our chat template for models that have none: ChatML with the model's end token."""
-    template = files("ftproviders.data.template").joinpath("chatml.jinja")
-    return template.read_text(encoding="utf-8")
 
 
 class ChatTemplate:

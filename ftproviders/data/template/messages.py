@@ -1,13 +1,14 @@
-"""Messages in the shape that chat templates expect."""
+"""Messages in the shape that chat templates expect, and our own template. Imports little."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 from collections.abc import Mapping, Sequence
+from importlib.resources import files
 from typing import Any
 
-__all__ = ["NotText", "plain_messages"]
+__all__ = ["NotText", "default_template", "plain_messages"]
 
 
 class NotText(ValueError):  # noqa: N818 - a fault in the data, not an error of the program
@@ -20,6 +21,12 @@ class NotText(ValueError):  # noqa: N818 - a fault in the data, not an error of 
     def __init__(self, index: int) -> None:
         super().__init__("a message holds an image or another part that is no text")
         self.index = index
+
+
+def default_template() -> str:
+    """Return our chat template for models that have none: ChatML with the model's end token."""
+    template = files("ftproviders.data.template").joinpath("chatml.jinja")
+    return template.read_text(encoding="utf-8")
 
 
 def plain_messages(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

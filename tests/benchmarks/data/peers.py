@@ -1,0 +1,163 @@
+"""Program: read a file as one peer does, and print what that took as JSON.
+
+    python -m tests.benchmarks.data.peers PEER FILE
+
+``seconds`` is wall time without imports, ``peak_mib`` the most memory of this process, and
+``child_peak_mib`` that of the largest process it started.
+"""
+
+from __future__ import annotations
+
+import collections
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Action = Callable[[], object]
+
+_KEYS = ("role", "content", "name", "function_call", "weight")
+_ROLES = ("system", "user", "assistant", "function")
+
+
+def _ours(file: Path, **wishes: Any) -> Action:
+    from ftproviders import registry
+    from ftproviders.data import validate
+
+    names = ("openai", "azure-openai", "local")
+    profiles = {name: registry.info(name).data_profile(None) for name in names}
+
+    def run() -> object:
+        given = {"secrets": "off", "workers": 1, "across_rows": True, **wishes}
+        _, report = validate(file, profiles=profiles, **given)
+        return {"rows": report.rows, "verdicts": {n: v.ok for n, v in report.verdicts.items()}}
+
+    return run
+
+
+def _cookbook(file: Path) -> Action:
+    """Make the seven checks of the OpenAI cookbook's guide to data preparation, written anew."""
+
+    def run() -> object:
+        found: collections.Counter[str] = collections.Counter()
+        with file.open("r", encoding="utf-8") as lines:
+            for row in map(json.loads, lines):
+                _check_row(row, found)
+        return dict(found)
+
+    return run
+
+
+def _check_row(row: Any, found: collections.Counter[str]) -> None:
+    if not isinstance(row, dict):
+        found["data_type"] += 1
+        return
+    messages = row.get("messages")
+    if not messages:
+        found["missing_messages_list"] += 1
+        return
+    for message in messages:
+        if "role" not in message or "content" not in message:
+            found["message_missing_key"] += 1
+        if any(key not in _KEYS for key in message):
+            found["message_unrecognized_key"] += 1
+        if message.get("role") not in _ROLES:
+            found["unrecognized_role"] += 1
+        content = message.get("content")
+        if (not content and not message.get("function_call")) or not isinstance(content, str):
+            found["missing_content"] += 1
+    if not any(message.get("role") == "assistant" for message in messages):
+        found["example_missing_assistant_message"] += 1
+
+
+def _msgspec(file: Path) -> Action:
+    """Decode each line into typed objects and look at nothing."""
+    import msgspec
+
+    parts = list[dict[str, Any]] | None
+    message = msgspec.defstruct(
+        "Message",
+        [
+            ("role", str),
+            ("content", str | parts, None),
+            ("tool_calls", parts, None),
+            ("tool_call_id", str | None, None),
+        ],
+    )
+    row = msgspec.defstruct("Row", [("messages", list[message]), ("tools", parts, None)])
+    decode = msgspec.json.Decoder(row).decode
+
+    def run() -> object:
+        count = 0
+        with file.open("rb") as lines:
+            for line in lines:
+                decode(line)
+                count += 1
+        return {"rows": count}
+
+    return run
+
+
+def _check_file(file: Path) -> Action:
+    from together.lib.utils.files import check_file
+
+    return lambda: {"ok": check_file(file).get("is_check_passed")}
+
+
+def _datasets(file: Path) -> Action:
+    import tempfile
+
+    from datasets import disable_progress_bars, load_dataset
+
+    disable_progress_bars()
+
+    def run() -> object:
+        with tempfile.TemporaryDirectory() as cache:
+            found = load_dataset("json", data_files=str(file), split="train", cache_dir=cache)
+            return {"rows": len(found)}
+
+    return run
+
+
+def _wc(file: Path) -> Action:
+    return lambda: (
+        subprocess.run(["wc", "-l", str(file)], check=True, capture_output=True)
+        .stdout[:12]
+        .decode()
+    )
+
+
+PEERS: dict[str, Callable[[Path], Action]] = {
+    "ours": _ours,
+    "ours, 2 workers": lambda file: _ours(file, workers=2),
+    "ours, secrets": lambda file: _ours(file, secrets="warning"),
+    "cookbook checks": _cookbook,
+    "together check_file": _check_file,
+    "datasets": _datasets,
+    "msgspec": _msgspec,
+    "wc -l": _wc,
+}
+
+
+def main() -> None:
+    """Measure one peer."""
+    action = PEERS[sys.argv[1]](Path(sys.argv[2]))
+    cpu, start = time.process_time(), time.perf_counter()
+    answer = action()
+    seconds = time.perf_counter() - start
+    result = {
+        "seconds": seconds,
+        "cpu_seconds": time.process_time() - cpu,
+        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "child_peak_mib": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
+        "answer": answer,
+    }
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""Rows for the benchmark of validation: chats of about 300 bytes or 3 kB, made from a seed.
+
+Of a hundred rows 70 are plain English, 15 hold other scripts and emoji, 10 call a tool and 5 show
+an image by its address; ``plain`` files hold nothing but the first two kinds. In ``bad`` files
+every row has one fault.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterator
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+__all__ = ["KINDS", "write_file"]
+
+Row = dict[str, Any]
+
+KINDS = ("mixed-300", "mixed-3000", "plain-300", "plain-3000", "bad-300", "bad-3000")
+
+_ENGLISH = """
+the kettle leaks from its base when water boils and my parcel has not come yet please tell me how
+long a repair takes because the order was placed last week our team will look at it today thank you
+for writing to us a refund was opened you will get a message about it soon
+"""
+_SCRIPTS = """
+ваш заказ отправлен сегодня bestellung übermorgen größe maßband naïve façade ευχαριστώ πολύ
+注文は明日届きます 배송이 시작되었습니다 😀 🚚 تم الإرسال धन्यवाद
+"""
+_WORDS, _OTHER = _ENGLISH.split(), _SCRIPTS.split()
+_TOOL = {
+    "type": "function",
+    "function": {
+        "name": "find_order",
+        "description": "Looks an order up.",
+        "parameters": {
+            "type": "object",
+            "properties": {"order": {"type": "string"}},
+            "required": ["order"],
+        },
+    },
+}
+
+
+def _text(chance: random.Random, size: int, words: list[str]) -> str:
+    """Return words of about `size` bytes in all."""
+    mean = sum(len(w.encode()) + 1 for w in words) / len(words)
+    return " ".join(chance.choices(words, k=max(1, int(size / mean))))
+
+
+def _chat(chance: random.Random, size: int, words: list[str]) -> list[Row]:
+    each = max(12, (size - 160) // 3)
+    return [
+        {"role": "system", "content": _text(chance, each, words)},
+        {"role": "user", "content": _text(chance, each, words)},
+        {"role": "assistant", "content": _text(chance, each, words)},
+    ]
+
+
+def _plain(chance: random.Random, size: int) -> Row:
+    return {"messages": _chat(chance, size, _WORDS)}
+
+
+def _unicode(chance: random.Random, size: int) -> Row:
+    return {"messages": _chat(chance, size, _OTHER)}
+
+
+def _tools(chance: random.Random, size: int) -> Row:
+    system, user, answer = _chat(chance, max(60, size - 420), _WORDS)
+    number = f"call_{chance.getrandbits(32):08x}"
+    arguments = json.dumps({"order": str(chance.randrange(10**8))})
+    call = {
+        "id": number,
+        "type": "function",
+        "function": {"name": "find_order", "arguments": arguments},
+    }
+    asked = {"role": "assistant", "tool_calls": [call]}
+    found = {"role": "tool", "tool_call_id": number, "content": '{"state": "sent"}'}
+    return {"messages": [system, user, asked, found, answer], "tools": [_TOOL]}
+
+
+def _image(chance: random.Random, size: int) -> Row:
+    system, user, answer = _chat(chance, max(60, size - 90), _WORDS)
+    url = f"https://example.com/{chance.getrandbits(64):016x}.png"
+    user["content"] = [
+        {"type": "text", "text": user["content"]},
+        {"type": "image_url", "image_url": {"url": url}},
+    ]
+    return {"messages": [system, user, answer]}
+
+
+def _break_role(row: Row) -> None:
+    row["messages"][1]["role"] = "customer"
+
+
+def _break_answer(row: Row) -> None:
+    del row["messages"][-1]
+
+
+def _break_content(row: Row) -> None:
+    row["messages"][1]["content"] = 7
+
+
+def _break_key(row: Row) -> None:
+    row["messages"][0]["text"] = row["messages"][0].pop("content")
+
+
+_FAULTS: tuple[Callable[[Row], None], ...] = (
+    _break_role,
+    _break_answer,
+    _break_content,
+    _break_key,
+)
+
+
+def _rows(kind: str, size: int, seed: int) -> Iterator[bytes]:
+    chance = random.Random(seed)
+    makers: list[Callable[[random.Random, int], Row]] = [_plain] * 70 + [_unicode] * 15
+    if kind == "mixed":
+        makers += [_tools] * 10 + [_image] * 5
+    faults = cycle(_FAULTS)
+    while True:
+        row = chance.choice(makers)(chance, size)
+        if kind == "bad":
+            next(faults)(row)
+        yield json.dumps(row, ensure_ascii=False).encode() + b"\n"
+
+
+def write_file(file: Path, kind: str, size_bytes: int) -> int:
+    """Write rows of one of `KINDS` until the file has `size_bytes`; return how many there are.
+
+    64 MiB of rows are made; a larger file repeats them, each time with a number of its own in
+    every row, so that no row stands twice.
+    """
+    name, _, row_bytes = kind.partition("-")
+    made: list[bytes] = []
+    size = 0
+    for row in _rows(name, int(row_bytes), seed=7):
+        made.append(row)
+        size += len(row)
+        if size >= min(size_bytes, 64 * 2**20):
+            break
+    written, rows, turn = 0, 0, 0
+    with file.open("wb") as out:
+        while written < size_bytes:
+            block = [_numbered(row, turn) for row in made]
+            written += out.write(b"".join(block))
+            rows += len(block)
+            turn += 1
+    return rows
+
+
+def _numbered(row: bytes, turn: int) -> bytes:
+    if not turn:
+        return row
+    at = row.find(b'": "', row.find(b'"system"')) + 4
+    return row[:at] + b"%d " % turn + row[at:]
