@@ -35,6 +35,7 @@ _STRATEGIES: Mapping[str, tuple[str, ...]] = {
     "ZeRO": ("zero1", "zero2", "zero3"),
 }
 _WHOLE = "one process"
+_EXACT_LORA = "lora fp32"
 _NOTICEABLE = 0.95
 """Less than this share of the bytes counts as less; padding of pieces is no saving."""
 
@@ -133,11 +134,17 @@ def _memory(measured: MethodMeasurements, column: str) -> _Answer | None:
 def _beside_full(
     measured: MethodMeasurements, column: str
 ) -> Iterator[tuple[TuningMeasurement, TuningMeasurement]]:
-    """Yield each measurement of a column with that of the whole model in the same data type."""
+    """Yield each measurement of a column with that of the whole model in the same data type.
+
+    A quantised base model must also take less than LoRA beside one in fp32.
+    """
     whole = {one.dtype: one for one in measured.tunings if one.tuning == "full"}
+    exact = [one for one in measured.tunings if one.name == _EXACT_LORA]
     for one in measured.tunings:
         if one.tuning in _TUNINGS[column] and one.dtype in whole:
             yield one, whole[one.dtype]
+            if one.tuning == "qlora":
+                yield from ((one, other) for other in exact)
 
 
 def _parameters(measured: MethodMeasurements, column: str) -> _Answer | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -149,7 +150,9 @@ def load_model(
     device = "cuda" if torch.cuda.is_available() else "cpu"
     quantized: dict[str, Any] = {}
     if quantization is not None:
-        # Quantised while they are read: the whole weights are never there.
+        # Quantised while they are read, and read one after the other: readers that run ahead of the
+        # quantiser were measured to have the whole weights in memory at once.
+        os.environ.setdefault("HF_DEACTIVATE_ASYNC_LOAD", "1")
         quantized = {"quantization_config": quantization, "device_map": {"": device}}
     model: Any = AutoModelForCausalLM.from_pretrained(
         folder,

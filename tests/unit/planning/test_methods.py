@@ -102,6 +102,11 @@ def test_numbers_of_the_expected_kind_agree_in_every_cell() -> None:
             {("memory", "QLoRA"), ("memory", "PEFT"), ("cost", "QLoRA"), ("cost", "PEFT")},
         ),
         (
+            # Below the whole model, and above LoRA beside a base model in fp32.
+            {"tunings": (*TUNINGS[:2], tuning("qlora", 190), *TUNINGS[3:])},
+            {("memory", "QLoRA"), ("memory", "PEFT"), ("cost", "QLoRA"), ("cost", "PEFT")},
+        ),
+        (
             # Compared with the whole model in the same data type, not with any.
             {"tunings": (tuning("lora", 401, dtype="fp32"), *TUNINGS[2:])},
             {("memory", "LoRA"), ("memory", "PEFT"), ("cost", "LoRA"), ("cost", "PEFT")},
