@@ -233,9 +233,14 @@ def _cause(run: Run, code: int) -> WorkError:
     for words in failed.values():
         if words["code"] != "crashed":
             return WorkError(words["message"], code=words["code"], param=words["param"])
-    report = read_json(folder / "agent.json").get("failures", [])
-    for failure in report:
-        if failure["rank"] not in failed:
+    silent = [
+        failure
+        for failure in read_json(folder / "agent.json").get("failures", [])
+        if failure["rank"] not in failed
+    ]
+    # SIGTERM is how torchrun ends the others: no cause, as long as there is any other.
+    for failure in silent:
+        if failure["exit_code"] != -signal.SIGTERM:
             return _died(run, failure["rank"], failure["exit_code"])
     for rank, words in failed.items():
         message = f"Process {rank} of the training failed: {words['message']}"

@@ -1,9 +1,10 @@
-"""What a plan says of several processes and machines, and what it refuses. Nothing is trained."""
+"""Several processes without training: plans, refusals, the verdict over what they left behind."""
 
 from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,10 @@ from ftproviders.adapters.local.settings import resolve
 from ftproviders.errors import ConfigurationError, MissingDependencyError
 from ftproviders.schema.job import JobSpec
 from ftproviders.worker import hardware
-from ftproviders.worker.launching import threads_each
+from ftproviders.worker.failures import WorkError
+from ftproviders.worker.launching import _judge, outcome_file, threads_each
+from ftproviders.worker.lifecycle import Run
+from ftproviders.worker.rundir import RunDirectory, write_json
 
 
 def settings(knobs: Mapping[str, Any] | None = None, **options: Any) -> dict[str, Any]:
@@ -103,3 +107,49 @@ def test_threads_are_shared_out() -> None:
     assert threads_each(2, "8") == 4
     assert threads_each(4, "2") == 1
     assert threads_each(1, None) >= 1
+
+
+# --- the verdict over processes that failed ---------------------------------------------------
+
+FAILED = {"outcome": "failed", "message": "Connection closed by peer", "code": "crashed"}
+
+
+@pytest.mark.parametrize(
+    ("ends", "words", "code", "part"),
+    [
+        # Process 0 saw the other one go, or was ended by torchrun before it could.
+        ({0: 1, 1: -9}, {0: FAILED}, "rank_died", "Process 1 of the training was ended by signal 9"),
+        ({0: -15, 1: -9}, {}, "rank_died", "Process 1 of the training was ended by signal 9"),
+        ({0: -15, 1: 3}, {}, "rank_died", "Process 1 of the training was ended by exit code 3"),
+        ({0: -15, 1: 1}, {1: FAILED}, "crashed", "Process 1 of the training failed: Connection"),
+        (
+            {0: 1, 1: 1},
+            {0: FAILED, 1: FAILED | {"message": "Out of memory", "code": "out_of_memory"}},
+            "out_of_memory",
+            "Out of memory",
+        ),
+        ({}, {}, "crashed", "torchrun ended with exit code 1 without a result"),
+    ],
+)
+def test_the_first_failure_is_the_one_that_is_told(
+    tmp_path: Path, ends: dict[int, int], words: dict[int, Any], code: str, part: str
+) -> None:
+    failures = [{"rank": rank, "exit_code": number} for rank, number in ends.items()]
+    write_json(tmp_path / "agent.json", {"failures": failures})
+    for rank, said in words.items():
+        write_json(outcome_file(tmp_path, rank), {"param": None, **said})
+    with pytest.raises(WorkError) as caught:
+        _judge(Run(RunDirectory(tmp_path)), code=1)
+    assert caught.value.code == code
+    assert part in caught.value.message
+
+
+def test_success_needs_exit_code_outcome_and_model(tmp_path: Path) -> None:
+    run = Run(RunDirectory(tmp_path))
+    write_json(outcome_file(tmp_path, 0), {"outcome": "done", "facts": {"trained_tokens": 3}})
+    with pytest.raises(WorkError):
+        _judge(run, code=0)
+    run.directory.adapter.mkdir()
+    with pytest.raises(WorkError):
+        _judge(run, code=1)
+    assert _judge(run, code=0) == {"trained_tokens": 3}
