@@ -118,7 +118,12 @@ FAILED = {"outcome": "failed", "message": "Connection closed by peer", "code": "
     ("ends", "words", "code", "part"),
     [
         # Process 0 saw the other one go, or was ended by torchrun before it could.
-        ({0: 1, 1: -9}, {0: FAILED}, "rank_died", "Process 1 of the training was ended by signal 9"),
+        (
+            {0: 1, 1: -9},
+            {0: FAILED},
+            "rank_died",
+            "Process 1 of the training was ended by signal 9",
+        ),
         ({0: -15, 1: -9}, {}, "rank_died", "Process 1 of the training was ended by signal 9"),
         ({0: -15, 1: 3}, {}, "rank_died", "Process 1 of the training was ended by exit code 3"),
         ({0: -15, 1: 1}, {1: FAILED}, "crashed", "Process 1 of the training failed: Connection"),
