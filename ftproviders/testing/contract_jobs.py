@@ -122,6 +122,7 @@ class JobContract:
         ref = rig.submit(adapter).ref
         adapter.pause(ref)
         # A provider may need a while for it, as for a cancel.
+        paused = adapter.retrieve(ref)
         for paused in rig.read_to_the_end(adapter, ref):
             if paused.status is JobStatus.PAUSED:
                 break

@@ -91,7 +91,8 @@ class _Adapted(torch.autograd.Function):  # type: ignore[misc]  # torch is not f
 
     @staticmethod
     @override
-    def backward(ctx: Any, outer: torch.Tensor) -> Any:
+    def backward(ctx: Any, *outers: torch.Tensor) -> Any:
+        (outer,) = outers
         flat, inner, weight, down, up = ctx.saved_tensors
         outer = outer.reshape(-1, outer.shape[-1])
         towards_inner = (outer @ up).mul_(ctx.scale)

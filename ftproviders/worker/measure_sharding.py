@@ -52,7 +52,8 @@ def measure_sharding(folder: Path) -> dict[str, Any]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    processes.spawn(_rank, args=(port, str(folder)), nprocs=PROCESSES, join=True)
+    untyped: Any = processes
+    untyped.spawn(_rank, args=(port, str(folder)), nprocs=PROCESSES, join=True)
     ranks = [read_json(folder / f"rank-{number}.json") for number in range(PROCESSES)]
     return {"strategies": _larger(ranks), "missing": _missing()}
 
@@ -205,11 +206,12 @@ def _zero(stage: int) -> dict[str, int]:
         "zero_allow_untested_optimizer": True,
         "zero_force_ds_cpu_optimizer": False,
     }
-    engine, optimizer, *_ = deepspeed.initialize(
+    made: Any = deepspeed.initialize(
         model=model,
         optimizer=torch.optim.AdamW(model.parameters(), lr=1e-3),
         config=settings,
     )
+    engine, optimizer, *_ = made
     engine.backward(engine(**_batch()).loss)
     gradients = _zero_gradients(engine, optimizer, stage)
     engine.step()

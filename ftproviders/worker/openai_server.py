@@ -54,7 +54,8 @@ def build(directory: DeploymentDirectory, model: dict[str, Any], *, name: str) -
     _answer_as_asked(loaded, Witness(directory, model["nonce"], processor))
     state = _State(model["nonce"])
     parts = {"model_manager": manager, "generation_state": state}
-    app = build_server(
+    build: Any = build_server  # it is annotated as if every part had to be there
+    app = build(
         manager,
         _Chat(**parts),
         completion_handler=_Completion(**parts),

@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from trl import DPOConfig, DPOTrainer
+from trl.trainer.dpo_config import DPOConfig
+from trl.trainer.dpo_trainer import DPOTrainer
 from typing_extensions import override
 
 from ftproviders.worker.adapting import is_adapter

@@ -55,6 +55,6 @@ class _CrossEntropy(torch.autograd.Function):  # type: ignore[misc]  # torch is 
 
     @staticmethod
     @override
-    def backward(ctx: Any, factor: torch.Tensor) -> Any:
-        (gradient,) = ctx.saved_tensors
+    def backward(ctx: Any, *factors: torch.Tensor) -> Any:
+        (gradient,), (factor,) = ctx.saved_tensors, factors
         return gradient * factor.to(gradient.dtype), None

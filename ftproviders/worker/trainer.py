@@ -167,17 +167,17 @@ class ChatTrainer(KeepsCheckpoints, Trainer):  # type: ignore[misc]  # transform
             train_dataset=rows, data_collator=lambda rows: collate(rows, pad_id), **arguments
         )
         # The loss is divided by the labelled tokens of the whole optimizer step, whatever the
-        # model's own
-        # forward takes; this makes the Trainer count them.
+        # model's own forward takes; this makes the Trainer count them.
         self.model_accepts_loss_kwargs = True
         self.trained_tokens = 0
         # Where one process has the whole model, it can be computed in other ways than PEFT's and
         # once for all rows; noise on the embeddings is drawn for each row.
         alone = world_size() == 1
-        inner = self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
+        whole: Any = self.model
+        inner = whole.get_base_model() if hasattr(whole, "get_base_model") else whole
         self.shortcuts = alone and not self.args.neftune_noise_alpha and can_share(inner)
         if alone:
-            fuse_adapters(self.model)
+            fuse_adapters(whole)
 
     @override
     def get_train_dataloader(self) -> Any:
