@@ -86,7 +86,7 @@ def used_packages(chosen: Chosen, info: ProviderInfo) -> list[str]:
 def _notes(settings: Mapping[str, Any]) -> Iterator[str]:
     yield f"Tuning: {_KINDS[settings['tuning']]}."
     yield from about_parallel(settings)
-    yield about_dtype(settings["dtype"])
+    yield about_dtype(settings["dtype"], whole=settings["tuning"] == "full")
     if not settings["assistant_only_loss"]:
         yield "Every token of a row is learned, the prompts too (assistant_only_loss=false)."
 

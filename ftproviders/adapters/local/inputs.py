@@ -41,8 +41,15 @@ def about_model(model: BaseModel, cache: Path) -> str:
     return f"Base model: {ALIAS}, which is downloaded (93 MB) and converted once, at the start."
 
 
-def about_dtype(wanted: str) -> str:
-    """Return one line for a plan: the data type, and why."""
+def about_dtype(wanted: str, *, whole: bool = False) -> str:
+    """Return one line for a plan: the data type, and why.
+
+    Args:
+        wanted: ``auto``, ``bf16`` or ``fp32``.
+        whole: Whether every weight is trained.
+    """
+    if whole and wanted == "fp32":
+        return "Data type: fp32, in which a whole model keeps its small updates."
     if wanted != "auto":
         return f"Data type: {wanted}, as stated."
     if hardware.has_nvidia_device():

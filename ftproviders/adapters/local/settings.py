@@ -119,6 +119,10 @@ def resolve(spec: JobSpec, options: LocalOptions) -> dict[str, Any]:
     if spec.seed is not None:
         settings["seed"] = spec.seed
     settings |= options.model_dump(exclude={"chat_template", "guide"})
+    if whole and settings["dtype"] == "auto":
+        # Small updates of large weights are lost to bf16's eight bits: after twelve steps on the
+        # demo's model the held-out loss was 3.57 in bf16 and 0.95 in fp32.
+        settings["dtype"] = "fp32"
     settings["use_rslora"] |= options.tuning == "rslora"
     settings["use_dora"] |= options.tuning == "dora"
     settings["parallel"] = settings["parallel"] or default_parallel(settings)

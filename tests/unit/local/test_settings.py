@@ -70,6 +70,14 @@ def test_each_kind_has_its_own_defaults(
     ] == pytest.approx(0.5)
 
 
+def test_a_whole_model_is_trained_in_fp32_unless_stated(rig: Rig) -> None:
+    assert settled(rig, {"tuning": "full"})["dtype"] == "fp32"
+    assert settled(rig, {"tuning": "full", "dtype": "bf16"})["dtype"] == "bf16"
+    assert settled(rig, {"tuning": "lora"})["dtype"] == "auto"
+    notes = " ".join(assess(rig, {"tuning": "full"}).notes)
+    assert "Data type: fp32, in which a whole model keeps its small updates." in notes
+
+
 def test_preferences_have_defaults_of_their_own(rig: Rig) -> None:
     found = settled(rig, {}, method="dpo")
     assert (found["n_epochs"], found["learning_rate"], found["beta"]) == (1, 5e-5, 0.1)
