@@ -126,7 +126,7 @@ def _read(
         where = f"line {first.line}: " if first.line else ""
         more = f" (and {verdict.errors - 1} more)" if verdict.errors > 1 else ""
         raise DatasetError(
-            f"{file} is not fit for {name}: {where}{first.message}{more}",
+            f"{file} is not fit for {name}: {where}{first.message.rstrip('.')}{more}.",
             report=report,
             provider=name,
             operation="validate",

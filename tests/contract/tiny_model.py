@@ -1,6 +1,6 @@
 """Program: make a chat model of about 300,000 random weights, for tests of local training.
 
-    python -m tests.contract.tiny_model FOLDER
+    python -m tests.contract.tiny_model FOLDER [POSITIONS]
 
 Its tokenizer is trained on the rows of `rigs`. A process of its own, because torch and its family
 warn about things that these tests treat as errors.
@@ -25,7 +25,7 @@ TEMPLATE = (
 )
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, positions: int = 256) -> None:
     words = Tokenizer(models.BPE())
     words.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     words.decoder = decoders.ByteLevel()
@@ -52,7 +52,7 @@ def main(folder: Path) -> None:
             num_hidden_layers=2,
             num_attention_heads=4,
             num_key_value_heads=2,
-            max_position_embeddings=256,
+            max_position_embeddings=positions,
             tie_word_embeddings=True,
             bos_token_id=1,
             eos_token_id=2,
@@ -65,4 +65,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *map(int, sys.argv[2:]))

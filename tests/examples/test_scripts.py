@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -76,3 +77,27 @@ def test_cookbook_data_is_the_published_file() -> None:
 
     assert len(file.read_bytes()) == 27_385
     assert "MIT License" in (file.parent / "README.md").read_text("utf-8")
+
+
+@pytest.mark.slow
+def test_text_to_sql_follows_the_guide(tmp_path: Path) -> None:
+    """Twenty steps of random weights: they learn no SQL, but they learn."""
+    model = tmp_path / "tiny"
+    run("-W", "default", "-m", "tests.contract.tiny_model", str(model), "1024")
+    settings = {"max_steps": 20, "learning_rate": 0.01, "r": 16, "logging_steps": 1}
+    given = [part for pair in settings.items() for part in ("--set", "{}={}".format(*pair))]
+    script = str(EXAMPLES / "text_to_sql.py")
+    printed = run(script, "--model", str(model), "--questions", "3", *given).splitlines()
+
+    assert "exact match before: 0 of 3 (greedy)" in printed
+    assert re.fullmatch(r"exact match after: \d of 3 \(greedy\)", printed[-1])
+    first, last = map(float, re.findall(r"(\d+\.\d+) at", "".join(printed)))
+    assert last < 0.7 * first
+    checked = next(line for line in printed if line.startswith("merged model beside the adapter"))
+    assert "'largest_logit_difference'" in checked or "logit" in checked
+
+
+def test_text_to_sql_rows_are_made_by_their_script() -> None:
+    folder = EXAMPLES / "data" / "text_to_sql"
+
+    assert run(str(folder / "make_questions.py")) == (folder / "questions.jsonl").read_text()
