@@ -170,8 +170,14 @@ def plan_lines(made: JobPlan) -> list[str]:
 
 
 def _data(data: Dataset, report: ValidationReport) -> str:
-    about = "" if report.tokens.exact else "about "
-    return f"{data.path}: {data.rows:,} rows, {about}{report.tokens.total:,} tokens"
+    tokens = report.tokens
+    about = "" if tokens.exact else "about "
+    size = f"{about}{tokens.total:,} tokens" if tokens.total else "unknown tokens"
+    return f"{data.path}: {_count(data.rows, 'row')}, {size}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _cost(cost: CostEstimate) -> str:

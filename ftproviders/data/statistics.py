@@ -116,12 +116,35 @@ def tally_row(row: object, tally: Tally) -> None:
             counts[role] = counts.get(role, 0) + 1
             text = message_text(message)
             sizes[role] = sizes.get(role, 0) + len(text)
-            tally.text_bytes += (
-                len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
-            )
+            tally.text_bytes += _size(text)
     if counts:
         tally.add_row(messages=counts, characters=sizes)
         tally.image_rows += has_image(messages)
+    elif isinstance(row, dict) and messages is None:
+        tally.text_bytes += sum(_size(text) for text in _other_texts(row))
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+
+def _other_texts(row: dict[str, Any]) -> Iterator[str]:
+    """Yield the texts of a row without messages as a model reads them: a prompt with each answer.
+
+    Only their size is taken: who says what is counted for rows of messages alone.
+    """
+    asked = row.get("input")
+    asked = asked.get("messages") if isinstance(asked, dict) else row.get("prompt")
+    answers = [row[name] for name in _ANSWERS if name in row]
+    for one in (*[asked] * max(len(answers), 1), *answers, row.get("text")):
+        if isinstance(one, str):
+            yield one
+        for message in one if isinstance(one, list) else ():
+            if isinstance(message, dict):
+                yield from message_texts(message)
+
+
+_ANSWERS = ("preferred_output", "non_preferred_output", "chosen", "rejected", "completion")
 
 
 def has_image(messages: object) -> bool:

@@ -117,6 +117,8 @@ def _trained_tokens(given: PlanInput) -> int | None:
     if isinstance(epochs, bool) or not isinstance(epochs, (int, float)):
         return None
     counted = given.report.tokens
+    if not counted.total:
+        return None  # rows of a shape that nothing here can count; not a training on nothing
     # What a row has beyond the model's limit is cut off: neither trained on nor paid for.
     return int((counted.total if counted.billable is None else counted.billable) * epochs)
 

@@ -12,7 +12,8 @@ from ftproviders import FineTuneClient, JobSpec
 from ftproviders.config import Config
 from ftproviders.errors import DatasetError
 from ftproviders.schema.plan import JobPlan
-from tests.local.conftest import ANSWERS, chat
+from ftproviders.worker.pairs import encode_pair
+from tests.local.conftest import ANSWERS, chat, make_tokenizer
 
 DEAF = (
     "{% for m in messages if m['role'] in ('user', 'assistant') %}"
@@ -63,3 +64,45 @@ def test_rows_that_teach_nothing_stop_the_plan(tmp_path: Path, base: Path) -> No
         plan(tmp_path, base, [*ROWS, long])
     assert "line 5" in str(caught.value)
     assert "no token to learn from" in str(caught.value)
+
+
+def pair(question: str, better: str, worse: str) -> dict[str, Any]:
+    return {
+        "input": {"messages": [{"role": "user", "content": question}]},
+        "preferred_output": [{"role": "assistant", "content": better}],
+        "non_preferred_output": [{"role": "assistant", "content": worse}],
+    }
+
+
+PAIRS = [pair(question, answer, "no " * 9) for question, answer in ANSWERS.items()]
+
+
+@pytest.mark.parametrize("columns", [False, True])
+@pytest.mark.parametrize("limit", [256, 16])
+def test_both_answers_of_a_pair_are_counted_as_in_training(
+    tmp_path: Path, base: Path, limit: int, columns: bool
+) -> None:
+    rows = PAIRS
+    if columns:
+        rows = [
+            {
+                "prompt": row["input"]["messages"],
+                "chosen": row["preferred_output"],
+                "rejected": row["non_preferred_output"],
+            }
+            for row in PAIRS
+        ]
+    read = [encode_pair(row, make_tokenizer(), max_length=limit) for row in rows]
+    made = plan(tmp_path, base, rows, method="dpo", hyperparameters={"max_length_tokens": limit})
+    counted = made.report.tokens
+    assert counted.exact
+    assert made.trained_tokens == counted.billable == sum(one.tokens for one in read) > 0
+    assert counted.rows_over_limit == sum(one.cut for one in read)
+
+
+def test_both_answers_of_the_first_pair_are_shown(tmp_path: Path, base: Path) -> None:
+    made = plan(tmp_path, base, PAIRS, method="dpo")
+    better, worse = (note for note in made.notes if note.startswith("First row, "))
+    answer = next(iter(ANSWERS.values()))
+    assert "preferred" in better and f"⟦{answer}" in better
+    assert "rejected" in worse and "⟦no no" in worse

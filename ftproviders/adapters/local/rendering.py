@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from ftproviders.data.template import (
     ChatTemplate,
     NotText,
     TemplateRefusal,
+    conversations,
     default_template,
     model_folder,
 )
@@ -59,7 +60,16 @@ def rendered_row(
     source = chat.source if template is None else "yours"
     if template is None and chat.source == "given by the user":
         source = "ChatML of ftproviders, because the model's own rewrites earlier messages"
-    return (f"Chat template: {source}.", f"First row, learned in ⟦ ⟧: {_short(shown[0])}")
+    return (f"Chat template: {source}.", *_told(spec.method, shown))
+
+
+def _told(method: Method, shown: Sequence[str]) -> Iterator[str]:
+    """Yield the first row; of a pair, what is made likelier and what is made less likely."""
+    if method is not Method.DPO:
+        yield f"First row, learned in ⟦ ⟧: {_short(shown[0])}"
+        return
+    yield f"First row, preferred answer in ⟦ ⟧: {_short(shown[0])}"
+    yield f"First row, rejected answer in ⟦ ⟧: {_short(shown[1])}"
 
 
 def _show(chat: ChatTemplate, row: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
@@ -71,24 +81,17 @@ def _show(chat: ChatTemplate, row: Mapping[str, Any], settings: Mapping[str, Any
 
 
 def _rows(path: Path, method: Method) -> Iterator[Mapping[str, Any]]:
-    """Yield the first rows of the training file; of a pair the input with the preferred answer."""
+    """Yield the first rows of the training file; of a pair its two conversations."""
     try:
         with path.open("rb") as lines:
             for line in itertools.islice(lines, _ROWS):
                 row = json.loads(line.decode("utf-8-sig"))
-                row = _preferred(row) if method is Method.DPO else row
-                if isinstance(row["messages"], list):
-                    yield row
+                pair: Iterable[Mapping[str, Any]] = (row,)
+                if method is Method.DPO:
+                    pair = conversations(row) or ()
+                yield from (one for one in pair if isinstance(one["messages"], list))
     except (OSError, ValueError, KeyError, TypeError):
         return  # the report on the data says what is wrong
-
-
-def _preferred(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the input of a pair with its preferred answer, the only one that is learned."""
-    asked = row["input"]["messages"] if "input" in row else row["prompt"]
-    told = row["preferred_output"] if "input" in row else row["chosen"]
-    tools = row.get("input", row).get("tools")
-    return {"messages": [*({**one, "weight": 0} for one in asked), *told], "tools": tools}
 
 
 def _short(text: str) -> str:

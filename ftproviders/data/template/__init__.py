@@ -1,7 +1,7 @@
 """The base model's own tokenizer and chat template, without torch: what training will see.
 
 ``folder`` finds a model that is on this machine, ``chat`` renders and tokenizes, ``check`` looks
-at rows. Needs ``tokenizers`` and ``jinja2``, which are imported at the first use; templates are
+at rows, ``pairs`` takes preference rows apart. Needs ``tokenizers`` and ``jinja2``, which are imported at the first use; templates are
 programs of the model's maker and run in jinja's sandbox.
 
 Names are loaded on first use: a worker needs ``messages`` and a text, and starts sooner with them
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ftproviders.data.template.check import TemplateCheck, TemplateTokenizer
     from ftproviders.data.template.folder import model_folder
     from ftproviders.data.template.messages import NotText, default_template, plain_messages
+    from ftproviders.data.template.pairs import conversations
 
 __all__ = [
     "OUR_TEMPLATE",
@@ -30,6 +31,7 @@ __all__ = [
     "TemplateCheck",
     "TemplateRefusal",
     "TemplateTokenizer",
+    "conversations",
     "default_template",
     "model_folder",
     "plain_messages",
@@ -42,6 +44,7 @@ _HOME_OF = {
     "TemplateCheck": "check",
     "TemplateRefusal": "chat",
     "TemplateTokenizer": "check",
+    "conversations": "pairs",
     "default_template": "messages",
     "model_folder": "folder",
     "plain_messages": "messages",

@@ -15,6 +15,7 @@ from ftproviders.data.secrets import mask
 from ftproviders.data.stream import BOM, open_data_file
 from ftproviders.data.template.chat import ChatTemplate, EncodedRow, TemplateRefusal
 from ftproviders.data.template.messages import NotText, plain_messages
+from ftproviders.data.template.pairs import conversations
 from ftproviders.data.tokens.counting import RowTokenizer, RowTokens
 from ftproviders.data.tokens.totals import decode_row
 from ftproviders.schema.template import RenderedRow, TemplateReport, Treatment
@@ -93,10 +94,20 @@ class TemplateTokenizer(RowTokenizer):
         encoded = _encode(self._chat, row)
         if isinstance(encoded, EncodedRow):
             return RowTokens(encoded.tokens, len(encoded.learned))
+        pair = conversations(row)
+        if pair is not None:
+            return self._pair(pair)
         body = row if isinstance(row, dict) else {}
         given = [self._text(body.get(field)) for field in ("prompt", "text")]
         answer = self._text(body.get("completion"))
         return RowTokens(sum(given) + answer, answer)
+
+    def _pair(self, pair: Iterable[object]) -> RowTokens:
+        """Count both conversations of a pair: the model reads the input with each answer."""
+        both = [_encode(self._chat, row) for row in pair]
+        read = [one for one in both if isinstance(one, EncodedRow)]
+        sizes = tuple(one.tokens for one in read)
+        return RowTokens(sum(sizes), sum(len(one.learned) for one in read), sizes)
 
     def _text(self, text: object) -> int:
         return self._chat.count(text) if isinstance(text, str) else 0

@@ -34,6 +34,18 @@ class RowTokens(NamedTuple):
     total: int
     assistant: int
     """Tokens of the assistant's words."""
+    sequences: tuple[int, ...] = ()
+    """Tokens of each text that the row is read as; empty = one, of `total` tokens."""
+
+    def within(self, limit: int | None) -> int:
+        """Return the tokens that are left when each text is cut at `limit` tokens."""
+        if limit is None:
+            return self.total
+        return sum(min(size, limit) for size in self.sequences or (self.total,))
+
+    def exceeds(self, limit: int | None) -> bool:
+        """Say whether a text of the row is longer than `limit` tokens."""
+        return limit is not None and max(self.sequences or (self.total,)) > limit
 
 
 class RowTokenizer(Protocol):

@@ -136,8 +136,8 @@ def _add(sums: _Sums, row: RowTokens, limit: int | None) -> None:
         return
     sums.total += row.total
     sums.assistant += row.assistant
-    sums.billable += row.total if limit is None else min(row.total, limit)
-    sums.over += limit is not None and row.total > limit
+    sums.billable += row.within(limit)
+    sums.over += row.exceeds(limit)
     sums.waiting.append(row)
     if len(sums.waiting) >= _WAITING_ROWS:
         sums.drain()
@@ -223,7 +223,7 @@ class _Sample:
     def _estimate(self) -> TokenCount:
         rows, size, limit = self._rows, self._size, self._limit
         mean, half = _mean_and_half([row.total / length for length, row in rows])
-        paid = [row.total if limit is None else min(row.total, limit) for _, row in rows]
+        paid = [row.within(limit) for _, row in rows]
         weights = [1 / length for length, _ in rows]
         known = [(row.total, w) for (_, row), w in zip(rows, weights, strict=True) if row.total]
         answered = [

@@ -113,3 +113,24 @@ def test_both_paths_and_all_kinds_of_rows_have_the_same_statistics(tmp_path: Pat
     assert (fast.messages_per_row.count, fast.messages_per_row.maximum) == (4, 5)
     assert fast.characters_by_role["tool"].maximum == 5
     assert fast.characters_by_role["assistant"].maximum == len("f{}end")
+
+
+def test_pairs_and_completions_are_estimated_by_what_a_model_reads(tmp_path: Path) -> None:
+    ask, better, worse = "a" * 40, "b" * 20, "é" * 10
+    say = [{"role": "assistant", "content": better}], [{"role": "assistant", "content": worse}]
+    asked = [{"role": "user", "content": ask}]
+    rows: list[dict[str, object]] = [
+        {"input": {"messages": asked}, "preferred_output": say[0], "non_preferred_output": say[1]},
+        {"prompt": ask, "chosen": better, "rejected": worse},
+        {"prompt": asked, "completion": say[0]},
+        {"text": ask},
+        {"input": "x", "messages": 5, "text": ask},  # broken, and nothing to count
+    ]
+    sizes = []
+    for row in rows:
+        file = tmp_path / "rows.jsonl"
+        file.write_text(json.dumps(row) + "\n", encoding="utf-8")
+        report = validate(file, profiles={})[1]
+        sizes.append(report.statistics.text_bytes)
+        assert report.tokens.total == -(-report.statistics.text_bytes // 4)
+    assert sizes == [120, 120, 60, 40, 0]

@@ -24,6 +24,7 @@ from ftproviders.data.template import (
 )
 from ftproviders.data.template import chat as chat_module
 from ftproviders.data.template import check as check_module
+from ftproviders.data.tokens import RowTokens
 from ftproviders.errors import ConfigurationError, MissingDependencyError
 from ftproviders.provider import DataProfile
 from ftproviders.schema.dataset import Issue
@@ -261,12 +262,12 @@ def test_tokens_are_the_models_own(tmp_path: Path) -> None:
     tokenizer = TemplateTokenizer(chat, model="tiny")
     counted = tokenizer.row(PAIR)
     text = chat.render(plain_messages(PAIR["messages"]))
-    assert counted == (chat.count(text), 5)
+    assert counted == RowTokens(chat.count(text), 5)
     assert tokenizer.name == "tiny"
-    assert tokenizer.row({"prompt": "ab?", "completion": "yz"}) == (
+    assert tokenizer.row({"prompt": "ab?", "completion": "yz"}) == RowTokens(
         chat.count("ab?") + chat.count("yz"), chat.count("yz"),
     )  # fmt: skip
-    assert tokenizer.row([]) == (0, 0)
+    assert tokenizer.row([]) == RowTokens(0, 0)
 
 
 def test_template_comes_from_where_the_model_has_it(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from ftproviders.data import find_base_model, validate
 from ftproviders.data.tokens import (
     ChatTokenizer,
     RowCounter,
+    RowTokens,
     count_file,
     default_epochs,
     encoding_of,
@@ -127,7 +128,7 @@ def test_what_counts_in_a_row() -> None:
     roles = sum(text_tokens(str(message["role"])) for message in messages)
     expected = 3 + 3 * 5 + roles + said + text_tokens("sunny") + text_tokens("What is this?")
     expected += text_tokens("Be brief.") + text_tokens("rules") + 1
-    assert O200K.row({"messages": messages}) == (expected, said)
+    assert O200K.row({"messages": messages}) == RowTokens(expected, said)
     tools = [{"type": "function", "function": {"name": "look_up"}}]
     written = text_tokens('[{"type":"function","function":{"name":"look_up"}}]')
     assert O200K.row({"messages": messages, "tools": tools}).total == expected + written
@@ -142,12 +143,14 @@ def test_rows_of_other_methods() -> None:
     }
     answers = text_tokens(yes) + text_tokens(no)
     labels = text_tokens("user") + 2 * text_tokens("assistant")
-    assert O200K.row(pair) == (3 + 9 + labels + text_tokens(user) + answers, answers)
+    assert O200K.row(pair) == RowTokens(3 + 9 + labels + text_tokens(user) + answers, answers)
     completion = {"prompt": user, "completion": yes}
-    assert O200K.row(completion) == (3 + text_tokens(user) + text_tokens(yes), text_tokens(yes))
-    assert O200K.row({"text": yes}) == (3 + text_tokens(yes), 0)
+    assert O200K.row(completion) == RowTokens(
+        3 + text_tokens(user) + text_tokens(yes), text_tokens(yes)
+    )
+    assert O200K.row({"text": yes}) == RowTokens(3 + text_tokens(yes), 0)
     for nothing in (None, 3, "x", [], {}, {"messages": 1}, {"messages": []}):
-        assert O200K.row(nothing) == (0, 0)
+        assert O200K.row(nothing) == RowTokens(0, 0)
 
 
 def test_odd_texts_never_raise() -> None:
