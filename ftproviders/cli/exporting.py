@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -43,7 +44,8 @@ def export(
         typer.Option(
             "--weights",
             metavar="NAME",
-            help="Number format of a GGUF file: bf16, f16 or q8_0; default as trained.",
+            help="Number format of the weights: bf16 or fp32 for merged; bf16, f16 or q8_0 for "
+            "gguf. Default: as trained.",
         ),
     ] = None,
 ) -> int:
@@ -51,6 +53,9 @@ def export(
 
     Exit 3 and no folder when what was written answers otherwise.
     """
+    from ftproviders.runtime.exporting import check_wish
+
+    check_wish(form, folder=to, weights=weights)
     job = session.client.job(ref)
     if form != "adapter":
         session.out.note("Writing the model and comparing it with the tuned one ...")
@@ -70,12 +75,28 @@ def _show(session: Session, ref: str, found: ExportedModel) -> None:
             ("base model", found.base_model or ""),
             ("folder", str(found.folder)),
             *((name, f"{size:,} bytes") for name, size in sorted(found.files.items())),
-            *((f"check: {name}", _plain(value)) for name, value in found.verification.items()),
+            *(("check", line) for line in _checked(found.verification)),
         ]
     )
 
 
-def _plain(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def _checked(found: Mapping[str, Any]) -> list[str]:
+    """Return what the check found, in lines for people; `--json` has every number.
+
+    Every provider checks in its own way, so what is not known here is left to `--json`.
+    """
+    if "kl_nats" not in found:
+        equal = found.get("equal")
+        told = str(found.get("method", "compared with the tuned model"))
+        return [told if equal is None else f"{told}: {'yes' if equal else 'no'}"]
+    bounds = found.get("bounds", {})
+    top1 = f"{found['top1_agreement']:.1%} of {found['positions']} positions"
+    same = "the same" if found.get("greedy_answer_equal") else "another, within the bounds"
+    lines = [
+        f"greedy answer to the probe: {same}",
+        f"mean KL divergence: {found['kl_nats']:.2g} nats (at most {bounds.get('kl_nats', 0):g})",
+        f"first choices equal: {top1} (at least {bounds.get('top1_agreement', 0):.0%})",
+    ]
+    if found.get("weights"):
+        lines.insert(0, f"weights: {found['weights']}")
+    return lines

@@ -241,8 +241,8 @@ class FineTuneJob(JobReading):
             folder: Where to write; absent or empty. It appears whole or not at all.
             format: ``adapter``, ``merged`` or ``gguf``.
             checkpoint: Id of a checkpoint to write instead of the final model.
-            weights: Number format of the weights, where the form has several; None = the one
-                nearest to how the model was trained.
+            weights: Number format of the weights: ``bf16`` or ``fp32`` for ``merged``; ``bf16``,
+                ``f16`` or ``q8_0`` for ``gguf``; None = the one nearest to how it was trained.
 
         Raises:
             JobError: The model is not ready yet.
@@ -250,7 +250,9 @@ class FineTuneJob(JobReading):
             UnsupportedFeatureError: The provider does not hand out its models.
             UnexpectedResponseError: What was written answers otherwise; nothing was kept.
         """
-        form = exporting.form_named(format)
+        # Resolved, so that what is told holds no "..".
+        target = Path(folder).expanduser().resolve()
+        form = exporting.check_wish(format, folder=target, weights=weights)
         if checkpoint is not None:
             model = exporting.checkpoint_model(self._session, self.ref, checkpoint)
         else:
@@ -259,7 +261,7 @@ class FineTuneJob(JobReading):
             self._session,
             self.ref,
             model,
-            folder=Path(folder).absolute(),
+            folder=target,
             form=form,
             weights=weights,
         )

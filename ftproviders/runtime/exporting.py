@@ -6,11 +6,12 @@ from pathlib import Path
 
 from ftproviders.errors import ConfigurationError
 from ftproviders.provider.folders import refuse_taken
+from ftproviders.provider.number_formats import refuse_weights
 from ftproviders.runtime.session import Session
 from ftproviders.schema.export import ExportedModel, ExportFormat
 from ftproviders.schema.job import JobRef, TunedModel
 
-__all__ = ["checkpoint_model", "export", "form_named"]
+__all__ = ["check_wish", "checkpoint_model", "export", "form_named"]
 
 
 def form_named(name: ExportFormat | str) -> ExportFormat:
@@ -27,6 +28,18 @@ def form_named(name: ExportFormat | str) -> ExportFormat:
             operation="export",
             hint=f"There are: {', '.join(form.value for form in ExportFormat)}.",
         ) from error
+
+
+def check_wish(form: ExportFormat | str, *, folder: Path, weights: str | None) -> ExportFormat:
+    """Refuse what no provider can do, before a job is looked for; returns the form.
+
+    Raises:
+        ConfigurationError: There is no such form or number format, or the folder is taken.
+    """
+    known = form_named(form)
+    refuse_weights(known, weights)
+    refuse_taken(folder)
+    return known
 
 
 def checkpoint_model(session: Session, ref: JobRef, checkpoint: str) -> TunedModel:

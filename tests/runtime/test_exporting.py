@@ -78,6 +78,11 @@ def test_an_empty_folder_is_taken_and_a_full_one_is_not(
     assert file.read_text() == "mine"
 
 
+def test_the_folder_is_told_without_detours(job: ft.FineTuneJob, tmp_path: Path) -> None:
+    found = job.export(tmp_path / "somewhere" / ".." / "out")
+    assert found.folder == tmp_path.resolve() / "out"
+
+
 def test_a_checkpoint_is_named_or_refused(job: ft.FineTuneJob, tmp_path: Path) -> None:
     first = job.checkpoints()[0]
     job.export(tmp_path / "one", checkpoint=first.id)
@@ -94,7 +99,9 @@ def test_a_checkpoint_is_named_or_refused(job: ft.FineTuneJob, tmp_path: Path) -
     [
         ({"format": "onnx"}, "no export format 'onnx'"),
         ({"format": "gguf"}, "has no weights"),
-        ({"weights": "q8_0"}, "has no weights"),
+        ({"weights": "q8_0"}, "cannot be chosen for adapter"),
+        ({"format": "merged", "weights": "q4_k_m"}, "merged is not written in 'q4_k_m'"),
+        ({"format": "merged", "weights": "bf16"}, "has no weights"),
     ],
 )
 def test_what_cannot_be_had_is_refused(

@@ -17,6 +17,7 @@ from ftproviders.errors import (
     UnexpectedResponseError,
 )
 from ftproviders.provider.folders import whole_folder
+from ftproviders.provider.number_formats import refuse_weights
 from ftproviders.schema.export import ExportedModel, ExportFormat
 from ftproviders.schema.job import TunedModel
 from ftproviders.worker import process
@@ -44,6 +45,7 @@ def export_model(
         ConfigurationError: The form cannot be had of it, and what is missing.
         UnexpectedResponseError: What was written answers otherwise; nothing was kept.
     """
+    refuse_weights(form, weights, provider="local")
     source = Path(model.name)
     if not source.is_dir():
         raise NotFoundError(
@@ -51,12 +53,6 @@ def export_model(
             provider="local",
             operation="export",
             hint="`ftproviders models --provider local` lists the models here.",
-        )
-    if weights is not None and form is not ExportFormat.GGUF:
-        raise _refused(
-            f"The number format of the weights cannot be chosen for {form.value}: they stay as "
-            "they were trained.",
-            "Leave --weights out, or export as gguf.",
         )
     with whole_folder(folder, provider="local") as draft:
         order = {
