@@ -21,7 +21,14 @@ from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 from ftproviders.worker.failures import WorkError, explain
-from ftproviders.worker.merge import CARD, MERGED_CARD, is_adapter, merge_adapter
+from ftproviders.worker.merge import (
+    CARD,
+    MERGED_CARD,
+    convert_weights,
+    is_adapter,
+    merge_adapter,
+)
+from ftproviders.worker.modelcard import base_of, name_base, write_readme
 from ftproviders.worker.rundir import now, read_json, write_json
 
 __all__ = ["export", "main"]
@@ -70,7 +77,7 @@ def export(order: Mapping[str, Any]) -> dict[str, Any]:
     if form == "adapter":
         verification = _copy_adapter(model, draft)
     elif form == "merged":
-        verification = _merged(model, draft, Path(order["cache"]))
+        verification = _merged(model, draft, Path(order["cache"]), weights=order["weights"])
     else:
         from ftproviders.worker.gguf_export import export_gguf
 
@@ -81,6 +88,8 @@ def export(order: Mapping[str, Any]) -> dict[str, Any]:
             cache=Path(order["cache"]),
             converter=order["converter"],
         )
+    if form != "gguf":
+        write_readme(draft, model=model, form=form)
     card = read_json(model / CARD)
     about = {"format": form, "exported_at": now(), "verification": verification}
     write_json(draft / CARD, {**card, "export": about})
@@ -104,7 +113,11 @@ def _copy_adapter(model: Path, draft: Path) -> dict[str, Any]:
             code="no_adapter",
             param="format",
         )
-    return _copy(model, draft)
+    found = _copy(model, draft)
+    config = read_json(model / "adapter_config.json")
+    named = read_json(model / CARD).get("base_model") or config.get("base_model_name_or_path")
+    name_base(draft, base_of(str(named or "")))
+    return found
 
 
 def _copy(source: Path, draft: Path) -> dict[str, Any]:
@@ -131,20 +144,26 @@ def _digest(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def _merged(model: Path, draft: Path, cache: Path) -> dict[str, Any]:
-    if not is_adapter(model):
+def _merged(model: Path, draft: Path, cache: Path, *, weights: str | None) -> dict[str, Any]:
+    if not is_adapter(model) and weights is None:
         return _copy(model, draft)
     from ftproviders.worker.export_check import Reference, verify
 
     reference = Reference.of(model, cache)
+    chosen = weights or reference.dtype
+    if not is_adapter(model):
+        if chosen == reference.dtype:
+            return {"weights": chosen, **_copy(model, draft)}
+        convert_weights(model, draft, weights=chosen)
+        return {"weights": chosen, **verify(reference, draft, weights=chosen)}
     # In a folder of its own: merging has a lock file beside what it makes.
     inside = draft / ".merging" / "model"
-    merge_adapter(model, inside, cache=cache, report=_tell)
+    merge_adapter(model, inside, cache=cache, report=_tell, weights=weights)
     for file in inside.iterdir():
         if file.name != MERGED_CARD:  # it holds paths of this machine
             file.rename(draft / file.name)
     shutil.rmtree(draft / ".merging")
-    return verify(reference, draft, weights=reference.dtype)
+    return {"weights": chosen, **verify(reference, draft, weights=chosen)}
 
 
 def _tell(text: str) -> None:

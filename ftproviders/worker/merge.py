@@ -17,7 +17,15 @@ from ftproviders.worker.failures import WorkError
 from ftproviders.worker.probe import PROBE_FILE, make_probe
 from ftproviders.worker.rundir import now, private_folder, read_json, write_json
 
-__all__ = ["CARD", "MERGED_CARD", "folder_digest", "is_adapter", "is_merged", "merge_adapter"]
+__all__ = [
+    "CARD",
+    "MERGED_CARD",
+    "convert_weights",
+    "folder_digest",
+    "is_adapter",
+    "is_merged",
+    "merge_adapter",
+]
 
 CARD = "ftproviders.json"
 """File beside an adapter that says how it was made."""
@@ -40,14 +48,20 @@ def folder_digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def is_merged(adapter: Path, target: Path) -> bool:
-    """Say whether `target` was made of `adapter` as it is now."""
+def is_merged(adapter: Path, target: Path, *, weights: str | None = None) -> bool:
+    """Say whether `target` was made of `adapter` as it is now, in this number format."""
     card = read_json(target / MERGED_CARD)
-    return bool(card) and card.get("adapter_sha256") == folder_digest(adapter)
+    same = bool(card) and card.get("weights") == weights
+    return same and card.get("adapter_sha256") == folder_digest(adapter)
 
 
 def merge_adapter(
-    adapter: Path, target: Path, *, cache: Path, report: Callable[[str], None] = print
+    adapter: Path,
+    target: Path,
+    *,
+    cache: Path,
+    report: Callable[[str], None] = print,
+    weights: str | None = None,
 ) -> Path:
     """Merge an adapter into its base model; a merge of the same adapter is used again.
 
@@ -58,6 +72,8 @@ def merge_adapter(
         target: Folder for safetensors weights, tokenizer and chat template.
         cache: Our cache folder, from which the base model comes.
         report: Gets a line for everything that takes a while.
+        weights: ``fp32`` adds base weights and update up without rounding the sum; ``bf16``
+            rounds it; None = as trained.
 
     Returns:
         `target`, or `adapter` when it is a whole model.
@@ -75,13 +91,13 @@ def merge_adapter(
         )
     private_folder(target.parent)
     with process.exclusive(target.with_name(f".{target.name}.lock")):
-        if is_merged(adapter, target):
+        if is_merged(adapter, target, weights=weights):
             report(f"The merged model in {target} is still good.")
             return target
         _check_free(target)
         draft = target.with_name(f".{target.name}.new-{secrets.token_hex(4)}")
         try:
-            _merge(adapter, draft, cache=cache, report=report)
+            _merge(adapter, draft, cache=cache, report=report, weights=weights)
             _put(draft, target)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
@@ -99,7 +115,14 @@ def _check_free(target: Path) -> None:
         )
 
 
-def _merge(adapter: Path, draft: Path, *, cache: Path, report: Callable[[str], None]) -> None:
+def _merge(
+    adapter: Path,
+    draft: Path,
+    *,
+    cache: Path,
+    report: Callable[[str], None],
+    weights: str | None,
+) -> None:
     from ftproviders.worker.loading import load_adapter
 
     # Before anything is read, so that an adapter that changes meanwhile is merged again.
@@ -107,7 +130,11 @@ def _merge(adapter: Path, draft: Path, *, cache: Path, report: Callable[[str], N
     report(f"Merging the adapter {adapter} into its base model.")
     tuned, tokenizer = load_adapter(adapter, cache)
     card = read_json(adapter / CARD)
+    if weights == "fp32":
+        tuned = tuned.float()
     model = tuned.merge_and_unload(safe_merge=True)
+    if weights == "bf16":
+        model = model.bfloat16()
     _end_as_taught(model, tokenizer)
     # The name of the base model is a path of this machine, and no longer where this comes from.
     model.config._name_or_path = ""
@@ -115,8 +142,34 @@ def _merge(adapter: Path, draft: Path, *, cache: Path, report: Callable[[str], N
     model.save_pretrained(draft, safe_serialization=True)
     tokenizer.save_pretrained(draft)
     write_json(draft / PROBE_FILE, read_json(adapter / PROBE_FILE) or make_probe(tokenizer))
-    facts = {"adapter_sha256": digest, "adapter": str(adapter), "merged_at": now()}
+    facts = {
+        "adapter_sha256": digest,
+        "adapter": str(adapter),
+        "merged_at": now(),
+        "weights": weights,
+    }
     write_json(draft / MERGED_CARD, {**card, **facts})
+
+
+def convert_weights(model: Path, target: Path, *, weights: str) -> None:
+    """Write a whole model once more in another number format.
+
+    Args:
+        model: Folder of the model.
+        target: Folder to write in.
+        weights: ``bf16`` or ``fp32``.
+    """
+    import torch
+
+    from ftproviders.worker.loading import load_model, load_tokenizer
+
+    dtype = torch.float32 if weights == "fp32" else torch.bfloat16
+    loaded = load_model(model, dtype=dtype, attention="sdpa")
+    loaded.config._name_or_path = ""
+    tokenizer = load_tokenizer(model)
+    loaded.save_pretrained(target, safe_serialization=True)
+    tokenizer.save_pretrained(target)
+    write_json(target / PROBE_FILE, read_json(model / PROBE_FILE) or make_probe(tokenizer))
 
 
 def _end_as_taught(model: Any, tokenizer: Any) -> None:

@@ -18,6 +18,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from ftproviders.adapters.local.adapter import LocalTrainingAdapter
 from ftproviders.errors import ConfigurationError, NotFoundError, UnexpectedResponseError
+from ftproviders.provider.number_formats import WEIGHTS_OF
 from ftproviders.schema.export import ExportFormat
 from ftproviders.schema.job import ModelSource, TunedModel
 from ftproviders.worker import gguf_export
@@ -188,10 +189,19 @@ def test_a_template_of_another_model_is_refused(bench: Bench, tmp_path: Path) ->
         export(order(run.directory.adapter, bench.folder / "draft", "gguf"))
 
 
+@pytest.mark.parametrize(
+    ("dtype", "weights", "advice"),
+    [
+        ("fp32", None, "please report it"),
+        ("bf16", None, "--weights fp32"),
+        ("bf16", "fp32", "please report it"),
+    ],
+)
 def test_a_model_that_answers_otherwise_is_an_error_and_leaves_nothing(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, dtype: str, weights: str | None, advice: str
 ) -> None:
-    run = bench.train(**KNOBS)
+    """What is advised exists: a finer format where there is one."""
+    run = bench.train(dtype=dtype, **KNOBS)
     from ftproviders.worker import export as program
 
     honest = program.merge_adapter
@@ -205,9 +215,10 @@ def test_a_model_that_answers_otherwise_is_an_error_and_leaves_nothing(
 
     monkeypatch.setattr(program, "merge_adapter", spoilt)
     with pytest.raises(WorkError, match="does not answer like the tuned one") as caught:
-        export(order(run.directory.adapter, bench.folder / "draft"))
+        export(order(run.directory.adapter, bench.folder / "draft", weights=weights))
     assert caught.value.code == "export_differs"
     assert "Nothing was kept" in caught.value.message
+    assert advice in caught.value.message
 
 
 def test_another_template_in_the_export_is_an_error(
@@ -270,8 +281,12 @@ def test_what_cannot_be_is_said(bench: Bench, tmp_path: Path) -> None:
     gone = tuned(run).model_copy(update={"name": str(tmp_path / "gone")})
     with pytest.raises(NotFoundError, match="not on this machine any more"):
         written(bench, gone, "adapter")
-    with pytest.raises(ConfigurationError, match="cannot be chosen for merged"):
+    with pytest.raises(ConfigurationError, match="merged is not written in 'q8_0'") as caught:
         written(bench, tuned(run), "merged", "q8_0")
+    assert "bf16, fp32" in caught.value.hint
+    with pytest.raises(ConfigurationError, match="cannot be chosen for adapter"):
+        written(bench, tuned(run), "adapter", "bf16")
+    assert WEIGHTS_OF[ExportFormat.GGUF] == gguf_export.WEIGHTS
     with pytest.raises(WorkError, match="not written in 'q2_k'"):
         export(order(run.directory.adapter, tmp_path / "draft", "gguf", weights="q2_k"))
     empty = tmp_path / "empty"
