@@ -11,7 +11,7 @@ import importlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import ValidationError
 
@@ -29,6 +29,7 @@ from ftproviders.provider import (
     TrainingAdapter,
     missing_modules,
 )
+from ftproviders.schema.hyperparameters import Hyperparameters
 from ftproviders.schema.methods import MethodMeasurements
 
 __all__ = [
@@ -190,15 +191,41 @@ def options(found: ProviderInfo, given: Mapping[str, Any]) -> ProviderOptions:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        known = list(found.options_type.model_fields)
         problem = f"is not accepted: {first['msg']}"
+        hint = _nearest_value(found, where, given)
         if first["type"] == "extra_forbidden":
             problem = "does not exist"
+            hint = _nearest_option(found, where)
         raise ConfigurationError(
             f"Option {where} of provider {found.name} {problem}.",
             provider=found.name,
-            hint=f"{_nearest(where, known)}Options of {found.name}: {', '.join(known) or 'none'}.",
+            hint=hint + f"`ftproviders providers {found.name}` shows all, and what they take.",
         ) from error
+
+
+def _nearest_option(found: ProviderInfo, name: str) -> str:
+    """Guess at a name that does not exist: an option, or a hyperparameter."""
+    knobs = [knob.name for knob in found.hyperparameters]
+    if name in Hyperparameters.model_fields:
+        return f"{name} is a hyperparameter: state it under `hyperparameters`. "
+    kind = found.options_type
+    return _nearest(name, [*kind.model_fields, *knobs, *sorted(kind.also_known)], cutoff=0.6)
+
+
+def _nearest_value(found: ProviderInfo, where: str, given: Mapping[str, Any]) -> str:
+    """Guess at a value of an option that takes certain words; the words stand in the message."""
+    name, _, _ = where.partition(".")
+    field = found.options_type.model_fields.get(name)
+    words = [word for word in _words(field.annotation) if word] if field else []
+    return _nearest(str(given.get(name)), words)
+
+
+def _words(annotation: Any) -> list[str]:
+    """Return the texts that a type takes as literals."""
+    inside = get_args(annotation)
+    if get_origin(annotation) is Literal:
+        return [value for value in inside if isinstance(value, str)]
+    return [word for member in inside for word in _words(member)]
 
 
 def _entry_points() -> Sequence[EntryPoint]:
@@ -230,8 +257,8 @@ def _unknown(name: str) -> UnknownProviderError:
     )
 
 
-def _nearest(name: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+def _nearest(name: str, known: Sequence[str], *, cutoff: float = 0.4) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=cutoff)
     return f"Did you mean {near[0]!r}? " if near else ""
 
 

@@ -209,5 +209,6 @@ def _issues(error: BaseException) -> list[str]:
     bad = [issue for issue in found.issues if issue.severity == "error"]
     lines = [issue_line(found.file, issue) for issue in bad[:_ISSUES_SHOWN]]
     if len(bad) > _ISSUES_SHOWN:
-        lines.append(f"... and {len(bad) - _ISSUES_SHOWN} more: ftproviders validate {found.file}")
+        # The hint has the command that shows them all, with provider and method.
+        lines.append(f"... and {len(bad) - _ISSUES_SHOWN} more.")
     return lines

@@ -153,7 +153,8 @@ _OptionPairs: TypeAlias = Annotated[
     typer.Option(
         "-o",
         metavar="KEY=VALUE",
-        help="What the provider alone has (repeatable); `ftproviders providers NAME` lists it.",
+        help="A hyperparameter, or an option that the provider alone has (repeatable); "
+        "`ftproviders providers NAME` lists both.",
     ),
 ]
 _MaxCost: TypeAlias = Annotated[

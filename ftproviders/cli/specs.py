@@ -124,6 +124,8 @@ def make_spec(client: FineTuneClient, flags: SpecFlags) -> JobSpec:
     values |= {_NAMES.get(n, n): str(v) if isinstance(v, Path) else v for n, v in stated.items()}
     if isinstance(values.get("method"), str) and "method" in stated:
         values["method"] = parse_method(values["method"])
+    if flags.options:
+        tuning |= _knobs_of(flags.options, tuning)
     if tuning and isinstance(values.get("hyperparameters") or {}, Mapping):
         values["hyperparameters"] = {**(values.get("hyperparameters") or {}), **tuning}
     values["provider"] = values.get("provider") or client.config.provider
@@ -146,23 +148,58 @@ def _require(values: Mapping[str, Any]) -> None:
             raise ConfigurationError(f"No {what} is named.", operation="plan", hint=hint)
 
 
+def _knobs_of(pairs: Sequence[str], tuning: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the hyperparameters among ``-o key=value`` pairs; they have no other flag, or one.
+
+    Raises:
+        ConfigurationError: One is stated twice on the command line, with two values.
+    """
+    from ftproviders.schema.hyperparameters import Hyperparameters
+
+    fields = Hyperparameters.model_fields
+    found: dict[str, Any] = {}
+    for name, text in map(_split, pairs):
+        if text is None or name not in fields:
+            continue
+        value = _typed(fields[name].rebuild_annotation(), text)
+        for before in (found, tuning):
+            if name in before and before[name] != value:
+                raise ConfigurationError(
+                    f"{name} is stated twice: {before[name]} and {value}.",
+                    operation="plan",
+                    hint="State it once.",
+                )
+        found[name] = value
+    return found
+
+
+def _split(pair: str) -> tuple[str, str | None]:
+    """Return name and text of ``key=value``; None as text when it is not written so."""
+    key, equals, text = pair.partition("=")
+    key = key.strip().replace("-", "_")
+    return key, text if equals and key else None
+
+
 def _with_options(
     client: FineTuneClient, values: Mapping[str, Any], pairs: Sequence[str]
 ) -> dict[str, Any]:
-    """Add ``-o key=value`` pairs to the options of the job's provider."""
+    """Add ``-o key=value`` pairs that are no hyperparameters to the options of the provider."""
+    from ftproviders.schema.hyperparameters import Hyperparameters
+
     provider = str(values["provider"]).replace("_", "-")
     fields = client.provider(provider).options_type.model_fields
     given: dict[str, Any] = {}
     for pair in pairs:
-        key, equals, text = pair.partition("=")
-        key = key.strip().replace("-", "_")
-        if not equals or not key:
+        key, text = _split(pair)
+        if text is None:
             # What is no known name is not repeated: it may be a value.
-            shown = f" {key}" if key in fields else ""
+            shown = f" {key}" if key in fields or key in Hyperparameters.model_fields else ""
             raise ConfigurationError(
-                f"-o{shown}: write -o key=value.",
-                hint=f"Options of {provider}: {', '.join(fields) or 'none'}.",
+                f"-o{shown}: write an option as -o key=value.",
+                hint=f"`ftproviders providers {provider}` lists what there is.",
             )
+        if key in Hyperparameters.model_fields:
+            continue
         given[key] = _typed(fields[key].rebuild_annotation() if key in fields else str, text)
     before = values.get("options") or {}
     if not isinstance(before, Mapping):
@@ -201,6 +238,10 @@ def _not_accepted(
 ) -> ConfigurationError:
     names = [str(part) for part in place]
     last = names[1] if names[:1] == ["hyperparameters"] and len(names) > 1 else (names or [""])[0]
+    if last in {_split(pair)[0] for pair in flags.options}:
+        return ConfigurationError(
+            f"-o {last}: {message}.", operation="plan", hint="Correct that value."
+        )
     flag = _FLAGS.get(last, last)
     if flag in flags.stated or content is None:
         return ConfigurationError(

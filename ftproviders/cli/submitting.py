@@ -155,18 +155,35 @@ def plan_lines(made: JobPlan) -> list[str]:
     ]
     if made.validation is not None and made.validation_report is not None:
         lines.append(f"validation  {_data(made.validation, made.validation_report)}")
-    trained = "unknown" if made.trained_tokens is None else f"about {made.trained_tokens:,}"
-    lines.append(f"trains on   {trained} tokens")
+    lines.append(f"trains on   {_trained(made)} tokens")
     lines.append(f"takes       {'unknown' if length is None else 'about ' + duration(length)}")
-    lines += [f"setting     {name} = {value}" for name, value in made.resolved.items()]
+    lines += [f"setting     {name} = {_value(value)}" for name, value in made.resolved.items()]
     options = made.spec.options.get(made.provider, {})
-    lines += [f"option      {name} = {value}" for name, value in options.items()]
+    lines += [f"option      {name} = {_value(value)}" for name, value in options.items()]
     lines += [f"sent as     {m.name} -> {m.sent_as}" for m in made.mapped]
-    lines += [f"ignored     {i.name} = {i.value}: {i.reason}" for i in made.ignored]
+    lines += [f"ignored     {i.name} = {_value(i.value)}: {i.reason}" for i in made.ignored]
     lines += [f"warning     {warning}" for warning in made.warnings]
     lines += [f"note        {note}" for note in made.notes]
     lines += [f"cost        {_cost(made.cost)}", f"submission  {made.submission_id}"]
     return lines
+
+
+def _trained(made: JobPlan) -> str:
+    if made.trained_tokens is None:
+        return "unknown"
+    number = f"{made.trained_tokens:,}"
+    if any(made.resolved.get(name) for name in _ENDS_EARLIER):
+        return f"at most {number}" if made.report.tokens.exact else f"at most about {number}"
+    return number if made.report.tokens.exact else f"about {number}"
+
+
+_ENDS_EARLIER = ("max_steps", "early_stopping_patience")
+"""Settings with which fewer tokens than rows x epochs may be trained on."""
+
+
+def _value(value: object) -> object:
+    """Write a value as it is written on the command line and in a job file."""
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def _data(data: Dataset, report: ValidationReport) -> str:

@@ -13,6 +13,7 @@ from ftproviders.planning import PlanInput, base_model_for, make_plan
 from ftproviders.provider import DataProfile, ProviderInfo, ProviderOptions
 from ftproviders.runtime.session import Session
 from ftproviders.schema.dataset import Dataset, ValidationReport
+from ftproviders.schema.hyperparameters import method_flag
 from ftproviders.schema.job import JobSpec
 from ftproviders.schema.plan import JobPlan
 
@@ -131,6 +132,6 @@ def _read(
             provider=name,
             operation="validate",
             hint=f"{first.fix.rstrip('.')}. For everything that was found, run: "
-            f"ftproviders validate {file} --provider {name}",
+            f"ftproviders validate {file} --provider {name}{method_flag(spec.method)}",
         )
     return dataset, report

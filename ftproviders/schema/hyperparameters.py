@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from ftproviders.schema.value import Value
 
-__all__ = ["Auto", "Hyperparameters", "Method"]
+__all__ = ["Auto", "Hyperparameters", "Method", "method_flag"]
 
 Auto = Literal["auto"]
 
@@ -34,6 +34,11 @@ class Method(StrEnum):
     def _missing_(cls, value: object) -> Method | None:
         aliases = {"sft": cls.SUPERVISED, "rft": cls.REINFORCEMENT}
         return aliases.get(str(value).lower())
+
+
+def method_flag(method: Method) -> str:
+    """Return what a command needs beside its file for `method`; nothing for the default."""
+    return "" if method is Method.SUPERVISED else f" --method {method.value}"
 
 
 class Hyperparameters(Value):

@@ -174,7 +174,7 @@ def test_exit_5_when_the_wait_is_over_or_the_job_is_paused(
         (["submit", "job.yaml", "--timeout", "5"], "--wait"),
         (["submit", "job.yaml", "-o", "priority"], "key=value"),
         (["submit", "job.yaml", "-o", "priority=urgent"], "priority"),
-        (["submit", "job.yaml", "-o", "colour=red"], "priority, walk"),
+        (["submit", "job.yaml", "-o", "colour=red"], "providers memory"),
         (["submit", "train.jsonl"], "--training-file"),
         (["submit", "nope.yaml"], "nope.yaml"),
         (["submit", "."], "directory"),

@@ -294,7 +294,7 @@ def test_providers_lists_all_and_tells_about_one(run: Run) -> None:
     (described_local,) = run("providers", "local", "--json").json["providers"]
     assert {
         method for knob in described_local["hyperparameters"] for method in knob["methods"]
-    } == {"supervised"}
+    } == {"supervised", "dpo"}
     settings = {setting["name"]: setting for setting in described["settings"]}
     assert settings["api_key"]["env"] == ["FTPROVIDERS_MEMORY_API_KEY"]
 

@@ -48,7 +48,7 @@ def test_several_processes_are_ddp_and_share_the_batch() -> None:
     chosen = settings({"batch_size": 24, "gradient_accumulation_steps": 3}, processes=4)
     assert chosen["parallel"] == "ddp"
     lines = list(about_parallel(chosen))
-    assert "Processes: 4 (4 on each of 1 machines), ddp over gloo." in lines
+    assert "Processes: 4 (on this machine), ddp over gloo." in lines
     assert "Batch: 24 rows in one optimizer step = 4 processes x 3 passes x 2 rows." in lines
 
 

@@ -104,5 +104,7 @@ def test_both_answers_of_the_first_pair_are_shown(tmp_path: Path, base: Path) ->
     made = plan(tmp_path, base, PAIRS, method="dpo")
     better, worse = (note for note in made.notes if note.startswith("First row, "))
     answer = next(iter(ANSWERS.values()))
-    assert "preferred" in better and f"⟦{answer}" in better
-    assert "rejected" in worse and "⟦no no" in worse
+    assert "preferred answer" in better
+    assert f"⟦{answer}" in better
+    assert "rejected answer" in worse
+    assert "⟦no no" in worse

@@ -344,7 +344,7 @@ class LocalTrainingAdapter(TrainingAdapter):
             provider="local",
             description="SmolLM2-135M-Instruct, from a Python package; any folder or Hub name "
             "works too",
-            methods=(Method.SUPERVISED,),
+            methods=(Method.SUPERVISED, Method.DPO),
             details={"converted": alias_folder(self.settings.cache).is_dir()},
         )
         snapshots = [self.runs.snapshot(run) for _, run in sorted(self.runs.all(), reverse=True)]

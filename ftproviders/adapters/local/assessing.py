@@ -7,7 +7,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ftproviders.adapters.local.inputs import about_dtype, about_model, base_model, template
+from ftproviders.adapters.local.inputs import (
+    about_dtype,
+    about_model,
+    base_model,
+    known_dtype,
+    template,
+)
 from ftproviders.adapters.local.parallel import about_parallel, missing_means
 from ftproviders.adapters.local.rendering import rendered_row
 from ftproviders.adapters.local.settings import Chosen, resolve, warnings
@@ -55,7 +61,7 @@ def complete(answer: Assessment, chosen: Chosen, cache: Path) -> Assessment:
     )
     for problem in _missing(settings, chosen.spec.method):
         raise problem
-    optional = {name: value for name, value in settings.items() if value is not None}
+    optional = dict(_shown(settings))
     ignored = (*answer.ignored, *chosen.guided.ignored, *_without_lora(settings, answer))
     return answer.model_copy(
         update={
@@ -81,6 +87,16 @@ def used_packages(chosen: Chosen, info: ProviderInfo) -> list[str]:
     if chosen.spec.method is Method.DPO:
         names += ["trl", "datasets"]
     return names
+
+
+def _shown(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the settings that say something for this job."""
+    for name, value in settings.items():
+        if value is None or value == "":
+            continue
+        if name.startswith("bnb_4bit_") and settings["tuning"] != "qlora":
+            continue
+        yield name, known_dtype(value) if name == "dtype" else value
 
 
 def _notes(settings: Mapping[str, Any]) -> Iterator[str]:

@@ -54,6 +54,11 @@ _SWITCHES: Mapping[str, tuple[str, str]] = {
 }
 """Name -> option and its value when it is on."""
 
+_WORDS = {"true": True, "1": True, "yes": True, "on": True} | {
+    "false": False, "0": False, "no": False, "off": False, "none": False,
+}  # fmt: skip
+"""How switches may be written: as options of type bool."""
+
 _ONLY: Mapping[str, tuple[tuple[str, ...], str]] = {
     "task_type": (("causal_lm",), "Only causal language models are tuned here."),
     "padding_side": (("right",), "Rows are padded on the right; leave it out."),
@@ -179,14 +184,21 @@ def _option(found: Guided, name: str, value: JsonValue) -> None:
         plain = "" if name == "report_to" and value in ("none", None, []) else value
         plain = short_dtype(value) if name == "torch_dtype" else plain
         _take(found, found.options, _OPTIONS[name], name, plain)
-    elif str(value).lower() == "true":
-        option, chosen = _SWITCHES[name]
-        if name == "load_in_4bit" and found.options.get(option) == chosen:
-            return
-        _take(found, found.options, option, name, chosen)
     else:
+        _switch(found, name, value)
+
+
+def _switch(found: Guided, name: str, value: JsonValue) -> None:
+    on = _WORDS.get(str(value).lower())
+    if on is None:
+        raise _refusal(name, value, "Give true or false.")
+    option, chosen = _SWITCHES[name]
+    if not on and name != "bf16":
         nothing = "nothing: it is so anyway"
         found.mapped.append(MappedSetting(name=name, value=value, sent_as=nothing))
+    elif found.options.get(option) != chosen or name != "load_in_4bit":
+        # Without bf16 the guides' programs compute in fp32.
+        _take(found, found.options, option, name, chosen if on else "fp32")
 
 
 def short_dtype(value: object) -> str:
@@ -210,7 +222,8 @@ def _batch(found: Guided, value: JsonValue, knobs: Mapping[str, Any]) -> None:
     )
     count = _whole(_BATCH, value) * _whole("gradient_accumulation_steps", pieces)
     found.knobs["batch_size"] = count
-    how = f"hyperparameter batch_size = {count}, {pieces} micro-batches of {value}"
+    several = "micro-batch" if _whole(_BATCH, pieces) == 1 else "micro-batches"
+    how = f"hyperparameter batch_size = {count}, {pieces} {several} of {value}"
     found.mapped.append(MappedSetting(name=_BATCH, value=value, sent_as=how))
 
 

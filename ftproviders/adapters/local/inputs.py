@@ -15,7 +15,15 @@ from ftproviders.schema.value import JsonValue
 from ftproviders.worker import hardware
 from ftproviders.worker.basemodel import ALIAS, BaseModel, alias_folder, locate
 
-__all__ = ["about_dtype", "about_model", "base_model", "further_identity", "installed", "template"]
+__all__ = [
+    "about_dtype",
+    "about_model",
+    "base_model",
+    "further_identity",
+    "installed",
+    "known_dtype",
+    "template",
+]
 
 
 def base_model(spec: JobSpec) -> BaseModel:
@@ -39,6 +47,13 @@ def about_model(model: BaseModel, cache: Path) -> str:
     if alias_folder(cache).is_dir():
         return f"Base model: {ALIAS}, already converted."
     return f"Base model: {ALIAS}, which is downloaded (93 MB) and converted once, at the start."
+
+
+def known_dtype(wanted: str) -> str:
+    """Return the data type that ``auto`` stands for; ``auto`` where only the device knows it."""
+    if wanted != "auto" or hardware.has_nvidia_device():
+        return wanted
+    return "bf16" if hardware.cpu_has_bf16() else "fp32"
 
 
 def about_dtype(wanted: str, *, whole: bool = False) -> str:

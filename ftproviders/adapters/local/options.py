@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -55,6 +55,8 @@ class LocalOptions(ParallelOptions):
     The names of the usual guides for transformers, TRL and PEFT are taken beside these
     (`guide_names`), and are kept in `guide`.
     """
+
+    also_known: ClassVar[frozenset[str]] = GUIDE_NAMES
 
     tuning: Tuning = "lora"
     """What is trained: a LoRA adapter, one of its kinds, or the whole model (``full``)."""

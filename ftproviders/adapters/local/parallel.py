@@ -123,6 +123,11 @@ def _refused(message: str, hint: str) -> ConfigurationError:
     return ConfigurationError(message, provider="local", operation="plan", hint=hint)
 
 
+def _places(processes: int, nodes: int) -> str:
+    """Say on which machines the processes are."""
+    return "on this machine" if nodes == 1 else f"{processes} on each of {nodes} machines"
+
+
 def about_parallel(settings: Mapping[str, Any]) -> Iterator[str]:
     """Yield lines for a plan: who trains, what each takes, what is typed where.
 
@@ -137,12 +142,11 @@ def about_parallel(settings: Mapping[str, Any]) -> Iterator[str]:
     each = settings["batch_size"] // (count * pieces)
     backend = "nccl" if hardware.has_nvidia_device() else "gloo"
     yield (
-        f"Processes: {count} ({processes} on each of {nodes} machines), {settings['parallel']} "
-        f"over {backend}."
+        f"Processes: {count} ({_places(processes, nodes)}), {settings['parallel']} over {backend}."
     )
     yield (
         f"Batch: {settings['batch_size']} rows in one optimizer step = {count} processes x "
-        f"{pieces} passes x {each} rows."
+        f"{pieces} {'pass' if pieces == 1 else 'passes'} x {each} {'row' if each == 1 else 'rows'}."
     )
     if nodes == 1:
         return

@@ -90,6 +90,13 @@ def _graded(row: dict[str, Any], messages: list[Any]) -> Iterator[Finding]:
         )
 
 
+_PAIRS = frozenset({Shape.PREFERENCE.value, Shape.CHOSEN_REJECTED.value})
+_PAIR_FIX = (
+    "To learn from preferences, use --method dpo (in Python method='dpo'); to learn the preferred "
+    "answers alone: ftproviders data convert FILE --to messages --out NEW_FILE."
+)
+
+
 def _messages_finding(row: dict[str, Any]) -> Finding:
     """Say what a row without a conversation looks like instead."""
     if "messages" in row:
@@ -106,7 +113,9 @@ def _messages_finding(row: dict[str, Any]) -> Finding:
                 rule="row.messages",
                 shape=own if own in COMPLETIONS else "",
                 message=f"the row has no `messages`; it looks like {shape}",
-                fix="Turn it into messages: a user message with the question, an assistant "
+                fix=_PAIR_FIX
+                if own in _PAIRS
+                else "Turn it into messages: a user message with the question, an assistant "
                 "message with the answer.",
             )
     near = difflib.get_close_matches("messages", [key for key in row if len(key) < 64], n=1)

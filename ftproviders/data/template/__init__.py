@@ -1,8 +1,8 @@
 """The base model's own tokenizer and chat template, without torch: what training will see.
 
 ``folder`` finds a model that is on this machine, ``chat`` renders and tokenizes, ``check`` looks
-at rows, ``pairs`` takes preference rows apart. Needs ``tokenizers`` and ``jinja2``, which are imported at the first use; templates are
-programs of the model's maker and run in jinja's sandbox.
+at rows, ``pairs`` takes preference rows apart. Needs ``tokenizers`` and ``jinja2``, which are
+imported at the first use; templates are programs of the model's maker and run in jinja's sandbox.
 
 Names are loaded on first use: a worker needs ``messages`` and a text, and starts sooner with them
 alone.

@@ -130,6 +130,6 @@ def test_host_is_asked_of_a_provider_that_only_trains(install: Install, config: 
 def test_options_are_checked_and_the_known_ones_listed() -> None:
     info = registry.info("memory")
     assert registry.options(info, {"priority": "high"}).model_dump()["priority"] == "high"
-    with pytest.raises(ConfigurationError, match="Options of memory: priority") as caught:
+    with pytest.raises(ConfigurationError, match="ftproviders providers memory") as caught:
         registry.options(info, {"prioritee": "high"})
     assert "prioritee" in caught.value.message
