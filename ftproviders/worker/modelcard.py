@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from ftproviders import __version__
 from ftproviders.worker.basemodel import ALIAS
 from ftproviders.worker.rundir import RunDirectory, read_json, write_json
 
@@ -20,11 +20,6 @@ ALIAS_HUB_NAME = "HuggingFaceTB/SmolLM2-135M-Instruct"
 """Where the model behind the alias `smollm2-135m` is on the Hugging Face Hub."""
 _LEFT_OUT = frozenset({"checkpoints", "logging_steps", "trackers", "rendezvous", "merge"})
 """Settings that say how the job was run, not how the model was made."""
-
-_MADE = (
-    f"Made with ftproviders {__version__}; `ftproviders.json` says how these files were checked "
-    "against the tuned model.\n"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,10 +90,21 @@ def write_readme(folder: Path, *, model: Path, form: str) -> None:
         _data(job),
         _loading(base, adapter=adapter),
         "## Licence\n\nAs the base model's, and as the training data allow.\n",
-        _MADE,
+        _made(),
     ]
     text = "\n".join(part for part in parts if part)
     (folder / "README.md").write_text(text, encoding="utf-8")
+
+
+def _made() -> str:
+    try:
+        ours = version("ftproviders")
+    except PackageNotFoundError:  # run from its sources
+        ours = "from its sources"
+    return (
+        f"Made with ftproviders {ours}; `ftproviders.json` says how these files were checked "
+        "against the tuned model.\n"
+    )
 
 
 def _job(model: Path, submission_id: str) -> dict[str, Any]:

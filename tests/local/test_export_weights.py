@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ import torch
 from peft import AutoPeftModelForCausalLM
 from safetensors.torch import load_file
 
-from ftproviders import __version__
 from ftproviders.worker.export import export
 from ftproviders.worker.export_check import bounds_for
 from ftproviders.worker.loading import load_adapter
@@ -22,6 +22,13 @@ from tests.local.test_export import KNOBS, order
 
 def kinds(folder: Path) -> set[torch.dtype]:
     return {tensor.dtype for tensor in load_file(folder / "model.safetensors").values()}
+
+
+def installed() -> str:
+    try:
+        return version("ftproviders")
+    except PackageNotFoundError:
+        return "from its sources"
 
 
 def rename_base(adapter: Path, name: str) -> None:
@@ -92,7 +99,7 @@ def test_the_card_says_how_the_model_was_made(bench: Bench, form: str) -> None:
     for line in ("| method | supervised |", "| learning_rate | 0.01 |", "| lora_r | 8 |"):
         assert line in card
     assert "As the base model's" in card
-    assert f"ftproviders {__version__}" in card
+    assert f"Made with ftproviders {installed()};" in card
     assert ("PeftModel.from_pretrained" in card) is (form == "adapter")
     assert "More Information Needed" not in card
     for place in (bench.folder, bench.base, Path.home()):
