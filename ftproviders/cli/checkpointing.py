@@ -25,7 +25,8 @@ def checkpoints(session: Session, ref: Ref) -> int:
         session.out.document("checkpoints", body)
         return 0
     if not found:
-        session.out.note("No checkpoints yet.")
+        ended = job.refresh().status.terminal
+        session.out.note("The job kept no checkpoints." if ended else "No checkpoints yet.")
         return 0
     names = list(dict.fromkeys(name for one in found for name in one.metrics))
     rows = [

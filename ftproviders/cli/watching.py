@@ -132,7 +132,7 @@ class Progress:
             return None
         since, start = self._first
         done = self._step - start
-        if done <= 0 or snapshot.status.terminal:
+        if done <= 0 or snapshot.status.value != "running":
             return None
         return (time.monotonic() - since) / done * (snapshot.total_steps - self._step)
 

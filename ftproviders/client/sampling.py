@@ -30,7 +30,7 @@ def read_questions(file: Path, *, most: int) -> tuple[list[Question], bool]:
     """Read the first rows of a chat file as questions.
 
     The last message of a row is its own answer when the assistant says it. Preference rows are
-    read, too: what is preferred is the answer.
+    read, too: what is preferred is the answer. So are rows of a text under ``prompt``.
 
     Args:
         file: Chat JSONL.
@@ -71,6 +71,8 @@ def _rows(file: Path, lines: Any) -> Iterator[Question]:
 
 
 def _question(row: Any) -> Question:
+    if isinstance(row.get("prompt"), str) and "messages" not in row:
+        return _prompt(row)
     source = row.get("input", row)
     messages = [ChatMessage.model_validate(message) for message in source["messages"]]
     if "preferred_output" in row:
@@ -81,6 +83,14 @@ def _question(row: Any) -> Question:
     if not messages:
         raise ValueError("no message is left to ask")
     return Question(messages=tuple(messages), expected=expected)
+
+
+def _prompt(row: Any) -> Question:
+    """Read a row that asks in one text; the answer, where there is one, is a text too."""
+    answers = (row.get(name) for name in ("completion", "chosen"))
+    expected = next((answer for answer in answers if isinstance(answer, str)), None)
+    asked = ChatMessage(role=Role.USER, content=row["prompt"])
+    return Question(messages=(asked,), expected=expected)
 
 
 def _said(message: ChatMessage) -> str:

@@ -96,8 +96,9 @@ def finished_well(snapshot: JobSnapshot) -> JobSnapshot:
             operation="wait",
             hint="To run it once more, submit with --again.",
         )
+    raw = "" if snapshot.raw_status in ("", "paused") else f" ({snapshot.raw_status})"
     raise JobPausedError(
-        f"{snapshot.ref} is paused ({snapshot.raw_status}){reason}",
+        f"{snapshot.ref} is paused{raw}{reason}",
         snapshot=snapshot,
         operation="wait",
         hint=how_to_go_on(snapshot),

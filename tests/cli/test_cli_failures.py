@@ -155,6 +155,7 @@ def test_exit_5_when_the_wait_is_over_or_the_job_is_paused(
     paused = run("submit", "job.yaml", "--suffix", "b", "-o", "walk=paused", "--wait", "--json")
     assert paused.code == 5
     assert paused.json["type"] == "JobPausedError"
+    assert " is paused." in paused.json["message"]  # the provider's own word says no more
 
 
 @pytest.mark.parametrize(

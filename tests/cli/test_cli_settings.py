@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ftproviders.cli.watching import Progress
+from ftproviders.client import FineTuneJob
+from ftproviders.schema.job import JobRef, JobSnapshot, JobStatus
 from tests.cli.program import Run
 
 FLAGS = ("--provider", "memory", "--model", "memory-small", "--training-file", "train.jsonl")
@@ -114,3 +117,33 @@ def test_pairs_are_never_said_to_have_no_tokens(run: Run, folder: Path) -> None:
 def test_models_of_local_name_every_method(run: Run) -> None:
     (first, *_) = run("models", "--provider", "local", "--json").json["models"]
     assert first["methods"] == ["supervised", "dpo"]
+
+
+def test_no_checkpoints_after_the_end_are_not_yet_to_come(
+    run: Run, finished: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FineTuneJob, "checkpoints", lambda _: ())
+    assert "kept no checkpoints" in run("checkpoints", finished).err
+
+
+@pytest.mark.parametrize(("status", "told"), [("running", True), ("paused", False)])
+def test_only_a_running_job_has_time_left(status: str, told: bool) -> None:
+    class Shown:
+        live_possible = True
+        text = ""
+
+        def live(self, text: str) -> None:
+            self.text = text
+
+    shown = Shown()
+    progress = Progress(shown)  # type: ignore[arg-type] # what is used of an Output
+    for step, state in ((1, "running"), (5, status)):
+        seen = JobSnapshot(
+            ref=JobRef(provider="memory", id="a"),
+            status=JobStatus(state),
+            raw_status=state,
+            step=step,
+            total_steps=10,
+        )
+        progress.update(seen, [])
+    assert (" left" in shown.text) is told

@@ -12,7 +12,7 @@ from typing import Any
 from ftproviders.data.conversion.columnar import object_rows, parquet_rows
 from ftproviders.data.conversion.incoming import RowProblem, read_row
 from ftproviders.data.conversion.mapping import RowMapping
-from ftproviders.data.conversion.outgoing import default_target, write_row
+from ftproviders.data.conversion.outgoing import NO_REJECTED, default_target, write_row
 from ftproviders.data.conversion.reading import SourceRow, read_lines, read_table, read_values
 from ftproviders.data.conversion.texts import PREFIX_BYTES, Source, open_source
 from ftproviders.data.conversion.writing import Writer, check_suffix, open_writer
@@ -208,13 +208,20 @@ class _Run:
     def _refuse(self, line: int, problem: RowProblem) -> None:
         if not self.skip_bad:
             raise DatasetError(
-                f"{self.name}, line {line}: {problem}.",
-                hint="Correct the row, or leave such rows out with --skip-bad. Nothing was "
-                "written.",
+                f"{self.name}, line {line}: {problem}.", hint=self._way_out(problem)
             ) from problem
         self.bad_rows += 1
         if len(self.bad) < _BAD_ROWS_SHOWN:
             self.bad.append(BadRow(line=line, message=str(problem)))
+
+    def _way_out(self, problem: RowProblem) -> str:
+        if str(problem) == NO_REJECTED and not self.written:
+            return (
+                "A worse answer cannot be made up here: add one to each row, for instance in "
+                "columns `chosen` and `rejected`. With one answer a row, train supervised "
+                "(--to messages). Nothing was written."
+            )
+        return "Correct the row, or leave such rows out with --skip-bad. Nothing was written."
 
     def _first_reason(self) -> str:
         return f"Line {self.bad[0].line}: {self.bad[0].message}." if self.bad else "It has no rows."

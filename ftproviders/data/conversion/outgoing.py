@@ -8,7 +8,9 @@ from typing import Any
 from ftproviders.data.conversion.incoming import Chat, RowProblem
 from ftproviders.data.shapes import Shape
 
-__all__ = ["default_target", "write_row"]
+__all__ = ["NO_REJECTED", "default_target", "write_row"]
+
+NO_REJECTED = "the row has no rejected answer, so it is no preference"
 
 _NAMES = {"user": "human", "assistant": "gpt", "system": "system", "developer": "system"}
 
@@ -32,7 +34,7 @@ def write_row(chat: Chat, target: Shape, columns: Mapping[str, str]) -> dict[str
     is_preference = "input" in chat and "preferred_output" in chat
     if target in {Shape.PREFERENCE, Shape.CHOSEN_REJECTED}:
         if not is_preference:
-            raise RowProblem("the row has no rejected answer, so it is no preference")
+            raise RowProblem(NO_REJECTED)
         return chat if target is Shape.PREFERENCE else _chosen_rejected(chat)
     if is_preference:
         chat = {**chat["input"], "messages": chat["input"]["messages"] + chat["preferred_output"]}

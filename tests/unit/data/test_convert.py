@@ -490,3 +490,12 @@ def test_memory_does_not_grow_with_the_source(tmp_path: Path, form: str) -> None
     peak(10)
     small, large = peak(3_000), peak(9_000)
     assert large < small * 1.3
+
+
+def test_rows_without_a_rejected_answer_are_not_told_to_be_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text(GOOD + "\n", encoding="utf-8")
+    with pytest.raises(DatasetError, match="no rejected answer") as caught:
+        convert(file, tmp_path / "out.jsonl", target=Shape.PREFERENCE)
+    assert "--skip-bad" not in caught.value.hint
+    assert "supervised" in caught.value.hint

@@ -70,7 +70,7 @@ BAD = (
     '{"messages": []}',
     '{"messages": [{"role": "nobody"}]}',
     '{"messages": 3}',
-    '{"prompt": "Why?"}',
+    '{"question": "Why?"}',
     '{"messages": ["Why?"]}',
 )
 
@@ -87,3 +87,13 @@ def test_a_row_that_is_no_question_is_named_by_its_line(tmp_path: Path, row: str
 def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="cannot be read"):
         read_questions(tmp_path / "none.jsonl", most=1)
+
+
+def test_a_prompt_is_a_question(tmp_path: Path) -> None:
+    file = write(tmp_path, {"prompt": "Why?", "x": 1}, {"prompt": "Why?", "completion": "So"})
+
+    (bare, answered), _ = read_questions(file, most=5)
+
+    assert bare.messages == answered.messages
+    assert (bare.messages[0].role.value, bare.messages[0].content) == ("user", "Why?")
+    assert (bare.expected, answered.expected) == (None, "So")
