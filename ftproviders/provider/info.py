@@ -167,6 +167,8 @@ class ProviderInfo:
     """Install line; default ``pip install 'ftproviders[<extra>]'``."""
     modules: tuple[str, ...] = ()
     """Top-level modules that must be importable."""
+    optional_modules: Mapping[str, str] = field(default_factory=_nothing)
+    """Extra that brings a part not everybody needs -> a module by which it is recognised."""
     settings_type: type[ProviderSettings] = ProviderSettings
     options_type: type[ProviderOptions] = ProviderOptions
     methods: frozenset[Method] = frozenset({Method.SUPERVISED})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 from ftproviders import registry
 from ftproviders.errors import FineTuneError
@@ -34,6 +35,26 @@ def doctor(session: Session) -> Iterator[CheckResult]:
     yield _disk(session)
     for name in registry.names():
         yield _provider(session, name)
+        yield from _optional(name)
+
+
+def _optional(name: str) -> Iterator[CheckResult]:
+    """Yield one result for all optional parts of a provider; a part that is missing is no fault."""
+    try:
+        parts = registry.info(name).optional_modules
+    except FineTuneError:
+        return  # said already
+    missing = [part for part, module in parts.items() if find_spec(module) is None]
+    if parts:
+        have = ", ".join(part for part in parts if part not in missing) or "none"
+        yield CheckResult(
+            name=f"optional for {name}",
+            ok=True,
+            detail=f"installed: {have}" + (f"; not: {', '.join(missing)}" if missing else ""),
+            hint=f"For what you need of it: pip install 'ftproviders[{','.join(missing)}]'"
+            if missing
+            else "",
+        )
 
 
 def _journal(session: Session) -> CheckResult:

@@ -9,6 +9,7 @@ import pytest
 
 from ftproviders.cli.watching import Progress
 from ftproviders.client import FineTuneJob
+from ftproviders.runtime import doctor
 from ftproviders.schema.job import JobRef, JobSnapshot, JobStatus
 from tests.cli.program import Run
 
@@ -147,3 +148,15 @@ def test_only_a_running_job_has_time_left(status: str, told: bool) -> None:
         )
         progress.update(seen, [])
     assert (" left" in shown.text) is told
+
+
+def test_doctor_names_the_optional_parts_that_are_missing(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = {"bitsandbytes", "plotext"}
+    monkeypatch.setattr(doctor, "find_spec", lambda name: name if name in here else None)
+    checks = {check["name"]: check for check in run("doctor", "--json").json["checks"]}
+    found = checks["optional for local"]
+    assert found["ok"]
+    assert found["detail"].startswith("installed: quantized, plot; not: serving")
+    assert "'ftproviders[serving,distributed,trackers]'" in found["hint"]

@@ -53,6 +53,13 @@ PROVIDER = ProviderInfo(
     install="pip install 'ftproviders[local]'  (first take the CPU build of torch where there is "
     "no NVIDIA GPU: docs/providers/local.md)",
     modules=("torch", "transformers", "peft", "accelerate", "safetensors", "gguf"),
+    optional_modules={
+        "quantized": "bitsandbytes",
+        "serving": "fastapi",
+        "distributed": "deepspeed",
+        "trackers": "tensorboard",
+        "plot": "plotext",
+    },
     settings_type=LocalSettings,
     options_type=LocalOptions,
     methods=frozenset({Method.SUPERVISED, Method.DPO}),
