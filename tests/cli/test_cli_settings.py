@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from pathlib import Path
 
@@ -15,6 +16,12 @@ from tests.cli.program import Run
 
 FLAGS = ("--provider", "memory", "--model", "memory-small", "--training-file", "train.jsonl")
 LOCAL = ("--provider", "local", "--model", "smollm2-135m", "--training-file", "train.jsonl")
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plan for local as if its packages were here; nothing of them is imported."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda *_: object())
 
 
 def pairs(folder: Path, count: int = 8) -> Path:
@@ -60,12 +67,14 @@ def test_a_bad_value_of_a_hyperparameter_names_how_it_was_written(run: Run) -> N
     assert "-o max_length_tokens: " in result.err
 
 
+@pytest.mark.usefixtures("installed")
 def test_every_hyperparameter_of_local_has_a_spelling(run: Run) -> None:
     made = run("plan", *LOCAL, "-o", "max_length_tokens=64", "-o", "warmup_ratio=0.1", "--json")
     assert made.json["resolved"]["max_length_tokens"] == 64
     assert made.json["resolved"]["warmup_ratio"] == 0.1
 
 
+@pytest.mark.usefixtures("installed")
 @pytest.mark.parametrize(
     ("pair", "wanted", "unwanted"),
     [
@@ -85,6 +94,7 @@ def test_typos_get_a_guess_and_no_long_list(
     assert len(result.err) < 400
 
 
+@pytest.mark.usefixtures("installed")
 def test_a_plan_shows_what_says_something(run: Run) -> None:
     shown = run("plan", *LOCAL).out
     assert "bnb_4bit" not in shown
@@ -95,11 +105,13 @@ def test_a_plan_shows_what_says_something(run: Run) -> None:
     assert "bnb_4bit_quant_type = nf4" in four_bit
 
 
+@pytest.mark.usefixtures("installed")
 def test_a_plan_says_about_only_where_it_does_not_know(run: Run) -> None:
     assert "trains on   about " in run("plan", *FLAGS).out
     assert "trains on   at most " in run("plan", *LOCAL, "-o", "max_steps=1").out
 
 
+@pytest.mark.usefixtures("installed")
 def test_the_next_step_after_a_bad_file_names_the_method(run: Run, folder: Path) -> None:
     result = run("plan", *LOCAL, "--method", "dpo")
     assert "ftproviders validate train.jsonl --provider local --method dpo" in result.err
