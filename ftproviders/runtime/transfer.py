@@ -86,9 +86,11 @@ def _known(session: Session, adapter: TrainingAdapter, file: PreparedFile) -> Fi
     """Ask the provider for these bytes; the journal alone could name a file that was deleted."""
     if not session.has(adapter, Feature.FIND_FILE):
         return None
-    return session.call(
+    found = session.call(
         adapter, "find_file", lambda: adapter.find_file(file.sha256, size_bytes=file.bytes)
     )
+    # The same bytes may have been sent for another purpose before.
+    return None if found is None else found.model_copy(update={"purpose": file.purpose})
 
 
 def _changed(path: str) -> DatasetError:

@@ -270,9 +270,10 @@ def _fail(run: Run, failure: WorkError) -> None:
     directory = run.directory
     message = failure.message
     step = directory.checkpoint_step()
-    # What can be put right is not the end of a training that has something to go on from.
-    paused = failure.code in _CAN_BE_PUT_RIGHT and step is not None
-    if paused and failure.code == "disk_full":
+    # What can be put right is not the end of a training that has something to go on from, or that
+    # somebody meant to go on.
+    paused = failure.code in _CAN_BE_PUT_RIGHT and (step is not None or run.attempt > 1)
+    if paused and failure.code == "disk_full" and step is not None:
         message += f" Then resume: the checkpoint of step {step} is whole."
     if failure.code == "crashed":
         message += f". The whole story is in {directory.log}."

@@ -184,7 +184,9 @@ class ChatTrainer(KeepsCheckpoints, Trainer):  # type: ignore[misc]  # transform
         size = self._train_batch_size
         lengths = [len(row.input_ids) for row in self.rows]
         together = size * world_size()
-        order = LengthBuckets(lengths, batch_size=together, seed=self.args.seed)
+        # Buckets are those of a whole optimizer step, so that splitting it changes no result.
+        step = together * self.args.gradient_accumulation_steps
+        order = LengthBuckets(lengths, batch_size=step, seed=self.args.seed)
         data: Any = self.rows
         if world_size() > 1:
             # Not prepared by accelerate, which fills the last batch up by repeating rows.

@@ -41,6 +41,7 @@ COMMANDS = {
     "deployments": ["deployments"],
     "chat": ["chat", "memory:job-0001", "Hello?"],
     "export": ["export", "memory:job-0001", "--to", "out"],
+    "report": ["report", "memory:job-0001", "--output", "report.html"],
     "providers": ["providers"],
     "models": ["models", "--provider", "memory"],
     "methods": ["methods"],

@@ -91,10 +91,11 @@ def test_validation_by_steps_sees_the_last_model_too(bench: Bench) -> None:
 
 
 def test_the_best_model_is_kept(bench: Bench) -> None:
-    # What is validated on is taught first and then overwritten by rows that say otherwise.
+    # The same question with another answer: the better that is known, the less likely is this.
     bench.validation = [chat("My kettle leaks", "[BROKEN] repair booked")]
+    bench.rows = [chat("My kettle leaks", "no repair at all")]
     options = {"keep_best": True, "eval_strategy": "steps", "eval_steps": 1}
-    run = bench.train(n_epochs=8, batch_size=4, learning_rate=0.2, options=options)
+    run = bench.train(n_epochs=16, learning_rate=1e-2, lr_scheduler="constant", options=options)
     seen = losses(run, "validation_loss")
     assert min(seen) < seen[-1]
     card = read_json(run.directory.adapter / "ftproviders.json")

@@ -108,6 +108,15 @@ def test_split_batches_give_the_same_losses(bench: Bench) -> None:
     assert losses(split) == pytest.approx(losses(whole), rel=1e-4)
 
 
+def test_splitting_a_step_leaves_it_the_same_rows(bench: Bench) -> None:
+    bench.rows = [chat("q" * (1 + 7 * i % 23), "a" * (1 + 5 * i % 17)) for i in range(21)]
+    whole = bench.train("ft1", n_epochs=2, batch_size=8)
+    for pieces in (2, 4):
+        split = bench.train(f"ft{pieces}", n_epochs=2, batch_size=8,
+                            gradient_accumulation_steps=pieces)  # fmt: skip
+        assert losses(split) == pytest.approx(losses(whole), rel=1e-4)
+
+
 def test_zero_epochs_leave_an_untrained_adapter(bench: Bench) -> None:
     run = bench.train(n_epochs=0)
     assert run.directory.status()["trained_tokens"] == 0

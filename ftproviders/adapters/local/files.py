@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
@@ -14,6 +15,10 @@ from ftproviders.schema.job import FileRef
 from ftproviders.worker.rundir import private_folder
 
 __all__ = ["FileStore"]
+
+_NO_LINKS = (errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS)
+"""What a file system without hard links, or another one, answers. Never that the target is there:
+writing into it would write into every file that it is linked to."""
 
 _CHUNK_BYTES = 1 << 20
 
@@ -82,9 +87,9 @@ class FileStore:
         try:
             try:
                 os.link(source, target)
-            except FileNotFoundError:
-                raise
-            except OSError:  # a file system without hard links
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
                 shutil.copyfile(source, target)
                 target.chmod(0o600)
         except FileNotFoundError as error:

@@ -194,6 +194,9 @@ def warnings(settings: Mapping[str, Any], chosen: Chosen) -> Iterator[str]:
         unused = sorted(name for name in stated if name.startswith("bnb_4bit_"))
         if unused:
             yield f"{', '.join(unused)} have an effect with tuning=qlora only."
+    for strategy, steps in (("save_strategy", "save_steps"), ("eval_strategy", "eval_steps")):
+        if steps in stated and settings[strategy] != "steps":
+            yield f"{steps} has no effect with {strategy}={settings[strategy]}; state steps there."
     if settings["tuning"] == "full" and "target_modules" in stated:
         yield "target_modules has no effect: tuning=full trains every weight."
     if settings["early_stopping_threshold"] and settings["early_stopping_patience"] is None:

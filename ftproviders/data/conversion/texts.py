@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import bz2
 import codecs
+import errno
 import gzip
 import io
 import lzma
@@ -126,7 +127,9 @@ class Source:
             with self._unpack() as file:
                 yield file
         except (*_DAMAGED, OSError) as error:
-            if not self.packed or (isinstance(error, OSError) and error.errno is not None):
+            # An archive's table may send the reader to before the file's beginning: EINVAL.
+            fault = error.errno if isinstance(error, OSError) else None
+            if not self.packed or fault not in (None, errno.EINVAL):
                 raise  # the disk's fault, not the file's
             raise DatasetError(
                 f"{self.name} is damaged: the {self.packed} data cannot be unpacked.",

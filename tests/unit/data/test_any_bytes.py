@@ -12,7 +12,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ftproviders.data.conversion import RowMapping, convert
@@ -96,7 +96,18 @@ def test_convert(
     assert (folder / name).read_bytes() == content
 
 
+# An archive whose table of contents begins before the file does.
+ODD_ZIP = (
+    b"PK\x03\x04\x14\x00\x00\x00\x08\x00T v]y\x86H\xdc5\x00\x00\x00B\x00\x00\x00\x04\x00\x00\x00"
+     b"rows" + b"\x03\x00" * 24
+    + b"PK\x01\x02\x14\x03\x14\x00\x00\x00\x08\x00T v]y\x86H\xdc5\x00\x00\x00B\x00\x00\x00\x04\x00"
+    + b"\x00" * 10 + b"\x80\x01\x00\x00\x00\x00rows"
+    + b"PK\x05\x06\x00\x00\x00\x00\x01\x00\x01\x002\x00\x00\x00W\x01\x00\x00\x00\x00"
+)  # fmt: skip
+
+
 @settings(deadline=None, max_examples=200)
+@example(content=ODD_ZIP)
 @given(content=files())
 def test_repair_and_split(folder: Path, content: bytes) -> None:
     source, out = folder / "b.jsonl", folder / "fixed.jsonl"
