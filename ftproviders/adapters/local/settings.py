@@ -154,8 +154,6 @@ def _problems(settings: Mapping[str, Any], spec: JobSpec) -> Iterator[tuple[str,
             yield "DPO compares answers only.", "Leave assistant_only_loss out."
     if settings["parallel"] != "none" and spec.method is Method.DPO:
         yield "Preferences are tuned in one process only.", "Leave processes and nodes out."
-        if not settings["assistant_only_loss"]:
-            yield "DPO compares answers only.", "Leave assistant_only_loss out."
 
 
 def _tuning_problems(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
