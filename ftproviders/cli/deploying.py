@@ -13,7 +13,7 @@ from ftproviders.cli.failures import Interrupted, WaitLeftError
 from ftproviders.cli.flags import DeploymentName, Ref, Ttl
 from ftproviders.cli.session import Session, verb
 from ftproviders.cli.streams import ReaderGoneError
-from ftproviders.errors import ConfigurationError
+from ftproviders.errors import ConfigurationError, FineTuneError, NotFoundError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ftproviders.runtime.deploy import Proposal
     from ftproviders.schema.deployment import DeploymentSnapshot
 
-__all__ = ["deploy", "expiry", "extend", "owner", "undeploy"]
+__all__ = ["deploy", "expiry", "extend", "owner", "standing", "undeploy"]
 
 _SAME_AGAIN = (
     "Run the same command again: it finds the deployment if there is one. `ftproviders "
@@ -133,8 +133,7 @@ def _reused(seen: DeploymentSnapshot, *, ttl: str | None) -> str:
 
 
 def _progress(seen: DeploymentSnapshot) -> str:
-    raw = "" if seen.raw_status == seen.status.value else f" ({seen.raw_status})"
-    return f"{seen.ref}  {seen.status.value}{raw}"
+    return f"{seen.ref}  {standing(seen)}"
 
 
 @contextmanager
@@ -189,10 +188,9 @@ def _show(session: Session, made: Deployment) -> None:
     if session.out.json_mode:
         session.out.document("deployment", _shape(made))
         return
-    raw = "" if seen.raw_status in ("", seen.status.value) else f" ({seen.raw_status})"
     lines = [
         ("ref", str(seen.ref)),
-        ("status", seen.status.value + raw),
+        ("status", standing(seen)),
         ("url", seen.url or ""),
         ("model name", seen.model_name or ""),
         ("key file", seen.key_file or ""),
@@ -214,6 +212,12 @@ def _shape(made: Deployment) -> dict[str, Any]:
     return shapes.deployment(made.snapshot, account=made.account, reused=not made.created)
 
 
+def standing(seen: DeploymentSnapshot) -> str:
+    """Say how a deployment stands, with the host's own word where that is another."""
+    raw = "" if seen.raw_status in ("", seen.status.value) else f" ({seen.raw_status})"
+    return seen.status.value + raw
+
+
 def expiry(seen: DeploymentSnapshot) -> str:
     """Say when a deployment's time ends."""
     if seen.lease is None or seen.lease.expires_at is None:
@@ -233,7 +237,36 @@ def _when(moment: datetime) -> str:
 @verb
 def undeploy(session: Session, ref: DeploymentName) -> int:
     """Delete a deployment that ftproviders made. On a paid host this is agreed to first."""
-    found = session.client.deployment(ref)
+    with _told_if_job(session, ref):
+        found = session.client.deployment(ref)
+        gone = _undeployed(session, found)
+    if session.out.json_mode:
+        body = shapes.deployment(gone, account=found.account) | {
+            "status": "deleting",
+            "deleted": True,
+        }
+        session.out.document("deployment", body)
+    else:
+        session.out.line(f"undeployed {gone.ref}")
+    return 0
+
+
+@contextmanager
+def _told_if_job(session: Session, ref: str) -> Iterator[None]:
+    """Say of what is no deployment that it is a job, when it is one."""
+    try:
+        yield
+    except (NotFoundError, ConfigurationError) as error:
+        try:
+            job = session.client.job(ref)
+            job.refresh()
+        except FineTuneError:
+            raise error from None
+        error.hint = f"{job.ref} is a job. `ftproviders deployments` lists deployments."
+        raise
+
+
+def _undeployed(session: Session, found: Deployment) -> DeploymentSnapshot:
     if found.needs_consent():
         from ftproviders.cli.consent import ask
 
@@ -245,16 +278,7 @@ def undeploy(session: Session, ref: DeploymentName) -> int:
             verb="undeploy",
             provider=seen.ref.provider,
         )
-    gone = found.undeploy()
-    if session.out.json_mode:
-        body = shapes.deployment(gone, account=found.account) | {
-            "status": "deleting",
-            "deleted": True,
-        }
-        session.out.document("deployment", body)
-    else:
-        session.out.line(f"undeployed {gone.ref}")
-    return 0
+    return found.undeploy()
 
 
 @verb

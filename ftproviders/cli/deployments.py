@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ftproviders.cli import shapes
-from ftproviders.cli.deploying import expiry, owner
+from ftproviders.cli.deploying import expiry, owner, standing
 from ftproviders.cli.session import Session, verb
 from ftproviders.errors import ConfigurationError, FineTuneError
 
@@ -98,14 +98,14 @@ def _table(
         session.out.note("Nothing is deployed. Next: ftproviders deploy REF")
         return
     rows = [
-        (str(seen.ref), seen.status.value, seen.model.name, expiry(seen), owner(seen))
+        (str(seen.ref), standing(seen), seen.model.name, expiry(seen), owner(seen), seen.url or "")
         for seen in found
     ]
     rows += [
-        (row["ref"], "unknown: run the same deploy again", row["model"], "", "")
+        (row["ref"], "unknown: run the same deploy again", row["model"], "", "", "")
         for row in unsettled
     ]
-    session.out.table(("ref", "status", "model", "expires", "owner"), rows)
+    session.out.table(("ref", "status", "model", "expires", "owner", "url"), rows)
 
 
 def _reaped(session: Session, *, all_owners: bool) -> ReapReport:

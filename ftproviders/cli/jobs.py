@@ -12,7 +12,7 @@ import typer
 from ftproviders.cli import shapes
 from ftproviders.cli.flags import Ref
 from ftproviders.cli.session import Session, verb
-from ftproviders.errors import ConfigurationError, FineTuneError, JobError
+from ftproviders.errors import ConfigurationError, FineTuneError, JobError, NotFoundError
 
 if TYPE_CHECKING:
     from ftproviders.client import FineTuneJob
@@ -120,8 +120,13 @@ def _remote(session: Session) -> list[dict[str, object]]:
 @verb
 def status(session: Session, ref: Ref) -> int:
     """Ask how a job stands, now."""
-    job = session.client.job(ref)
-    job.refresh()
+    try:
+        job = session.client.job(ref)
+        job.refresh()
+    except (NotFoundError, ConfigurationError) as error:
+        if session.client.names_deployment(ref):
+            error.hint = f"{ref} is a deployment. How it stands: ftproviders deployments"
+        raise
     show(session, job)
     return 0
 

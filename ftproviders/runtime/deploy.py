@@ -23,7 +23,7 @@ from ftproviders.errors import (
 )
 from ftproviders.provider import HostingAdapter
 from ftproviders.runtime import leases
-from ftproviders.runtime.deployments import failed, host_time, look_up
+from ftproviders.runtime.deployments import delete, failed, host_time, look_up
 from ftproviders.runtime.hosts import choose_host
 from ftproviders.runtime.lock import submission_lock
 from ftproviders.runtime.session import Session, passing
@@ -141,18 +141,33 @@ class _Run:
         return f"deploy-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
 
     def present(self) -> DeploymentSnapshot | None:
-        """Return our deployment of the name, or None when there is nothing of that name.
+        """Return our deployment of the name, or None when the name is free.
+
+        One of ours of which the end of its lease has left nothing but a log holds no name.
 
         Raises:
             ConflictError: What has the name is not ours or serves something else.
         """
         seen = look_up(self.session, self.host, self.by_name)
-        return None if seen is None else self._claimed(seen)
+        return None if seen is None or self._expired(seen) else self._claimed(seen)
+
+    def _expired(self, seen: DeploymentSnapshot) -> bool:
+        over = seen.status is DeploymentStatus.FAILED and seen.raw_status == "expired"
+        return over and leases.is_ours(seen, me=self.me)
+
+    def _present_or_cleared(self) -> DeploymentSnapshot | None:
+        """Like `present`, and remove what an ended lease of ours has left under the name."""
+        seen = look_up(self.session, self.host, self.by_name)
+        if seen is None or not self._expired(seen):
+            return None if seen is None else self._claimed(seen)
+        self.on_progress(f"the lease of {seen.ref} has ended; replacing it")
+        delete(self.session, self.host, seen)
+        return None
 
     def go(self) -> Deployed:
         """Do it, under the lock."""
         row = self._row()
-        seen = self.present()
+        seen = self._present_or_cleared()
         if seen is None and row is not None and row.maybe_sent:
             seen = self._settle(row)
         if seen is not None:

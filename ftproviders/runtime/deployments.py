@@ -104,10 +104,17 @@ def names_deployment(session: Session, text: str) -> bool:
     try:
         session.retrieve(job)
     except NotFoundError:
-        return look_up(session, session.hosting(ref.provider), ref) is not None
+        return _there(session, ref)
     except FineTuneError:
         return False  # whoever takes it for a job meets the same error and says so
     return False
+
+
+def _there(session: Session, ref: DeploymentRef) -> bool:
+    try:
+        return look_up(session, session.hosting(ref.provider), ref) is not None
+    except ConfigurationError:
+        return False  # no deployment can have that name
 
 
 def _named_in_journal(session: Session, text: str) -> bool:

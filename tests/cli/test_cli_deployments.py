@@ -104,9 +104,29 @@ def test_deployments_lists_what_is_there_whoever_made_it(run: Run, finished: str
     assert [one["ref"] for one in listed["deployments"]] == ["memory:theirs", "memory:mine"]
     assert listed["deployments"][0]["owner"] is None
     rows = run("deployments").out.splitlines()
-    assert rows[0].split() == ["ref", "status", "model", "expires", "owner"]
+    assert rows[0].split() == ["ref", "status", "model", "expires", "owner", "url"]
     assert "never" in rows[1]
     assert "@" in rows[2]
+
+
+def test_list_shows_the_hosts_word_and_where_it_answers(run: Run, finished: str) -> None:
+    made = run("deploy", finished, "--name", "mine", "--wait", "--json").json
+    assert run("deployments").out.splitlines()[1].endswith(made["url"])
+    server().set_deployment_walk("mine", "broken")
+    assert "(broken)" in run("deployments").out
+
+
+def test_verbs_of_jobs_and_deployments_tell_one_from_the_other(run: Run, finished: str) -> None:
+    run("deploy", finished, "--name", "mine")
+    for ref in ("memory:mine", "mine"):
+        asked = run("status", ref)
+        assert asked.code != 0
+        assert f"{ref} is a deployment" in asked.err
+    for ref in (finished, finished.partition(":")[2]):
+        refused = run("undeploy", ref)
+        assert refused.code != 0
+        assert f"{finished} is a job" in refused.err
+    assert "memory:mine" in run("deployments").out
 
 
 def test_undeploy_deletes_ours_and_leaves_others(run: Run, finished: str) -> None:

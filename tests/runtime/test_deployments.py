@@ -31,7 +31,7 @@ from ftproviders.runtime import hosts
 from ftproviders.runtime.deploy import Proposal
 from ftproviders.schema.deployment import DeploymentRef, DeploymentState, DeploymentStatus
 from ftproviders.schema.job import ModelSource, TunedModel
-from ftproviders.testing.memory import PROVIDER
+from ftproviders.testing.memory import PROVIDER, wire
 from ftproviders.testing.memory.faults import InjectedCrash
 from tests.runtime.conftest import SETTLE_SECONDS, World
 from tests.runtime.deploying import OTHER, finished, names, plant
@@ -205,6 +205,31 @@ def test_failed_one_of_ours_says_what_to_do(world: World) -> None:
 
     made.undeploy()
     assert job.deploy(name="bot").created
+
+
+def test_ended_lease_of_ours_frees_the_name_and_that_of_others_does_not(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As a host says it that ends leases itself.
+    monkeypatch.setitem(wire.DEPLOYMENT_STATUS, "expired", DeploymentStatus.FAILED)
+    job = finished(world.client(), world)
+    point = job.checkpoints()[0]
+    job.deploy(name="bot", ttl="1h")
+    world.server.set_deployment_walk("bot", "expired")
+    said: list[str] = []
+
+    again = job.deploy(name="bot", ttl="2h", checkpoint=point.id, on_progress=said.append)
+
+    assert again.created
+    assert again.refresh().model.name == point.model.name
+    assert "lease of memory:bot has ended" in said[0]
+    assert (world.sent("deploy"), world.sent("undeploy")) == (2, 1)
+
+    plant(world, "theirs", model=job.model.name)
+    world.server.set_deployment_walk("theirs", "expired")
+    with pytest.raises(ConflictError, match=f"belongs to {OTHER}"):
+        job.deploy(name="theirs")
+    assert world.sent("undeploy") == 1
 
 
 def test_deleted_elsewhere_is_made_again(world: World) -> None:
