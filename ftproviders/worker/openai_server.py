@@ -7,12 +7,16 @@ they enter the model.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import torch
-from fastapi import HTTPException
+from fastapi import HTTPException, Request
+from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
+from jinja2 import TemplateError
+from transformers import StoppingCriteria, StoppingCriteriaList
 from transformers.cli.serving.chat_completion import ChatCompletionHandler
 from transformers.cli.serving.completion import CompletionHandler
 from transformers.cli.serving.model_manager import ModelManager
@@ -24,6 +28,8 @@ from typing_extensions import override
 
 from ftproviders.worker.deploydir import DeploymentDirectory
 from ftproviders.worker.loading import default_template, quiet
+from ftproviders.worker.orders import error_body
+from ftproviders.worker.reading import GONE, Reader
 
 __all__ = ["build"]
 
@@ -65,7 +71,9 @@ def build(directory: DeploymentDirectory, model: dict[str, Any], *, name: str) -
         generation_state=state,
     )
     _list_only(app, name)
-    return app
+    app.add_exception_handler(HTTPException, _told)
+    app.add_exception_handler(TemplateError, _told)
+    return Reader(app, model=name)
 
 
 class Witness:
@@ -120,6 +128,16 @@ def _list_only(app: Any, name: str) -> None:
         return {"object": "list", "data": [listed]}
 
     routes.append(APIRoute("/v1/models", models, methods=["GET"]))
+
+
+async def _told(_request: Request, error: Exception) -> JSONResponse:
+    """Answer in OpenAI's shape. A template that refuses a conversation is the client's affair."""
+    if isinstance(error, HTTPException):
+        status, message, headers = error.status_code, str(error.detail), error.headers
+    else:
+        status, headers = 400, None
+        message = f"The model's chat template refuses this conversation: {error}"
+    return JSONResponse(error_body(message, status=status), status_code=status, headers=headers)
 
 
 class _Models(ModelManager):  # type: ignore[misc]  # transformers ships no types
@@ -179,8 +197,54 @@ class _Generation(GenerateManager):  # type: ignore[misc]  # transformers ships 
     async def generate_non_streaming(
         self, model: Any, processor: Any, inputs: Any, gen_config: Any, request_id: str
     ) -> Any:
+        _fit(model, inputs, gen_config)
+        inputs = {**inputs, "stopping_criteria": StoppingCriteriaList([_NobodyWaits(GONE.get())])}
         if request_id == self.nonce:
-            inputs = {**inputs, _PROBE: True}
+            inputs[_PROBE] = True
         return await super().generate_non_streaming(
             model, processor, inputs, gen_config, request_id
         )
+
+    @override
+    def generate_streaming(
+        self, model: Any, processor: Any, inputs: Any, gen_config: Any, **more: Any
+    ) -> Any:
+        _fit(model, inputs, gen_config)
+        return super().generate_streaming(model, processor, inputs, gen_config, **more)
+
+
+class _NobodyWaits(StoppingCriteria):  # type: ignore[misc]  # transformers ships no types
+    """Ends a generation whose client has closed the connection.
+
+    Args:
+        gone: Set when it has; None = it cannot be known.
+    """
+
+    def __init__(self, gone: threading.Event | None) -> None:
+        self.gone = gone
+
+    @override
+    def __call__(self, input_ids: Any, scores: Any, **_: Any) -> Any:
+        over = self.gone is not None and self.gone.is_set()
+        return torch.full((input_ids.shape[0],), over, dtype=torch.bool, device=input_ids.device)
+
+
+def _fit(model: Any, inputs: Any, settings: Any) -> None:
+    """Bound an answer by what the model's context leaves after the question."""
+    context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    if context is None:
+        return
+    asked = int(inputs["input_ids"].shape[-1])
+    if asked >= context:
+        raise HTTPException(
+            status_code=400,
+            detail=f"The question has {asked} tokens and the model's context {context}: there is "
+            "no room for an answer.",
+        )
+    vocabulary = int(model.config.get_text_config().vocab_size)
+    if any(token >= vocabulary for (token,) in settings.sequence_bias or ()):
+        raise HTTPException(
+            status_code=400, detail=f"logit_bias names a token beyond the last, {vocabulary - 1}."
+        )
+    settings.sequence_bias = settings.sequence_bias or None
+    settings.max_new_tokens = min(settings.max_new_tokens, context - asked)

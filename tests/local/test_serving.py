@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.client
 import json
@@ -13,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -166,11 +168,11 @@ def test_other_programs_talk_to_a_deployed_model(clean: Site) -> None:
     assert [model.id for model in client.models.list()] == ["clients"]
     hot = {
         client.chat.completions.create(
-            model="clients", messages=question, temperature=5.0, max_tokens=12
+            model="clients", messages=question, temperature=2.0, max_tokens=24
         )
         .choices[0]
         .message.content
-        for _ in range(4)
+        for _ in range(8)
     }
     assert len(hot) > 1, "a temperature that is asked for counts"
     with pytest.raises(openai.NotFoundError):
@@ -191,6 +193,80 @@ def test_other_programs_talk_to_a_deployed_model(clean: Site) -> None:
     warm = clean.host.chat(clean.host.endpoint(clean.model()), ASKED)
     clean.host.close()
     assert (warm.text, warm.prompt_tokens) == (ours.text, ours.prompt_tokens)
+
+
+def test_bad_requests_and_clients_that_leave_do_no_harm(clean: Site) -> None:
+    ref = clean.deploy("patient")
+    found = clean.ready(ref)
+    token = clean.directory(ref).token()
+    client = openai.OpenAI(base_url=found.url, api_key=token, max_retries=0, timeout=60)
+    question: Any = [{"role": "user", "content": QUESTION}]
+    with pytest.raises(openai.NotFoundError) as unknown:
+        client.chat.completions.create(model="/etc", messages=question)
+    assert unknown.value.code == "model_not_found"
+    for change in ({"n": 2}, {"temperature": -1}, {"messages": []}, {"logprobs": True}):
+        order: dict[str, Any] = {"model": "patient", "messages": question, **change}
+        with pytest.raises(openai.BadRequestError) as bad:
+            client.chat.completions.create(**order)
+        assert bad.value.param == next(iter(change))
+    with pytest.raises(openai.BadRequestError, match="context"):
+        client.completions.create(model="patient", prompt="kettle " * 5000)
+    said = client.responses.create(model="patient", input=QUESTION)
+    assert said.output_text == ANSWER
+
+    # The end of an answer made unlikely, so that it goes on to the end of the context.
+    endless = {"logit_bias": {str(n): -100.0 for n in _ends(clean)}}
+    usual = client.chat.completions.create(
+        model="patient", messages=question, max_tokens=10**6, extra_body=endless
+    )
+    assert usual.usage
+    assert (usual.usage.total_tokens, usual.choices[0].finish_reason) == (256, "length")
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+def test_answer_that_nobody_waits_for_is_not_written_to_its_end(
+    site: Site, base: Path, tmp_path: Path, leaves: bool
+) -> None:
+    from ftproviders.worker.openai_server import build
+
+    served = {"folder": str(base), "attention": "sdpa", "nonce": "n"}
+    app = build(DeploymentDirectory(tmp_path), served, name="m")
+    order = {
+        "messages": [{"role": "user", "content": QUESTION}],
+        "max_tokens": 100,
+        "logit_bias": {str(number): -100.0 for number in _ends(site)},
+    }
+    incoming = [{"type": "http.request", "body": json.dumps(order).encode()}]
+    sent: list[Any] = []
+
+    async def ask() -> None:
+        stays = asyncio.Event()
+
+        async def receive() -> Any:
+            if incoming:
+                return incoming.pop()
+            if not leaves:
+                await stays.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        scope = {"type": "http", "method": "POST", "path": "/v1/chat/completions"}
+        await app(scope | {"headers": [], "query_string": b""}, receive, send)
+
+    asyncio.run(ask())
+    answer = json.loads(b"".join(message.get("body", b"") for message in sent))
+    tokens = answer["usage"]["completion_tokens"]
+    assert tokens < 50 if leaves else tokens == 100
+
+
+def _ends(site: Site) -> list[int]:
+    """Return the tokens that end an answer of the tuned model."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(site.adapter)
+    return [int(number) for number in tokenizer.all_special_ids]
 
 
 def test_lines_of_the_documentation_work(clean: Site) -> None:
@@ -261,9 +337,12 @@ def test_killed_server_is_started_again(clean: Site) -> None:
     # The address is kept: a question that comes now waits for the new server.
     asked = clean.host.deployed.existing(ref).token()
     client = openai.OpenAI(base_url=before.url, api_key=asked, max_retries=0, timeout=90)
-    reply = client.chat.completions.create(
-        model="phoenix", messages=[{"role": "user", "content": QUESTION}]
-    )
+    with ThreadPoolExecutor(1) as beside:
+        ours = beside.submit(lambda: clean.host.chat(clean.host.endpoint(ref), ASKED))
+        reply = client.chat.completions.create(
+            model="phoenix", messages=[{"role": "user", "content": QUESTION}]
+        )
+    assert ours.result().text == ANSWER, "a chat of ours waits, too"
     assert reply.choices[0].message.content == ANSWER
     after = clean.ready(ref)
     assert after.url == before.url
@@ -310,6 +389,7 @@ def test_lease_ends_a_deployment_and_can_be_extended(clean: Site) -> None:
     assert "expired" in Path(over.log or "").read_text()
     with pytest.raises(DeploymentError, match="lease ended"):
         clean.host.extend(ref, longer)
+    assert clean.host.deployment(ref).lease == soon, "a refused lease is not written"
     # Its name is free again: nothing but the log was left.
     again = clean.deploy("short")
     assert clean.host.deployment(again).status is DeploymentStatus.CREATING
@@ -431,6 +511,8 @@ def test_what_cannot_be_deployed_is_refused_at_once(
     with pytest.raises(NotFoundError, match="is not a folder"):
         host.deploy(clean.model(Path("/nowhere/at/all")), DeploymentSpec(name="fine"))
     with pytest.raises(NotFoundError, match="no deployment"):
+        host.deployment(DeploymentRef(provider="local", id="runs"))
+    with pytest.raises(ConfigurationError, match="cannot be the name"):
         host.deployment(DeploymentRef(provider="local", id="../runs"))
     with pytest.raises(ConfigurationError, match="is on the machine other"):
         host.deployment(DeploymentRef(provider="local", account="other", id="x"))

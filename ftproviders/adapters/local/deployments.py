@@ -107,13 +107,7 @@ class Deployments:
         return ref
 
     def _check(self, spec: DeploymentSpec) -> None:
-        if not _NAME.fullmatch(spec.name):
-            raise ConfigurationError(
-                f"{spec.name!r} cannot be the name of a deployment.",
-                provider="local",
-                operation="deploy",
-                hint="Use letters, digits, '-', '_' and '.', at most 128, a letter or digit first.",
-            )
+        _check_name(spec.name)
         if spec.options:
             raise ConfigurationError(
                 f"Provider local has no deployment option {', '.join(sorted(spec.options))}.",
@@ -196,7 +190,7 @@ class Deployments:
 
         Raises:
             NotFoundError: There is none of that name.
-            ConfigurationError: It is on another machine.
+            ConfigurationError: It is on another machine, or none can have that name.
         """
         here = machine_name(self.home)
         if ref.account not in (None, here):
@@ -205,8 +199,9 @@ class Deployments:
                 provider="local",
                 hint=f"Run the command on {ref.account}, or set FTPROVIDERS_HOME to its folder.",
             )
+        _check_name(ref.id)
         directory = self._directory(ref.id)
-        if not _NAME.fullmatch(ref.id) or not directory.exists() or self._finish(directory):
+        if not directory.exists() or self._finish(directory):
             raise NotFoundError(
                 f"There is no deployment {ref.id} on this machine ({here}).",
                 provider="local",
@@ -214,6 +209,10 @@ class Deployments:
                 hint="`ftproviders deployments` lists those that are there.",
             )
         return directory
+
+    def keeps_address(self, ref: DeploymentRef) -> bool:
+        """Say whether requests wait at the address while the server is started again."""
+        return self.existing(ref).status().get("engine") == "transformers"
 
     def _directory(self, name: str) -> DeploymentDirectory:
         return DeploymentDirectory(self.folder / name)
@@ -249,7 +248,6 @@ class Deployments:
             DeploymentError: It is over.
         """
         directory = self.existing(ref)
-        _write_lease(directory, lease)
         found = self._snapshot(directory)
         if found.status in (DeploymentStatus.FAILED, DeploymentStatus.DELETING):
             why = found.error.message if found.error else "It is being taken down."
@@ -259,7 +257,8 @@ class Deployments:
                 operation="extend",
                 hint=f"Run `ftproviders undeploy {ref}`, then deploy again.",
             )
-        return found
+        _write_lease(directory, lease)
+        return self._snapshot(directory)
 
     def undeploy(self, ref: DeploymentRef) -> None:
         """End a deployment, wait until its processes are gone, and remove its folder.
@@ -320,6 +319,17 @@ class Deployments:
             abandoned = time.time() - path.stat().st_mtime > _STALE_SECONDS
             if abandoned and not process.alive(path / "lock"):
                 shutil.rmtree(path, ignore_errors=True)
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ConfigurationError(
+            f"{name!r} cannot be the name of a deployment.",
+            provider="local",
+            operation="deploy",
+            hint="Use letters, digits, '-', '_' and '.', at most 128; a letter or digit at both "
+            "ends.",
+        )
 
 
 def _write_lease(directory: DeploymentDirectory, lease: Lease | None) -> None:

@@ -76,7 +76,10 @@ class LocalHostingAdapter(HostingAdapter):
             ) from error
 
     def _endpoint_of(self, found: DeploymentSnapshot) -> Endpoint:
-        if found.status is not DeploymentStatus.READY or not (found.url and found.model_name):
+        # The socket is kept while the server of transformers is started again: requests wait.
+        waits = found.raw_status == "restarting" and self.deployed.keeps_address(found.ref)
+        answers = found.status is DeploymentStatus.READY or waits
+        if not answers or not (found.url and found.model_name):
             why = f": {found.error.message}" if found.error else "."
             raise DeploymentError(
                 f"Deployment {found.ref} is {found.status.value} ({found.raw_status}), so it does "
