@@ -130,6 +130,14 @@ def test_host_that_does_not_take_the_model_is_refused_with_those_that_do(world: 
         world.client().deploy(foreign, provider="memory")
 
 
+def test_name_that_cannot_be_is_refused_before_anything_is_said(world: World) -> None:
+    model = TunedModel(source=ModelSource.LOCAL_PATH, name=str(world.folder), provider="local")
+    said: list[str] = []
+    with pytest.raises(ConfigurationError, match="cannot be the name of a deployment"):
+        world.client().deploy(model, provider="local", name="a b!", on_progress=said.append)
+    assert said == []
+
+
 def test_a_providers_own_model_is_accepted_by_itself_alone() -> None:
     def taken(info: ProviderInfo, source: ModelSource, provider: str) -> bool:
         return hosts.accepts(info, TunedModel(source=source, name="m", provider=provider))
