@@ -27,7 +27,7 @@ def demo(
         int, typer.Option("--epochs", min=0, help="Passes over the 200 support chats.")
     ] = 2,
 ) -> int:
-    """Tune a small model and ask it before and after.
+    """Tune a small model, deploy it, and ask it before and after.
 
     It runs on this machine: 200 support chats to learn from, ten held-out questions, no account.
     The state folder is a fresh one each time; downloads and the converted base model are kept in
@@ -125,11 +125,14 @@ def _show(out: Output, result: DemoResult) -> None:
     out.line(f"time    {spent}")
     out.line(f"job     {result.ref}")
     out.line(f"model   {result.model}")
+    if result.served_at:
+        out.line(f"served  at {result.served_at} while it was asked; deleted again")
     out.line()
     out.line("Try next:")
     for command in (
         f'chat {result.ref} "My kettle leaks"',
         f"metrics {result.ref}",
+        f"deploy {result.ref} --ttl 1h",
         "jobs",
     ):
         out.line(f"  {_here(result.home)} {command}")

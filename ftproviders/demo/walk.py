@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ftproviders.errors import MissingDependencyError
 from ftproviders.schema.hyperparameters import Hyperparameters
 from ftproviders.schema.job import JobSpec
 
@@ -59,6 +60,9 @@ class DemoResult:
     """Name of the tuned model."""
     home: Path
     """State folder of this walk: journal and run."""
+    served_at: str | None
+    """Address at which the tuned model answered while it was deployed; None = it was asked without
+    a server, because that is not installed."""
     answers: Sequence[Answer]
     losses: Sequence[tuple[int | None, float]]
     """Step and training loss, oldest first."""
@@ -116,7 +120,7 @@ def run_demo(
     base_model: str = BASE_MODEL,
     epochs: int = EPOCHS,
 ) -> DemoResult:
-    """Ask, tune, ask again.
+    """Ask, tune, deploy, ask again through the deployment, and delete that.
 
     Args:
         client: A client whose state folder is fresh.
@@ -136,13 +140,13 @@ def run_demo(
     clock.lap("ask the untuned model")
     job = _tune(client, _spec(provider, base_model, epochs), listener)
     clock.lap("tune")
-    listener.on_progress("Asking the tuned model the same questions ...")
-    after = _ask(job.chat, listener)
+    after, served_at = _ask_deployed(job, listener, clock)
     clock.lap("ask the tuned model")
     return DemoResult(
         ref=job.ref,
         model=str(job.model),
         home=client.config.home,
+        served_at=served_at,
         answers=[
             Answer(question=question, before=first, after=then)
             for question, first, then in zip(questions(), before, after, strict=True)
@@ -166,6 +170,24 @@ def _tune(client: FineTuneClient, spec: JobSpec, listener: Listener) -> FineTune
     listener.on_job(job)
     job.wait(on_update=listener.on_update)
     return job
+
+
+def _ask_deployed(
+    job: FineTuneJob, listener: Listener, clock: _Clock
+) -> tuple[list[str], str | None]:
+    """Deploy the tuned model, ask it through its endpoint, and delete the deployment again."""
+    listener.on_progress("Deploying the tuned model ...")
+    try:
+        # The lease ends the deployment even when this process dies before it can.
+        deployment = job.deploy(ttl="1h")
+    except MissingDependencyError as error:
+        listener.on_progress(f"{error.message} Asking the tuned model without a server ...")
+        return _ask(job.chat, listener), None
+    with deployment:
+        clock.lap("deploy")
+        address = deployment.snapshot.url or deployment.endpoint.url
+        listener.on_progress(f"Asking it the same questions at {address} ...")
+        return _ask(deployment.chat, listener), address
 
 
 def _ask(chat: Callable[..., ChatReply], listener: Listener) -> list[str]:

@@ -65,7 +65,10 @@ def test_the_walk_asks_tunes_and_asks_again(
     assert seen["updates"][-1].status is JobStatus.SUCCEEDED
     assert result.model == str(client.job(result.ref).model)
     assert result.losses[0][1] > result.losses[-1][1]
-    assert set(result.seconds) == {"ask the untuned model", "tune", "ask the tuned model"}
+    parts = {"ask the untuned model", "tune", "deploy", "ask the tuned model"}
+    assert set(result.seconds) == parts
+    assert result.served_at is not None
+    assert list(client.deployments()) == []
     assert result.home == client.config.home
     assert client.jobs()[0].ref == result.ref
 
