@@ -35,7 +35,7 @@ endif
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint format types bench-import bench-local chaos clean
+.PHONY: help demo test test-fast lint format types bench-import bench-local bench-data chaos clean
 
 help:
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' Makefile | expand -t 16
@@ -71,11 +71,14 @@ bench-local: $(STAGE)-bench ## local training beside a bare loop, transformers.T
 	@$(BIN)/python -m tests.benchmarks.bench_local --pairs $(PAIRS) --steps $(STEPS) \
 		--json .make/bench-local.json $(ARGS)
 
+bench-data: $(STAGE)-base .venv-peers/.stage ## validation beside what else reads such files; 1 and 2 GiB
+	@$(BIN)/python tests/benchmarks/bench_data.py --peers-python .venv-peers/bin/python $(ARGS)
+
 chaos: $(STAGE)-test ## break every step of a submission; count duplicates and lost jobs
 	@$(BIN)/python -m tests.chaos
 
 clean: ## remove .venv and every cache
-	rm -rf $(VENV) .venv.lock .make .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-peers .venv.lock .make .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 # --- stages ---------------------------------------------------------------------------------------
 
@@ -106,4 +109,11 @@ $(STAGE)-bench: $(STAGE)-local
 $(STAGE)-dev: $(STAGE)-base
 	$(RUN)$(call say,Installing linters and type checkers and the SDKs)
 	$(RUN)@$(INSTALL) --group dev -e .
+	$(RUN)@touch $@
+
+# The peers of bench-data have an environment of their own, in whatever versions are the newest.
+.venv-peers/.stage:
+	$(RUN)$(call say,Making .venv-peers)
+	$(RUN)@$(PYTHON) -m venv .venv-peers
+	$(RUN)@.venv-peers/bin/python -m pip install -qq together datasets msgspec
 	$(RUN)@touch $@
