@@ -146,7 +146,7 @@ def test_files_are_not_overwritten_by_accident(run: Run, finished: str, folder: 
 def test_a_mistake_in_the_questions_is_found_before_anything_is_asked(
     run: Run, finished: str, folder: Path
 ) -> None:
-    (folder / "q.jsonl").write_text('{"prompt": "Why?"}\n', encoding="utf-8")
+    (folder / "q.jsonl").write_text('{"query": "Why?"}\n', encoding="utf-8")
     result = run("report", finished, "--output", "page.html", "--questions", "q.jsonl")
 
     assert result.code != 0
