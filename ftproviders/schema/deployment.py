@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import Field
-from typing_extensions import override
 
 from ftproviders.schema.job import JobFailure, TunedModel
+from ftproviders.schema.ref import Ref
 from ftproviders.schema.value import FrozenJson, UtcDatetime, Value
 
 __all__ = [
@@ -57,35 +57,10 @@ class DeploymentSpec(Value):
     """What the host alone has."""
 
 
-class DeploymentRef(Value):
+class DeploymentRef(Ref):
     """The name of a deployment, written ``provider:[account/]id`` like a job's."""
 
-    provider: str
-    account: str | None = None
-    id: str
-
-    @override
-    def __str__(self) -> str:
-        account = f"{self.account}/" if self.account else ""
-        return f"{self.provider}:{account}{self.id}"
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read a ref.
-
-        Args:
-            text: ``provider:[account/]id``.
-
-        Raises:
-            ValueError: The text has another form.
-        """
-        provider, colon, rest = text.strip().partition(":")
-        account, _, name = rest.rpartition("/")
-        if not (colon and provider and name) or any(c.isspace() for c in text.strip()):
-            raise ValueError(
-                f"{text!r} is not a deployment ref; write provider:id or provider:account/id"
-            )
-        return cls(provider=provider.replace("_", "-"), account=account or None, id=name)
+    noun = "deployment"
 
 
 class DeploymentSnapshot(Value):

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, model_validator
 from typing_extensions import override
 
 from ftproviders.schema.hyperparameters import Hyperparameters, Method
+from ftproviders.schema.ref import Ref
 from ftproviders.schema.value import FrozenJson, FrozenNumbers, UtcDatetime, Value
 
 __all__ = [
@@ -109,41 +110,11 @@ class JobSpec(Value):
         return self
 
 
-class JobRef(Value):
-    """The name of a job: small enough for paper, enough to find the job again.
+class JobRef(Ref):
+    """The name of a job, written ``provider:[account/]id``."""
 
-    Written ``provider:[account/]id``; the account is left out where it is the provider's public
-    default.
-    """
-
-    provider: str
-    account: str | None = None
-    """None = the provider's public default account."""
-    id: str
-
-    @override
-    def __str__(self) -> str:
-        account = f"{self.account}/" if self.account else ""
-        return f"{self.provider}:{account}{self.id}"
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read a ref.
-
-        Args:
-            text: ``provider:[account/]id``.
-
-        Raises:
-            ValueError: The text has another form.
-        """
-        provider, colon, rest = text.strip().partition(":")
-        account, _, job_id = rest.rpartition("/")
-        if not (colon and provider and job_id) or any(c.isspace() for c in text.strip()):
-            raise ValueError(
-                f"{text!r} is not a job ref; write provider:id or provider:account/id, "
-                "for instance openai:ftjob-abc123"
-            )
-        return cls(provider=provider.replace("_", "-"), account=account or None, id=job_id)
+    noun = "job"
+    example = ", for instance openai:ftjob-abc123"
 
 
 class ModelSource(StrEnum):
