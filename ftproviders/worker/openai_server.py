@@ -207,10 +207,18 @@ class _Generation(GenerateManager):  # type: ignore[misc]  # transformers ships 
 
     @override
     def generate_streaming(
-        self, model: Any, processor: Any, inputs: Any, gen_config: Any, **more: Any
+        self,
+        model: Any,
+        processor: Any,
+        inputs: Any,
+        gen_config: Any,
+        request_id: str,
+        response_parser: Any = None,
     ) -> Any:
         _fit(model, inputs, gen_config)
-        return super().generate_streaming(model, processor, inputs, gen_config, **more)
+        return super().generate_streaming(
+            model, processor, inputs, gen_config, request_id, response_parser
+        )
 
 
 class _NobodyWaits(StoppingCriteria):  # type: ignore[misc]  # transformers ships no types
