@@ -19,6 +19,7 @@ LAYERS = {
     "architecture": ("test_rules_hold", "test_planted_fault_is_caught"),
     "cli": (),
     "contract": ("test_memory", "test_local", "test_third_party", "test_planted_lies"),
+    "data_properties": ("test_engines_agree", "test_every_rule_was_hit", "test_every_branch"),
     "examples": ("README.md", "quickstart.md"),
     "local": ("test_training", "test_whole_way"),
     "runtime": ("test_exactly_once", "test_journal_processes"),

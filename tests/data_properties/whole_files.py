@@ -1,0 +1,99 @@
+"""What only whole files, two files or a model show, looked at by both engines."""
+
+from __future__ import annotations
+
+import gzip
+import importlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ftproviders.provider import DataProfile
+from ftproviders.schema.hyperparameters import Method
+from tests.data_properties.good_rows import Json
+from tests.data_properties.run import ALL, PROFILE, Run, judge_alone
+from tests.unit.data.test_template import CHATML, DEAF, FORGETFUL, STRICT, save_model
+
+FOREIGN: tuple[Callable[[list[Json]], bytes], ...] = (
+    lambda rows: json.dumps(rows).encode(),
+    lambda rows: "".join(json.dumps(row, indent=2) for row in rows).encode(),
+    lambda rows: gzip.compress(json.dumps(rows).encode()),
+    lambda rows: "".join(json.dumps(row) + "\n" for row in rows).encode("utf-16"),
+    lambda rows: b"prompt,completion\n" + b"hi there,yo\n" * len(rows),
+)
+"""Ways to write rows that are no JSON Lines."""
+
+_TURNS = ("user", "assistant", "user", "assistant")
+
+
+def look_at_other_files(run: Run, count: int) -> None:
+    """Look at files without rows, and at files that are no JSON Lines."""
+    chance = run.chance
+    for _ in range(count):
+        run.compare(
+            b"".join(chance.choices((b"\n", b" \n", b"\t\n", b"\r\n"), k=chance.randrange(9)))
+        )
+        rows = [run.good.question() for _ in range(chance.choice((1, 2, 9)))]
+        run.compare(chance.choice(FOREIGN)(rows))
+
+
+def look_at_two_files(run: Run, folder: Path, count: int) -> None:
+    """Look at a training file and a validation file that have `count` rows in common."""
+    rows = [run.good.talk() for _ in range(count)]
+    changed = [json.loads(json.dumps(row)) for row in rows[::2]]
+    for row in changed:
+        row["messages"][-1]["content"] += " no"
+    train, held = folder / "train.jsonl", folder / "held.jsonl"
+    train.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    held.write_text("".join(json.dumps(row) + "\n" for row in [*changed, *rows[1::2]]))
+    validation: Any = importlib.import_module("ftproviders.data.validation")
+    wishes = validation.Wishes(profiles={"all": PROFILE}, max_issues=ALL)
+    both = validation.validate_pair(train, held, wishes)
+    with judge_alone():
+        assert validation.validate_pair(train, held, wishes) == both
+    run.counts.hits.update(issue.rule for _, report in both for issue in report.issues)
+    run.counts.rows[Method.SUPERVISED] += sum(report.rows for _, report in both)
+
+
+def look_through_templates(run: Run, folder: Path, count: int) -> None:
+    """Look at files as base models of several families read them."""
+    for name, template, row in _templates(run):
+        model_folder = save_model(folder / name, template, model_max_length=400)
+        basemodel: Any = importlib.import_module("ftproviders.data.basemodel")
+        model = basemodel.find_base_model(str(model_folder), exact=True, cache=folder)
+        content = b"".join(
+            json.dumps(one()).encode() + b"\n"
+            for _ in range(count)
+            for one in (run.good.question, row)
+        )
+        report = run.compare(content, model=model, exact_tokens=True, profiles=_LOCAL)
+        run.counts.mutated += count
+        assert run.counts.hits[f"template.{name}"] >= count, report.issues[:3]
+
+
+_LOCAL = {"local": DataProfile()}
+
+
+def _templates(run: Run) -> list[tuple[str, str, Callable[[], Json]]]:
+    """Return rule, template, and what makes rows that break the rule there."""
+    text = run.good.text
+
+    def said(*turns: tuple[str, str]) -> Json:
+        return {"messages": [{"role": role, "content": words} for role, words in turns]}
+
+    def silent() -> Json:
+        row = run.good.question()
+        row["messages"][1]["weight"] = 0
+        return row
+
+    def with_system() -> Json:
+        return said(("system", text()), ("user", text()), ("assistant", text()))
+
+    return [
+        ("refused", STRICT, with_system),
+        ("dropped", DEAF, with_system),
+        ("rewritten", FORGETFUL, lambda: said(*((role, text()) for role in _TURNS))),
+        ("masked", CHATML, silent),
+        ("truncated", CHATML, lambda: said(("user", "a"), ("assistant", text() + " b" * 400))),
+    ]
