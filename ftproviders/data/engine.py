@@ -7,19 +7,21 @@ the same ledgers.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, count
+from operator import add
 from typing import Protocol
 
 from typing_extensions import override
 
 from ftproviders.data.exact import check_row, read_document
 from ftproviders.data.exact.completion import COMPLETIONS, other_shape
-from ftproviders.data.fast import AcceptedBlock, FastPath
+from ftproviders.data.fast import FastPath
 from ftproviders.data.findings import Finding
 from ftproviders.data.keys import RowKeys, key_of_row
 from ftproviders.data.ledger import Ledger
+from ftproviders.data.patterns import Patterns
 from ftproviders.data.rule import PAIRS
 from ftproviders.data.rules import MAX_ROW_BYTES
 from ftproviders.data.shapes import Shape
@@ -31,7 +33,6 @@ __all__ = ["Engine", "ExactEngine", "Rows", "TwoPathEngine"]
 
 _JSON_SPACE = b" \t\r"
 _PAIR_SHAPES = {Shape.PREFERENCE, Shape.CHOSEN_REJECTED}
-_DRAIN_BLOCKS = 16  # sums are added up for many blocks at once; what waits is a few MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,56 +68,79 @@ class ExactEngine:
         self._graded = self._wanted.method is Method.REINFORCEMENT
         own = _PAIR_SHAPES if self._wanted.method in PAIRS else {Shape.MESSAGES, *COMPLETIONS}
         self._fitting = own.intersection(self._wanted.shapes)
+        self._patterns = Patterns()
+        self._unread: set[int] = set()
+        """Numbers of lines of the present block that hold no value."""
 
     def check(self, block: Block, ledger: Ledger) -> None:
         """Look at every line of `block`, see `Engine`."""
-        offset = block.offset
-        for line_number, line in enumerate(block.lines, block.first_line):
-            if line.strip(_JSON_SPACE):
-                self.check_line(line, line_number, ledger, offset, too_long=block.too_long)
-            offset += len(line) + 1
+        numbered = enumerate(block.lines, block.first_line)
+        keys = [self._key(line, number, block, ledger) for number, line in numbered]
+        self._remember(block, keys)
+        self._settle(block, ledger)
 
     def finish(self, ledger: Ledger) -> None:
-        """Write what is still to be written; the judge holds nothing back."""
+        """Write what is still to be written."""
+        self._patterns.drain(ledger.tally)
+
+    def _settle(self, block: Block, ledger: Ledger) -> None:
+        """Add up what waits, when it is time to; at once for a block by itself."""
+        if not block.raw or self._patterns.full:
+            self.finish(ledger)
+
+    def _key(self, line: bytes, number: int, block: Block, ledger: Ledger) -> int | None:
+        """Judge a line, unless it is blank, and return the row's key; None = no row."""
+        if not line.strip(_JSON_SPACE):
+            self._unread.add(number)
+            return None
+        return self.check_line(line, number, ledger, too_long=block.too_long)
 
     def check_line(
-        self,
-        line: bytes,
-        line_number: int,
-        ledger: Ledger,
-        offset: int = 0,
-        *,
-        too_long: bool = False,
-    ) -> None:
-        """Judge one line."""
+        self, line: bytes, line_number: int, ledger: Ledger, *, too_long: bool = False
+    ) -> int | None:
+        """Judge one line; return the key of its row."""
         tally = ledger.tally
         tally.rows += 1
         if too_long:
             ledger.add(_TOO_LONG, line=line_number, text="")
-            return
+            return None
         wanted = self._wanted
         tally.longest_row_bytes = max(tally.longest_row_bytes, len(line))
         document = read_document(line, wants=ledger.wants)
         for finding in document.findings:
             ledger.add(finding, line=line_number, text=document.text)
         if not document.readable:
-            return
+            self._unread.add(line_number)
+            return None
         row = document.value
-        tally_row(row, tally)
+        roles, sizes = tally_row(row, tally)
+        if roles:
+            self._patterns.of(tuple(roles)).sizes += sizes
         for finding in check_row(row, method=wanted.method, shapes=wanted.shapes):
             if document.is_constant(finding.path):
                 continue  # NaN and the like are one issue, wherever they stand
             ledger.add(finding, line=line_number, text=document.text)
-        if isinstance(row, dict) and other_shape(row) in self._fitting:
-            ledger.note_shape(other_shape(row), line_number)
-        self._remember(key_of_row(row, graded=self._graded), line, line_number, offset)
+        if isinstance(row, dict) and (shape := other_shape(row)) in self._fitting:
+            ledger.note_shape(shape, line_number)
+        return key_of_row(row, graded=self._graded)
 
-    def _remember(self, key: int | None, line: bytes, line_number: int, offset: int) -> None:
-        wanted = self._wanted
-        if key is not None and wanted.keys is not None:
-            wanted.keys.add(key, line_number, offset)
-        if wanted.long_bytes is not None and len(line) > wanted.long_bytes:
-            wanted.long_rows.append((line_number, offset))
+    def _remember(self, block: Block, keys: Sequence[int | None]) -> None:
+        """Remember what is wanted of a block: keys, and rows that may have too many tokens."""
+        wanted, first = self._wanted, block.first_line
+        if wanted.keys is None and wanted.long_bytes is None:
+            self._unread.clear()
+            return
+        sizes = list(map(len, block.lines))
+        offsets = list(map(add, accumulate(sizes, initial=block.offset), range(len(sizes))))
+        if wanted.keys is not None:
+            wanted.keys.add_many(keys, range(first, first + len(sizes)), offsets)
+        if wanted.long_bytes is not None and max(sizes) > wanted.long_bytes and not block.too_long:
+            wanted.long_rows.extend(
+                (line, offset)
+                for line, offset, size in zip(count(first), offsets, sizes, strict=False)
+                if size > wanted.long_bytes and line not in self._unread
+            )
+        self._unread.clear()
 
 
 class TwoPathEngine(ExactEngine):
@@ -124,61 +148,30 @@ class TwoPathEngine(ExactEngine):
 
     def __init__(self, rows: Rows | None = None) -> None:
         super().__init__(rows)
-        self._fast = FastPath(want_keys=self._wanted.keys is not None)
-        self._blocks = 0
+        self._fast = FastPath(self._patterns)
         self._supervised = self._wanted.method is Method.SUPERVISED
 
     @override
     def check(self, block: Block, ledger: Ledger) -> None:
-        if not self._supervised:
+        if not self._supervised or block.too_long:
             super().check(block, ledger)
             return
-        accepted = self._fast.accept_block(block.raw) if block.raw else None
-        if accepted is not None:
-            self._take(accepted, block, ledger)
-        else:
-            self._check_lines(block, ledger)
-        self._blocks += 1
-        if not block.raw or not self._blocks % _DRAIN_BLOCKS:
-            self._fast.drain(ledger.tally)
+        lines, first = block.lines, block.first_line
+        looked = self._fast.look(lines, block.raw)
+        keys = looked.keys
+        for index in looked.refused:
+            keys[index] = self._key(lines[index], first + index, block, ledger)
+        if looked.first is not None:
+            ledger.note_shape(Shape.MESSAGES, first + looked.first)
+        if not looked.refused:
+            block.is_full = True
+        self._remember(block, keys)
+        self._settle(block, ledger)
 
     @override
     def finish(self, ledger: Ledger) -> None:
+        super().finish(ledger)
         self._fast.drain(ledger.tally)
-
-    def _take(self, accepted: AcceptedBlock, block: Block, ledger: Ledger) -> None:
-        """Remember what is wanted of a block of good rows."""
-        wanted = self._wanted
-        block.count = accepted.rows
-        ledger.note_shape(Shape.MESSAGES, block.first_line)
-        if wanted.keys is None and wanted.long_bytes is None:
-            return
-        offsets = list(accumulate(accepted.sizes, initial=block.offset))[:-1]
-        lines = range(block.first_line, block.first_line + accepted.rows)
-        if wanted.keys is not None:
-            wanted.keys.add_many(accepted.keys, lines, offsets)
-        if wanted.long_bytes is not None and max(accepted.sizes) > wanted.long_bytes:
-            wanted.long_rows.extend(
-                (line, offset)
-                for line, offset, size in zip(lines, offsets, accepted.sizes, strict=True)
-                if size > wanted.long_bytes + 1
-            )
-
-    def _check_lines(self, block: Block, ledger: Ledger) -> None:
-        fast = self._fast
-        offset = block.offset
-        remember = self._wanted.keys is not None or self._wanted.long_bytes is not None
-        noted = False
-        for line_number, line in enumerate(block.lines, block.first_line):
-            if not block.too_long and fast.accept(line):
-                if remember:
-                    self._remember(fast.key, line, line_number, offset)
-                if not noted:
-                    ledger.note_shape(Shape.MESSAGES, line_number)
-                    noted = True
-            elif line.strip(_JSON_SPACE):
-                self.check_line(line, line_number, ledger, offset, too_long=block.too_long)
-            offset += len(line) + 1
 
 
 _TOO_LONG = Finding(

@@ -7,14 +7,23 @@ rows may share one; whoever finds equal keys reads the rows again (``repeats``).
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import compress, repeat
+from operator import lshift, or_
 from pathlib import Path
 from typing import Any
 from zlib import crc32
 
 from ftproviders.data.statistics import message_text
 
-__all__ = ["RowKeys", "key_of_row", "key_of_texts", "split_row"]
+__all__ = [
+    "RowKeys",
+    "key_of_bytes",
+    "key_of_row",
+    "keys_of_columns",
+    "keys_of_rows",
+    "split_row",
+]
 
 
 class RowKeys:
@@ -35,43 +44,53 @@ class RowKeys:
         """Lines of the file before the part that these keys are of."""
         self._folder = folder
         self._tag = tag
-        self._records = array("Q")
+        self._keys, self._lines, self._offsets = array("Q"), array("Q"), array("Q")
 
-    def add(self, key: int, line: int, offset: int) -> None:
-        """Remember one row: its key, line number, and the bytes of the file before it."""
-        self._records.extend((key, line, offset))
-        if len(self._records) > _MOST_IN_MEMORY:
-            self.spill()
+    def add_many(
+        self, keys: Sequence[int | None], lines: Iterable[int], offsets: Iterable[int]
+    ) -> None:
+        """Remember rows: key, line number, and the bytes of the file before each.
 
-    def add_many(self, keys: list[int], lines: Iterable[int], offsets: Iterable[int]) -> None:
-        """Remember rows."""
-        added = array("Q", bytes(24 * len(keys)))
-        added[0::3] = array("Q", keys)
-        added[1::3] = array("Q", lines)
-        added[2::3] = array("Q", offsets)
-        self._records.extend(added)
-        if len(self._records) > _MOST_IN_MEMORY:
+        Args:
+            keys: The keys; None for a line that is no row.
+            lines: As many line numbers.
+            offsets: As many places.
+        """
+        if None in keys:
+            there = [key is not None for key in keys]
+            lines, offsets = compress(lines, there), compress(offsets, there)
+        self._keys.extend([key for key in keys if key is not None])
+        self._lines.extend(lines)
+        self._offsets.extend(offsets)
+        if len(self._keys) > _MOST_IN_MEMORY:
             self.spill()
 
     def spill(self) -> None:
         """Write what is in memory to the buckets; without buckets it stays."""
-        if self.buckets == 1 or not self._records:
+        if self.buckets == 1 or not self._keys:
             return
-        parts = [array("Q") for _ in range(self.buckets)]
-        flat = iter(self._records)
-        for record in zip(flat, flat, flat, strict=True):
-            parts[(record[0] >> 32) % self.buckets].extend(record)
+        parts: list[list[int]] = [[] for _ in range(self.buckets)]
+        put = [part.append for part in parts]
+        for index, key in enumerate(self._keys):
+            put[(key >> 32) % self.buckets](index)
         for number, part in enumerate(parts):
             if part:
                 with self._file(number).open("ab") as file:
-                    part.tofile(file)
-        self._records = array("Q")
+                    self._records(part).tofile(file)
+        self._keys, self._lines, self._offsets = array("Q"), array("Q"), array("Q")
+
+    def _records(self, indexes: Sequence[int]) -> array[int]:
+        """Return key, line and place of some rows, one after the other."""
+        records = array("Q", bytes(24 * len(indexes)))
+        for column, values in enumerate((self._keys, self._lines, self._offsets)):
+            records[column::3] = array("Q", map(values.__getitem__, indexes))
+        return records
 
     def read(self, bucket: int) -> Iterator[array[int]]:
         """Yield the records of one bucket, some at a time; `spill` comes first."""
         if self.buckets == 1:
-            if self._records:
-                yield self._records
+            if self._keys:
+                yield self._records(range(len(self._keys)))
             return
         try:
             file = self._file(bucket).open("rb")
@@ -85,18 +104,57 @@ class RowKeys:
         return Path(self._folder or ".") / f"{self._tag}-{bucket}"
 
 
-_MOST_IN_MEMORY = 3 * 100_000
+_MOST_IN_MEMORY = 100_000
 _READ_BYTES = 24 * 16_384
 
 
-def key_of_texts(prompt: str, answer: str) -> int:
+def key_of_bytes(prompt: bytes, answer: bytes) -> int:
     """Return the key of a row whose texts are known."""
-    asked = prompt.encode("utf-8", "surrogatepass")
-    said = answer.encode("utf-8", "surrogatepass")
-    if not asked:
-        return crc32(said) << 32
-    head = crc32(asked)
-    return head << 32 | crc32(said, head)
+    if not prompt:
+        return crc32(answer) << 32
+    head = crc32(prompt)
+    return head << 32 | crc32(answer, head)
+
+
+def keys_of_columns(columns: Sequence[list[bytes]]) -> list[int]:
+    """Return the keys of rows of equally many texts.
+
+    Args:
+        columns: The first texts of all rows, the second ones, and so on.
+    """
+    if len(columns) == 1:
+        return [crc32(said) << 32 for said in columns[0]]
+    heads = list(map(crc32, columns[0]))
+    for column in columns[1:-1]:
+        heads = list(map(crc32, column, heads))
+    tails = map(crc32, columns[-1], heads)
+    keys = list(map(or_, map(lshift, heads, repeat(32)), tails))
+    if 0 in heads:  # nothing is asked, as good as always
+        for row in [row for row, head in enumerate(heads) if not head]:
+            *asked, said = [column[row] for column in columns]
+            keys[row] = key_of_bytes(b"".join(asked), said)
+    return keys
+
+
+def keys_of_rows(texts: Sequence[bytes], counts: Iterable[int]) -> list[int]:
+    """Return the keys of rows.
+
+    Args:
+        texts: The texts of all rows, one after the other.
+        counts: How many each row has.
+    """
+    keys = []
+    last = -1
+    for count in counts:
+        head = 0
+        for index in range(last + 1, last + count):
+            head = crc32(texts[index], head)
+        first, last = last + 1, last + count
+        if head:
+            keys.append(head << 32 | crc32(texts[last], head))
+        else:
+            keys.append(key_of_bytes(b"".join(texts[first:last]), texts[last]))
+    return keys
 
 
 def key_of_row(row: object, *, graded: bool = False) -> int | None:
@@ -112,12 +170,16 @@ def key_of_row(row: object, *, graded: bool = False) -> int | None:
     if isinstance(messages, list) and messages:
         texts = [_texts_of(message) for message in messages]
         if graded:
-            return crc32("".join(texts).encode("utf-8", "surrogatepass")) << 32
-        return key_of_texts("".join(texts[:-1]), texts[-1])
+            return crc32(_encode("".join(texts))) << 32
+        return key_of_bytes(_encode("".join(texts[:-1])), _encode(texts[-1]))
     prompt, answer = split_row(row)
     if prompt is None and answer is None:
         return None
-    return key_of_texts(_all_text(prompt), _all_text(answer))
+    return key_of_bytes(_encode(_all_text(prompt)), _encode(_all_text(answer)))
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 def split_row(row: dict[str, Any], *, graded: bool = False) -> tuple[Any, Any]:

@@ -125,7 +125,7 @@ class Ledger:
 
     def note_shape(self, shape: str, line: int) -> None:
         """Remember where rows of a shape begin."""
-        self.first_of_shape.setdefault(shape, line)
+        self.first_of_shape[shape] = min(line, self.first_of_shape.get(shape, line))
 
     def wants(self, rule_id: str) -> bool:
         """Say whether another finding of this rule would still be kept in detail."""

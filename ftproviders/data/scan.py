@@ -80,8 +80,8 @@ def scan_stream(stream: LineStream, job: Job, engine: Engine | None = None) -> P
         looking.check(block, ledger)
         if job.secrets:
             scan_block(block, ledger)
-        if block.count is not None:
-            continue  # the block was accepted at once, and has no blank lines
+        if block.is_full:
+            continue
         blank = [n for n, line in enumerate(block.lines) if not line.strip(b" \t\r")]
         if blank:
             part.first_blank = part.first_blank or block.first_line + blank[0]

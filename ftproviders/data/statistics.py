@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,25 +42,6 @@ class Tally:
     messages_per_row: Histogram = field(default_factory=Histogram)
     characters_per_row: Histogram = field(default_factory=Histogram)
     characters_by_role: dict[str, Histogram] = field(default_factory=dict)
-
-    def add_row(self, *, messages: Mapping[str, int], characters: Mapping[str, int]) -> None:
-        """Count one row, apart from its bytes.
-
-        Args:
-            messages: Role -> how many messages it has in the row.
-            characters: The same roles -> characters of all their texts.
-        """
-        for role, count in messages.items():
-            self.by_role[role] = self.by_role.get(role, 0) + count
-        for role, size in characters.items():
-            self.of_role(role).add_one(size)
-        size = sum(characters.values())
-        self.characters += size
-        self.assistant_characters += characters.get(Role.ASSISTANT, 0)
-        self.rows_without_system += not (SYSTEM_ROLES & messages.keys())
-        self.rows_without_user += Role.USER not in messages
-        self.messages_per_row.add_one(sum(messages.values()))
-        self.characters_per_row.add_one(size)
 
     def of_role(self, role: str) -> Histogram:
         """Return the histogram of what `role` says in a row, in characters."""
@@ -105,23 +86,27 @@ class Tally:
         )
 
 
-def tally_row(row: object, tally: Tally) -> None:
-    """Count the messages of a decoded row; what is not a message of a known role is left out."""
+def tally_row(row: object, tally: Tally) -> tuple[list[str], list[int]]:
+    """Count the texts of a decoded row; what is not a message of a known role is left out.
+
+    Returns:
+        Role and characters of each message, which are not counted here.
+    """
     messages = row.get("messages") if isinstance(row, dict) else None
-    counts: dict[str, int] = {}
-    sizes: dict[str, int] = {}
+    roles: list[str] = []
+    sizes: list[int] = []
     for message in messages if isinstance(messages, list) else ():
         role = message.get("role") if isinstance(message, dict) else None
         if isinstance(role, str) and role in _ROLES:
-            counts[role] = counts.get(role, 0) + 1
             text = message_text(message)
-            sizes[role] = sizes.get(role, 0) + len(text)
+            roles.append(role)
+            sizes.append(len(text))
             tally.text_bytes += _size(text)
-    if counts:
-        tally.add_row(messages=counts, characters=sizes)
+    if roles:
         tally.image_rows += has_image(messages)
     elif isinstance(row, dict) and messages is None:
         tally.text_bytes += sum(_size(text) for text in _other_texts(row))
+    return roles, sizes
 
 
 def _size(text: str) -> int:
@@ -160,7 +145,7 @@ def has_image(messages: object) -> bool:
 SYSTEM_ROLES = frozenset({Role.SYSTEM.value, Role.DEVELOPER.value})
 """Roles that give instructions; newer models call the first one the second."""
 
-_ROLES = frozenset(Role)
+_ROLES = frozenset(role.value for role in Role)
 
 
 def message_text(message: dict[str, Any]) -> str:

@@ -40,7 +40,7 @@ class Block:
             is here.
     """
 
-    __slots__ = ("_lines", "count", "first_line", "offset", "raw", "too_long")
+    __slots__ = ("_lines", "first_line", "is_full", "offset", "raw", "too_long")
 
     def __init__(
         self,
@@ -56,8 +56,8 @@ class Block:
         self.offset = offset
         self.too_long = too_long
         self._lines = lines
-        self.count: int | None = None
-        """Number of lines, where somebody found it on his way; cutting them up costs time."""
+        self.is_full = False
+        """Whether somebody found on his way that no line is blank."""
 
     @property
     def lines(self) -> list[bytes]:
@@ -71,7 +71,7 @@ class Block:
     @property
     def line_count(self) -> int:
         """Number of lines."""
-        return len(self.lines) if self.count is None else self.count
+        return len(self.lines)
 
 
 @dataclass(slots=True)

@@ -1,273 +1,297 @@
-"""Whole blocks of plain rows at a time: nearly all rows of nearly all files take this way.
+"""Whole blocks of lines at a time: what can be asked of all rows at once is asked of all.
 
-A block is decoded at once, with the texts left as they stand in the file. From the order of the
-roles follows every byte that is not text; the block is put together again from these and the texts
-and compared with the file. Equal means that no key stands twice, none is unknown, and nothing is
-written in an odd way: what that costs is a copy, not a look at every character. A block that is
-different in any way is left to the other paths, row by row.
+A block is decoded row by row into objects of few types, then looked at by columns: all messages,
+all texts, all sizes. Rows of text messages alone, nearly all rows of nearly all files, cost no step
+of the interpreter of their own; the others are looked at one by one, and what is left is refused.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import accumulate, chain
-from operator import attrgetter, sub
-from typing import Annotated, TypeAlias
-from zlib import crc32
+from dataclasses import dataclass, field
+from itertools import accumulate, chain, compress, repeat
+from operator import attrgetter, is_, is_not
+from typing import Any
 
 import msgspec
-from msgspec import Meta, Raw, Struct
 
-from ftproviders.data.fast.plain import Pattern, Patterns
-from ftproviders.data.fast.sums import is_clean
+from ftproviders.data.fast.rich import RichRows
+from ftproviders.data.fast.sums import Refused, RichRow, is_clean, look_at_bytes
+from ftproviders.data.fast.types import ROLES, Assistant, Message, Row
+from ftproviders.data.keys import keys_of_columns, keys_of_rows
+from ftproviders.data.patterns import Pattern, Patterns
+from ftproviders.data.statistics import Tally
 
-__all__ = ["AcceptedBlock", "PlainBlocks"]
+__all__ = ["Blocks", "Looked"]
 
-
-# Without the collector these objects are made and thrown away faster; they cannot form cycles.
-class _System(Struct, forbid_unknown_fields=True, tag_field="role", tag="system", gc=False):
-    content: Raw
-
-
-class _Developer(Struct, forbid_unknown_fields=True, tag_field="role", tag="developer", gc=False):
-    content: Raw
-
-
-class _User(Struct, forbid_unknown_fields=True, tag_field="role", tag="user", gc=False):
-    content: Raw
-
-
-class _Assistant(Struct, forbid_unknown_fields=True, tag_field="role", tag="assistant", gc=False):
-    content: Raw
-
-
-_Message: TypeAlias = _System | _Developer | _User | _Assistant
-_Kinds: TypeAlias = tuple[type[Struct], ...]
-
-
-class _Row(Struct, forbid_unknown_fields=True, gc=False):
-    messages: Annotated[list[_Message], Meta(min_length=1)]
-
-
-@dataclass(frozen=True)
-class _Style:
-    """How a file is written: what stands around the texts."""
-
-    begin: str
-    """Before the first message."""
-    between: str
-    """Between two messages."""
-    end: str
-    """After the last message, with the line's end."""
-    before: str
-    """Before a text, with ``{role}``."""
-    after: str
-    """After a text, with ``{role}``."""
-
-    def written(self, roles: Sequence[str]) -> list[bytes]:
-        """Return what stands before each text of a row; before the first one, the row's start."""
-        pieces = []
-        for index, role in enumerate(roles):
-            lead = self.begin if not index else self._after(roles[index - 1]) + self.between
-            pieces.append((lead + self.before.replace("{role}", role)).encode())
-        return pieces
-
-    def _after(self, role: str) -> str:
-        return self.after.replace("{role}", role)
-
-    def closed(self) -> bytes:
-        """Return what stands after the last text of a row, which is an assistant's."""
-        return (self._after("assistant") + self.end).encode()
-
-
-def _styles() -> Iterator[_Style]:
-    for newline in ("\n", "\r\n"):
-        for comma, colon in ((", ", ": "), (",", ":")):
-            begin, end = f'{{"messages"{colon}[', f"]}}{newline}"
-            role, text = f'"role"{colon}"{{role}}"', f'"content"{colon}'
-            yield _Style(begin, comma, end, f"{{{role}{comma}{text}", "}")
-            yield _Style(begin, comma, end, f"{{{text}", f"{comma}{role}}}")
-
-
-class _Written:
-    """What rows with one order of roles look like in one style."""
-
-    __slots__ = ("pattern", "pieces", "size")
-
-    def __init__(self, pattern: Pattern, style: _Style) -> None:
-        self.pattern = pattern
-        own = style.written(pattern.roles)
-        closed = style.closed()
-        self.size = sum(map(len, own)) + len(closed)
-        # The end of the row above stands before the start of this one.
-        self.pieces = [piece for lead in own for piece in (lead, b"")]
-        self.pieces[0] = closed + self.pieces[0]
-
-
-@dataclass(slots=True)
-class AcceptedBlock:
-    """A block in which nothing is wrong."""
-
-    rows: int
-    text_bytes: int
-    sizes: list[int]
-    """Bytes of each line, with its line feed."""
-    keys: list[int]
-    """Key of each row; empty when nobody wants them."""
-
-
-class PlainBlocks:
-    """Accepts blocks of plain rows.
-
-    Args:
-        patterns: The orders of roles met so far, shared with the path for single rows.
-        want_keys: Whether the rows' keys are wanted.
-    """
-
-    def __init__(self, patterns: Patterns, *, want_keys: bool) -> None:
-        self._decode = msgspec.json.Decoder(_Row).decode_lines
-        self._read_texts = msgspec.json.Decoder(list[str]).decode
-        self._patterns = patterns
-        self._want_keys = want_keys
-        self._styles = list(_styles())
-        self._written: dict[tuple[_Kinds, int], _Written] = {}
-
-    def accept(self, raw: bytes) -> AcceptedBlock | None:
-        """Accept a block of whole lines and count it, or return None and count nothing."""
-        try:
-            lists = list(map(_messages_of, self._decode(raw)))
-            return self._look(raw, lists)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return None
-
-    def _look(self, raw: bytes, lists: list[list[_Message]]) -> AcceptedBlock | None:
-        if not lists:
-            return None
-        messages = list(chain.from_iterable(lists))
-        counts = list(map(len, lists))
-        kinds = list(map(type, messages))
-        contents = list(map(_content_of, messages))
-        written = self._find_style(raw, lists, kinds, counts, contents)
-        if written is None:
-            return None
-        texts = self._read_texts(b"[" + b",".join(contents) + b"]")
-        joined = "".join(texts)
-        answers = _answers(written, counts, texts, kinds)
-        if not (is_clean(joined) and all(answers)) or any(map(str.isspace, answers)):
-            return None
-        encoded = joined.encode()
-        lengths = list(map(len, texts))
-        sizes = lengths if len(encoded) == len(joined) else [len(text.encode()) for text in texts]
-        self._count(written, counts, lengths)
-        return AcceptedBlock(
-            rows=len(lists),
-            text_bytes=len(encoded),
-            sizes=_line_sizes(written, counts, contents),
-            keys=_keys(encoded, counts, sizes) if self._want_keys else [],
-        )
-
-    def _find_style(
-        self,
-        raw: bytes,
-        lists: list[list[_Message]],
-        kinds: list[type[Struct]],
-        counts: list[int],
-        contents: list[Raw],
-    ) -> list[_Written] | None:
-        """Put the block together in the styles known until one is what stands in the file."""
-        first = tuple(kinds[: counts[0]])
-        uniform = len(kinds) == len(first) * len(lists) and kinds == list(first) * len(lists)
-        for index, style in enumerate(self._styles):
-            if not raw.startswith(style.begin.encode()):
-                continue
-            if uniform:
-                rows = [self._learn(first, style)] * len(lists)
-            else:
-                ends = accumulate(counts)
-                rows = [
-                    self._learn(tuple(kinds[end - count : end]), style)
-                    for end, count in zip(ends, counts, strict=True)
-                ]
-            if not all(row.pattern.good for row in (rows[:1] if uniform else rows)):
-                return None
-            if _rebuilt(rows, contents, style.closed(), uniform=uniform) == raw:
-                if index:
-                    self._styles.insert(0, self._styles.pop(index))
-                return rows
-        return None
-
-    def _learn(self, kinds: _Kinds, style: _Style) -> _Written:
-        known = self._written.get((kinds, id(style)))
-        if known is None:
-            roles = tuple(str(kind.__struct_config__.tag) for kind in kinds)
-            if len(self._written) > _REMEMBERED:
-                self._written.clear()
-            known = _Written(self._patterns.of(roles), style)
-            self._written[kinds, id(style)] = known
-        return known
-
-    def _count(self, rows: list[_Written], counts: list[int], lengths: list[int]) -> None:
-        first = rows[0].pattern
-        if rows.count(rows[0]) == len(rows):
-            first.sizes += lengths
-            return
-        for row, end, count in zip(rows, accumulate(counts), counts, strict=True):
-            row.pattern.sizes += lengths[end - count : end]
-
-
-_REMEMBERED = 2048
 _messages_of = attrgetter("messages")
 _content_of = attrgetter("content")
 
+_Special = dict[int, RichRow | None]
+"""Rows that are not plain, by their place: what was found, None = refused."""
 
-def _rebuilt(rows: list[_Written], contents: list[Raw], closed: bytes, *, uniform: bool) -> bytes:
-    """Write the block as it must stand in the file."""
-    if uniform:
-        pieces: list[bytes | Raw] = list(rows[0].pieces) * len(rows)
+
+@dataclass(slots=True)
+class Looked:
+    """What was found in a block."""
+
+    keys: list[int | None]
+    """Key of each row accepted; None for lines that were refused."""
+    refused: list[int] = field(default_factory=list)
+    """Indexes of the lines that are for the judge; they were not counted."""
+
+    @property
+    def first(self) -> int | None:
+        """Index of the first row accepted."""
+        if not self.refused:
+            return 0 if self.keys else None
+        gaps = enumerate(self.refused)
+        place = next((at for at, index in gaps if at != index), len(self.refused))
+        return place if place < len(self.keys) else None
+
+
+class _Rows:
+    """Rows of text messages alone, column by column.
+
+    Attributes:
+        at: Place of each row among all that were decoded.
+        counts: Messages of each row.
+        kinds: Type of each message.
+        contents: Text of each message.
+        patterns: Order of the roles of each row; only one when it is the same for all.
+    """
+
+    __slots__ = ("at", "contents", "counts", "kinds", "patterns")
+
+    def __init__(
+        self, at: Sequence[int], counts: list[int], kinds: list[type], contents: list[str]
+    ) -> None:
+        self.at = at
+        self.counts = counts
+        self.kinds = kinds
+        self.contents = contents
+        self.patterns: list[Pattern] = []
+
+    def without(self, special: _Special) -> _Rows:
+        """Return the rows whose places are not in `special`."""
+        ends = list(accumulate(self.counts, initial=0))
+        found = _Rows([], [], [], [])
+        at: list[int] = []
+        for start, end in _spans(len(self.counts), special):
+            at += self.at[start:end]
+            found.counts += self.counts[start:end]
+            found.kinds += self.kinds[ends[start] : ends[end]]
+            found.contents += self.contents[ends[start] : ends[end]]
+        found.at = at
+        return found
+
+    def each(self) -> Iterator[tuple[int, Pattern, list[str]]]:
+        """Yield place, order and texts of each row."""
+        patterns = self.patterns * len(self.counts) if len(self.patterns) == 1 else self.patterns
+        ends = accumulate(self.counts)
+        for at, pattern, count, end in zip(self.at, patterns, self.counts, ends, strict=True):
+            yield at, pattern, self.contents[end - count : end]
+
+
+def _spans(count: int, special: _Special) -> Iterator[tuple[int, int]]:
+    """Yield the runs of places that are not in `special`."""
+    start = 0
+    for place in (*sorted(special), count):
+        if place > start:
+            yield start, place
+        start = place + 1
+
+
+class Blocks:
+    """Accepts rows, block by block.
+
+    Args:
+        patterns: The orders of roles met so far, where accepted messages are counted.
+    """
+
+    def __init__(self, patterns: Patterns) -> None:
+        self._decode = msgspec.json.Decoder(Row).decode
+        self._patterns = patterns
+        self._rich = RichRows(patterns)
+        self._rows = self._text_bytes = self._image_rows = self._longest = 0
+
+    def look(self, lines: list[bytes], raw: bytes) -> Looked:
+        """Accept and count what is good among some lines.
+
+        Args:
+            lines: The lines.
+            raw: The same in one piece.
+        """
+        rows, refused = self._read(lines)
+        kept = lines
+        if refused:
+            gaps = dict.fromkeys(refused)
+            kept = [line for index, line in enumerate(lines) if index not in gaps]
+            raw = b"\n".join(kept)
+        keys = self._look(rows, kept, raw) if rows else []
+        if None in keys:
+            kept = [line for line, key in zip(kept, keys, strict=True) if key is not None]
+        self._rows += len(kept)
+        self._longest = max(self._longest, max(map(len, kept), default=0))
+        for index in refused:
+            keys.insert(index, None)
+        if None not in keys:
+            return Looked(keys)
+        return Looked(keys, [index for index, key in enumerate(keys) if key is None])
+
+    def drain(self, tally: Tally) -> None:
+        """Add what was counted since the last time to `tally`, but for what is in the patterns."""
+        tally.rows += self._rows
+        tally.text_bytes += self._text_bytes
+        tally.image_rows += self._image_rows
+        tally.longest_row_bytes = max(tally.longest_row_bytes, self._longest)
+        self._rows = self._text_bytes = self._image_rows = self._longest = 0
+
+    def _read(self, lines: list[bytes]) -> tuple[list[Row], list[int]]:
+        """Decode lines; return the rows, and the indexes of lines that are none."""
+        rows: list[Row] = []
+        refused: list[int] = []
+        left = iter(lines)
+        while True:
+            try:
+                # What was decoded before a line that cannot be is kept, and that line is passed.
+                rows.extend(map(self._decode, left))
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                refused.append(len(rows) + len(refused))
+            else:
+                return rows, refused
+
+    def _look(self, rows: list[Row], lines: list[bytes], raw: bytes) -> list[int | None]:
+        """Return the key of each row; None for those refused."""
+        lists: list[list[Message]] = list(map(_messages_of, rows))
+        messages = list(chain.from_iterable(lists))
+        contents: list[Any] = list(map(_content_of, messages))
+        counts = list(map(len, lists))
+        every = _Rows(range(len(rows)), counts, list(map(type, messages)), contents)
+        quotes, unclean = look_at_bytes(raw)
+        special = self._special(rows, every, unclean=unclean)
+        if quotes != _expected(special, len(rows), counts, lines):
+            self._compare(special, rows, lines, unclean=unclean, counts=counts)
+        plain = every.without(special) if special else every
+        self._set_patterns(plain)
+        odd = _odd(plain, unclean=unclean)
+        if odd:
+            special.update(dict.fromkeys(odd))
+            plain = every.without(special)
+            self._set_patterns(plain)
+        return self._count(plain, special, len(rows))
+
+    def _special(self, rows: list[Row], every: _Rows, *, unclean: bool) -> _Special:
+        """Look at the rows that have contents that are not text."""
+        types = list(map(type, every.contents))
+        if types.count(str) == len(types):
+            return {}
+        ends = list(accumulate(every.counts))
+        odd = compress(range(len(types)), map(is_not, types, repeat(str)))
+        places = dict.fromkeys(bisect_right(ends, index) for index in odd)
+        return {place: self._look_at_one(rows[place], unclean=unclean) for place in places}
+
+    def _look_at_one(self, row: Row, *, unclean: bool) -> RichRow | None:
+        try:
+            return self._rich.look(row, unclean=unclean)
+        except Refused:
+            return None
+
+    def _compare(
+        self,
+        special: _Special,
+        rows: list[Row],
+        lines: list[bytes],
+        *,
+        unclean: bool,
+        counts: list[int],
+    ) -> None:
+        """Compare the quotes of every row: there are more special rows, or keys stand twice."""
+        for place, line in enumerate(lines):
+            quotes, _ = look_at_bytes(line)
+            if place not in special:
+                if quotes == 2 + 8 * counts[place]:
+                    continue
+                special[place] = self._look_at_one(rows[place], unclean=unclean)
+            rich = special[place]
+            if rich is not None and rich.quotes != quotes:
+                special[place] = None
+
+    def _set_patterns(self, plain: _Rows) -> None:
+        """Find out who speaks when in each row."""
+        kinds, counts = plain.kinds, plain.counts
+        if not counts:
+            return
+        first = kinds[: counts[0]]
+        if len(kinds) == len(first) * len(counts) and kinds == first * len(counts):
+            plain.patterns = [self._patterns.of_types(tuple(first), ROLES)]
+            return
+        plain.patterns = [
+            self._patterns.of_types(tuple(kinds[end - count : end]), ROLES)
+            for end, count in zip(accumulate(counts), counts, strict=True)
+        ]
+
+    def _count(self, plain: _Rows, special: _Special, rows: int) -> list[int | None]:
+        """Count the rows that are good; return the key of each."""
+        keys: list[int | None] = self._count_plain(plain) if plain.counts else []
+        if not special:
+            return keys
+        found: list[int | None] = [None] * rows
+        for place, key in zip(plain.at, keys, strict=True):
+            found[place] = key
+        for place, rich in special.items():
+            if rich is not None:
+                found[place] = rich.key
+                self._patterns.of(rich.roles).sizes += rich.sizes
+                self._text_bytes += rich.text_bytes
+                self._image_rows += rich.images > 0
+        return found
+
+    def _count_plain(self, plain: _Rows) -> list[int]:
+        """Count plain rows; return the key of each."""
+        lengths = list(map(len, plain.contents))
+        encoded = list(map(str.encode, plain.contents))
+        self._text_bytes += sum(map(len, encoded))
+        if len(plain.patterns) == 1:
+            plain.patterns[0].sizes += lengths
+            width = plain.counts[0]
+            return keys_of_columns([encoded[index::width] for index in range(width)])
+        ends = accumulate(plain.counts)
+        for pattern, count, end in zip(plain.patterns, plain.counts, ends, strict=True):
+            pattern.sizes += lengths[end - count : end]
+        return keys_of_rows(encoded, plain.counts)
+
+
+def _expected(special: _Special, rows: int, counts: list[int], lines: list[bytes]) -> int:
+    """Return the quotes of all lines, if the rows that are not special are plain."""
+    quotes = 2 * rows + 8 * sum(counts)
+    for place, rich in special.items():
+        own = look_at_bytes(lines[place])[0] if rich is None else rich.quotes
+        quotes += own - 2 - 8 * counts[place]
+    return quotes
+
+
+def _odd(plain: _Rows, *, unclean: bool) -> list[int]:
+    """Return the places of rows with something wrong in the order of roles or in the texts."""
+    if not plain.counts:
+        return []
+    if len(plain.patterns) == 1:
+        columns = [plain.contents[i :: plain.counts[0]] for i in plain.patterns[0].answers]
+        answers = list(chain.from_iterable(columns))
     else:
-        pieces = list(chain.from_iterable(row.pieces for row in rows))
-    pieces[1::2] = contents
-    pieces[0] = rows[0].pieces[0][len(closed) :]
-    pieces.append(closed)
-    return b"".join(pieces)
+        trained = map(is_, plain.kinds, repeat(Assistant))
+        answers = list(compress(plain.contents, trained))
+    good = all(pattern.good for pattern in plain.patterns)
+    good = good and all(answers) and not any(map(str.isspace, answers))
+    if good and not (unclean and not is_clean("".join(plain.contents))):
+        return []
+    return [at for at, pattern, texts in plain.each() if not _is_good(pattern, texts)]
 
 
-def _answers(
-    rows: list[_Written], counts: list[int], texts: list[str], kinds: list[type[Struct]]
-) -> list[str]:
-    """Return the texts of assistants."""
-    if rows.count(rows[0]) == len(rows):
-        columns = [texts[index :: counts[0]] for index in rows[0].pattern.answers]
-        return list(chain.from_iterable(columns))
-    return [text for text, kind in zip(texts, kinds, strict=True) if kind is _Assistant]
-
-
-def _line_sizes(rows: list[_Written], counts: list[int], contents: list[Raw]) -> list[int]:
-    sizes = list(accumulate(map(len, contents), initial=0))
-    ends = _row_ends(sizes, counts)
-    return [row.size + size for row, size in zip(rows, map(sub, ends[1:], ends), strict=True)]
-
-
-def _row_ends(running: list[int], counts: list[int]) -> list[int]:
-    """Take from the running sum of messages what it is before each row, and at the end."""
-    if counts.count(counts[0]) == len(counts):
-        return running[:: counts[0]]
-    return [running[row] for row in accumulate(counts, initial=0)]
-
-
-def _keys(encoded: bytes, counts: list[int], sizes: list[int]) -> list[int]:
-    """Work out the key of each row, as `keys.key_of_texts` does."""
-    view = memoryview(encoded)
-    running = list(accumulate(sizes, initial=0))
-    ends = _row_ends(running, counts)
-    if counts.count(counts[0]) == len(counts):
-        answers = running[counts[0] - 1 :: counts[0]]
-    else:
-        answers = [running[row - 1] for row in accumulate(counts)]
-    return [
-        (head := crc32(view[start:answer])) << 32 | crc32(view[answer:end], head)
-        if answer > start
-        else crc32(view[answer:end]) << 32
-        for start, answer, end in zip(ends, answers, ends[1:], strict=False)
-    ]
+def _is_good(pattern: Pattern, texts: list[str]) -> bool:
+    """Say whether nothing is wrong with a row."""
+    if not pattern.good or not is_clean("".join(texts)):
+        # A token that only begins where two texts meet is left to the judge as well.
+        return False
+    return all(texts[index] and not texts[index].isspace() for index in pattern.answers)

@@ -1,170 +1,103 @@
-"""Rows with parts, images, tools, calls, weights, names or refusals."""
+"""Rows with parts, images, tools, calls, weights, names or refusals, one at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Annotated, Literal, TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias
 
 import msgspec
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from msgspec import UNSET
 
 from ftproviders.data.exact.document import read_document
 from ftproviders.data.exact.image import is_plain_image
-from ftproviders.data.exact.json_text import schema_problems
 from ftproviders.data.exact.pairing import declared_functions
 from ftproviders.data.exact.parts import SPARED_IMAGES
 from ftproviders.data.exact.tools import check_tools
-from ftproviders.data.fast.sums import Refused, Sums, count_quotes, is_clean, size_in_bytes
-from ftproviders.data.keys import key_of_texts
+from ftproviders.data.fast.schemas import fitting
+from ftproviders.data.fast.sums import Refused, RichRow, count_quotes, is_clean
+from ftproviders.data.fast.types import ROLES, Assistant, Call, Image, Message, Refusal, Row, Text
+from ftproviders.data.fast.types import Tool as ToolMessage
+from ftproviders.data.keys import key_of_bytes
+from ftproviders.data.patterns import Patterns
 from ftproviders.data.rule import MAX_DEPTH
-from ftproviders.data.statistics import Tally
 
 __all__ = ["RichRows"]
 
-_Name: TypeAlias = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{1,64}\Z")]
 _REMEMBERED_TOOLS = 256
 _LONGEST_REMEMBERED_BYTES = 64 * 1024
 
-
-class _Text(Struct, forbid_unknown_fields=True, tag_field="type", tag="text"):
-    text: str
-
-
-class _Refusal(Struct, forbid_unknown_fields=True, tag_field="type", tag="refusal"):
-    refusal: str
+_Fits: TypeAlias = Callable[[Any], bool]
+_Declared: TypeAlias = tuple[int, Mapping[str, _Fits]]
+"""Quotes of a declaration; name of each function -> what its arguments have to fit."""
+_decode_json = msgspec.json.Decoder().decode
 
 
-class _Address(Struct, forbid_unknown_fields=True):
-    url: str
-    detail: Literal["auto", "low", "high"] | UnsetType = UNSET
+class _Look:
+    """What was seen of a row so far."""
 
+    __slots__ = ("calls", "declared", "images", "quotes", "texts", "unseen")
 
-class _Image(Struct, forbid_unknown_fields=True, tag_field="type", tag="image_url"):
-    image_url: _Address
-
-
-class _Function(Struct, forbid_unknown_fields=True):
-    name: _Name
-    arguments: str
-
-
-class _Call(Struct, forbid_unknown_fields=True):
-    id: Annotated[str, Meta(min_length=1)]
-    type: Literal["function"]
-    function: _Function
-
-
-_Part: TypeAlias = _Text | _Refusal | _Image
-_TextParts: TypeAlias = Annotated[list[_Text], Meta(min_length=1)]
-_UserParts: TypeAlias = Annotated[list[_Text | _Image], Meta(min_length=1)]
-_AssistantParts: TypeAlias = Annotated[list[_Text | _Refusal], Meta(min_length=1)]
-_CallList: TypeAlias = Annotated[list[_Call], Meta(min_length=1)]
-
-
-class _System(Struct, forbid_unknown_fields=True, tag_field="role", tag="system"):
-    content: str | _TextParts
-    name: _Name | UnsetType = UNSET
-
-
-class _Developer(Struct, forbid_unknown_fields=True, tag_field="role", tag="developer"):
-    content: str | _TextParts
-    name: _Name | UnsetType = UNSET
-
-
-class _User(Struct, forbid_unknown_fields=True, tag_field="role", tag="user"):
-    content: str | _UserParts
-    name: _Name | UnsetType = UNSET
-
-
-class _Assistant(Struct, forbid_unknown_fields=True, tag_field="role", tag="assistant"):
-    content: str | _AssistantParts | UnsetType | None = UNSET
-    name: _Name | UnsetType = UNSET
-    refusal: str | UnsetType | None = UNSET
-    weight: Literal[0, 1] | UnsetType = UNSET
-    tool_calls: _CallList | UnsetType = UNSET
-
-
-class _Tool(Struct, forbid_unknown_fields=True, tag_field="role", tag="tool"):
-    content: str | _TextParts
-    tool_call_id: str
-
-
-_Message: TypeAlias = _System | _Developer | _User | _Assistant | _Tool
-
-
-class _Row(Struct, forbid_unknown_fields=True):
-    messages: Annotated[list[_Message], Meta(min_length=1)]
-    tools: Raw | UnsetType = UNSET
-    parallel_tool_calls: bool | UnsetType = UNSET
-
-
-@dataclass(slots=True)
-class _Calls:
-    """The calls of a row so far."""
-
-    declared: Mapping[str, object] | None
-    """Function name -> parameters; None when the row declares nothing."""
-    pending: dict[str, int] = field(default_factory=dict)
-    """Id of a call that waits for its answer -> index of its message."""
+    def __init__(self) -> None:
+        self.quotes = 2
+        self.texts: list[str] = []
+        """What is counted, and must be free of control tokens and NUL."""
+        self.unseen: list[str] = []
+        """What is not counted and must be free of NUL: ids and addresses."""
+        self.images = 0
+        self.declared: Mapping[str, _Fits] | None = None
+        self.calls: dict[str, int] = {}
+        """Id of a call that waits for its answer -> index of its message."""
 
 
 class RichRows:
-    """Accepts rows of every kind and adds them up; remembers declared tools."""
+    """Looks at rows of every kind; remembers declared tools.
 
-    def __init__(self) -> None:
-        self._decode = msgspec.json.Decoder(_Row).decode
-        self._tools: dict[bytes, tuple[int, Mapping[str, object]] | None] = {}
-        self._accepted: list[Sums] = []
-        self._text_bytes = 0
-        self.key = 0
-        """Key of the last row accepted."""
-        self.last_was_rich = False
-        """Whether the last row accepted has what a plain row has not."""
+    Args:
+        patterns: The orders of roles met so far.
+    """
 
-    def accept(self, line: bytes, quotes: int) -> bool:
-        """Accept a row, or return False when it is for the judge.
+    def __init__(self, patterns: Patterns) -> None:
+        self._patterns = patterns
+        self._tools: dict[bytes, _Declared | None] = {}
+
+    def look(self, row: Row, *, unclean: bool) -> RichRow:
+        """Look at a row; its quotes are still to be compared with those of the line.
+
+        Args:
+            row: The row.
+            unclean: Whether texts may hold NUL or control tokens.
 
         Raises:
-            Refused: The same, found deeper inside.
-            msgspec.MsgspecError: The same, found by the decoder.
-            UnicodeDecodeError: The row is not UTF-8.
-            RecursionError: A call's arguments are nested too deep.
+            Refused: The row is for the judge.
         """
-        row = self._decode(line)
-        sums = Sums(quotes=2 + 4 * len(row.messages))
-        calls = _Calls(self._declared(row, sums))
+        look = _Look()
+        if row.tools is not UNSET:
+            self._declare(bytes(row.tools), look)
         if row.parallel_tool_calls is not UNSET:
-            sums.quotes += 2
-        _look(row.messages, sums, calls)
-        joined = "".join(sums.texts)
-        if sums.images > SPARED_IMAGES:
-            return False
-        if quotes != sums.quotes or not is_clean(joined) or "\0" in "".join(sums.unseen):
-            return False
-        self._text_bytes += size_in_bytes(joined)
-        self.key = key_of_texts(
-            "".join(sums.texts[: sums.answer_at]), "".join(sums.texts[sums.answer_at :])
+            look.quotes += 2
+        messages = row.messages
+        roles = tuple([ROLES[type(message)] for message in messages])
+        sizes, answer_at = _look(messages, look)
+        last = len(messages) - 1
+        if not self._patterns.of(roles).good or any(at != last for at in look.calls.values()):
+            raise Refused
+        if look.images > SPARED_IMAGES:
+            raise Refused
+        asked, said = "".join(look.texts[:answer_at]), "".join(look.texts[answer_at:])
+        if unclean and not (is_clean(asked + said) and "\0" not in "".join(look.unseen)):
+            raise Refused
+        prompt, answer = asked.encode(), said.encode()
+        return RichRow(
+            key=key_of_bytes(prompt, answer),
+            quotes=look.quotes,
+            roles=roles,
+            sizes=sizes,
+            text_bytes=len(prompt) + len(answer),
+            images=look.images,
         )
-        sums.forget_texts()
-        self._accepted.append(sums)
-        self.last_was_rich = quotes != 2 + 8 * len(row.messages)
-        return True
 
-    def drain(self, tally: Tally) -> None:
-        """Add what was counted since the last time to `tally`."""
-        tally.text_bytes += self._text_bytes
-        self._text_bytes = 0
-        for sums in self._accepted:
-            tally.add_row(messages=sums.messages, characters=sums.characters)
-            tally.image_rows += bool(sums.images)
-        self._accepted.clear()
-
-    def _declared(self, row: _Row, sums: Sums) -> Mapping[str, object] | None:
-        """Return what a row's tools declare; rows tend to repeat them."""
-        if row.tools is UNSET:
-            return None
-        raw = bytes(row.tools)
+    def _declare(self, raw: bytes, look: _Look) -> None:
+        """Take what a row's tools declare; rows tend to repeat them."""
         known = self._tools.get(raw, ...)
         if known is ...:
             known = _judge_tools(raw)
@@ -174,137 +107,119 @@ class RichRows:
                 self._tools[raw] = known
         if known is None:
             raise Refused
-        sums.quotes += 2 + known[0]
-        return known[1]
+        look.quotes += 2 + known[0]
+        look.declared = known[1]
 
 
-def _look(messages: Iterable[_Message], sums: Sums, calls: _Calls) -> None:
-    """Look at a conversation.
+def _judge_tools(raw: bytes) -> _Declared | None:
+    document = read_document(raw, max_depth=MAX_DEPTH - 1)  # the row is around it
+    if not document.readable or document.findings or any(check_tools(document.value, ())):
+        return None
+    declared = declared_functions(document.value) or {}
+    return count_quotes(raw), {name: fitting(schema) for name, schema in declared.items()}
+
+
+def _look(messages: list[Message], look: _Look) -> tuple[list[int], int]:
+    """Look at a conversation; return the characters of each message, and texts before the last.
 
     Raises:
         Refused: The row is for the judge.
     """
-    trained = previous_is_assistant = False
-    index = -1
+    texts, sizes = look.texts, []
+    trained = False
+    before = 0
     for index, message in enumerate(messages):
-        before = len(sums.texts)
-        if isinstance(message, _Assistant):
-            if previous_is_assistant:
+        before = len(texts)
+        if isinstance(message, Assistant):
+            trained = _assistant(message, look, index) or trained
+        elif isinstance(message, ToolMessage):
+            # Its id is that of a call above, so it needs no look of its own.
+            if look.calls.pop(message.tool_call_id, None) is None:
                 raise Refused
-            trained = _assistant(message, sums, index, calls) or trained
-            previous_is_assistant = True
+            look.quotes += 4
+            _content(message.content, look)
         else:
-            _other(message, sums, calls)
-            previous_is_assistant = False
-        sums.add_message(_ROLES[type(message)], before)
-    if not (trained and previous_is_assistant):
+            _content(message.content, look)
+            if message.name is not UNSET:
+                look.quotes += 4
+        if len(texts) == before + 1:
+            sizes.append(len(texts[before]))
+        else:
+            sizes.append(sum(map(len, texts[before:])))
+    if not trained:
         raise Refused
-    if any(called_at != index for called_at in calls.pending.values()):
-        raise Refused
+    return sizes, before
 
 
-_ROLES: Mapping[type, str] = {
-    _System: "system",
-    _Developer: "developer",
-    _User: "user",
-    _Assistant: "assistant",
-    _Tool: "tool",
-}
-
-
-def _judge_tools(raw: bytes) -> tuple[int, Mapping[str, object]] | None:
-    document = read_document(raw, max_depth=MAX_DEPTH - 1)  # the row is around it
-    if not document.readable or document.findings or any(check_tools(document.value, ())):
-        return None
-    return count_quotes(raw), declared_functions(document.value) or {}
-
-
-def _parts(parts: Iterable[_Part], sums: Sums) -> bool:
-    """Count parts; return whether any of them says something."""
+def _content(content: str | Iterable[Text | Refusal | Image], look: _Look) -> bool:
+    """Count the role and the content of a message; return whether the content says something."""
+    if isinstance(content, str):
+        look.quotes += 8
+        look.texts.append(content)
+        return bool(content) and not content.isspace()
+    look.quotes += 6
     says = False
-    for part in parts:
-        if isinstance(part, _Image):
-            sums.quotes += 10 if part.image_url.detail is UNSET else 14
-            sums.images += 1
+    for part in content:
+        if isinstance(part, Image):
+            look.quotes += 10 if part.image_url.detail is UNSET else 14
+            look.images += 1
             if not is_plain_image(part.image_url.url):
                 raise Refused
-            sums.unseen.append(part.image_url.url)
+            look.unseen.append(part.image_url.url)
             continue
-        sums.quotes += 8
-        text = part.refusal if isinstance(part, _Refusal) else part.text
-        sums.texts.append(text)
+        look.quotes += 8
+        text = part.refusal if isinstance(part, Refusal) else part.text
+        look.texts.append(text)
         says = says or bool(text and not text.isspace())
     return says
 
 
-def _other(message: _System | _Developer | _User | _Tool, sums: Sums, calls: _Calls) -> None:
-    content = message.content
-    sums.quotes += 2
-    if isinstance(content, str):
-        sums.quotes += 2
-        sums.texts.append(content)
-    else:
-        _parts(content, sums)
-    if isinstance(message, _Tool):
-        sums.quotes += 4
-        # Its id is that of a call above, so it needs no look of its own.
-        if calls.pending.pop(message.tool_call_id, None) is None:
-            raise Refused
-    elif message.name is not UNSET:
-        sums.quotes += 4
-
-
-def _assistant(message: _Assistant, sums: Sums, index: int, calls: _Calls) -> bool:
+def _assistant(message: Assistant, look: _Look, index: int) -> bool:
     """Count an assistant's message; return whether it is trained on."""
-    says = _assistant_content(message, sums)
+    content = message.content
+    says = False
+    if content is UNSET:
+        look.quotes += 4
+    elif content is None:
+        look.quotes += 6
+    else:
+        says = _content(content, look)
     if message.name is not UNSET:
-        sums.quotes += 4
+        look.quotes += 4
     if message.refusal is not UNSET:
-        sums.quotes += 2
+        look.quotes += 2
         if message.refusal is not None:
-            sums.quotes += 2
-            sums.texts.append(message.refusal)
+            look.quotes += 2
+            look.texts.append(message.refusal)
             says = says or bool(message.refusal)
     if message.tool_calls is not UNSET:
         says = True
-        sums.quotes += 2
+        look.quotes += 2
         for call in message.tool_calls:
-            _call(call, sums, index, calls)
+            _call(call, look, index)
     if not says:
         raise Refused
     if message.weight is UNSET:
         return True
-    sums.quotes += 2
+    look.quotes += 2
     return message.weight == 1
 
 
-def _assistant_content(message: _Assistant, sums: Sums) -> bool:
-    """Count the content; return whether it says something."""
-    content = message.content
-    if content is UNSET:
-        return False
-    sums.quotes += 2
-    if content is None:
-        return False
-    if isinstance(content, str):
-        sums.quotes += 2
-        sums.texts.append(content)
-        return bool(content) and not content.isspace()
-    return _parts(content, sums)
-
-
-def _call(call: _Call, sums: Sums, index: int, calls: _Calls) -> None:
-    sums.quotes += 18  # id, type, function, name, arguments, and four of their values
+def _call(call: Call, look: _Look, index: int) -> None:
+    look.quotes += 18  # id, type, function, name, arguments, and four of their values
     function = call.function
-    sums.texts.append(function.name)
-    sums.texts.append(function.arguments)
-    if call.id in calls.pending:
+    look.texts.append(function.name)
+    look.texts.append(function.arguments)
+    if call.id in look.calls:
         raise Refused
-    calls.pending[call.id] = index
-    sums.unseen.append(call.id)
-    arguments = msgspec.json.decode(function.arguments)
-    if calls.declared is None:
+    look.calls[call.id] = index
+    look.unseen.append(call.id)
+    try:
+        arguments = _decode_json(function.arguments)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise Refused from None
+    if look.declared is None:
         return
-    schema = calls.declared.get(function.name, ...)
-    if schema is ... or any(schema_problems(arguments, schema)):
+    fits = look.declared.get(function.name)
+    if fits is None or not fits(arguments):
         raise Refused

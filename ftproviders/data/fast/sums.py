@@ -1,44 +1,29 @@
-"""What the strings of a row add up to, and the count of quotes that gives doubled keys away."""
+"""What the strings of rows add up to, and the count of quotes that gives doubled keys away."""
 
 from __future__ import annotations
 
-__all__ = ["Refused", "Sums", "count_quotes", "is_clean", "size_in_bytes"]
+from dataclasses import dataclass
+
+__all__ = ["Refused", "RichRow", "count_quotes", "is_clean", "look_at_bytes"]
 
 
 class Refused(Exception):  # noqa: N818 - control flow of the fast path, never seen outside
     """The row is for the judge."""
 
 
-class Sums:
-    """What the strings of one row add up to, while it is looked at."""
+@dataclass(slots=True)
+class RichRow:
+    """A row with more than text messages, looked at by itself and found good."""
 
-    __slots__ = ("answer_at", "characters", "images", "messages", "quotes", "texts", "unseen")
-
-    def __init__(self, *, quotes: int) -> None:
-        self.quotes = quotes
-        """Quotes that the row must have, when no key stands twice."""
-        self.texts: list[str] = []
-        """What is counted, and must be free of control tokens and NUL."""
-        self.unseen: list[str] = []
-        """What is not counted and must be free of NUL: ids and addresses."""
-        self.images = 0
-        self.answer_at = 0
-        """Texts before those of the last message."""
-        self.messages: dict[str, int] = {}
-        """Role -> messages."""
-        self.characters: dict[str, int] = {}
-        """Role -> characters of its texts."""
-
-    def add_message(self, role: str, texts_before: int) -> None:
-        """Count a message whose texts are those after the first `texts_before`."""
-        size = sum(map(len, self.texts[texts_before:]))
-        self.answer_at = texts_before
-        self.messages[role] = self.messages.get(role, 0) + 1
-        self.characters[role] = self.characters.get(role, 0) + size
-
-    def forget_texts(self) -> None:
-        """Keep the numbers alone."""
-        self.texts, self.unseen = [], []
+    key: int
+    """Its key, as `keys.key_of_row` gives it."""
+    quotes: int
+    """Quotes that it must have, when no key stands twice."""
+    roles: tuple[str, ...]
+    sizes: list[int]
+    """Characters of each message."""
+    text_bytes: int
+    images: int
 
 
 def is_clean(text: str) -> bool:
@@ -47,19 +32,30 @@ def is_clean(text: str) -> bool:
     return "\0" not in text and ("|" not in text or "<|" not in text)
 
 
-def size_in_bytes(text: str) -> int:
-    """Return the size of a text in UTF-8."""
-    return len(text) if text.isascii() else len(text.encode())
-
-
 def count_quotes(raw: bytes) -> int:
     """Count the quotes that open or close strings in JSON text.
 
     A typed decoder uses the last of two equal keys without a word. The quotes tell: what was
     decoded says exactly how many there must be, and a key that stands twice adds at least two.
     """
+    return look_at_bytes(raw)[0]
+
+
+def look_at_bytes(raw: bytes) -> tuple[int, bool]:
+    """Return the quotes of JSON text, see `count_quotes`, and whether a text may be unclean.
+
+    NUL and the start of a control token can be written in no other way than as they are, or with
+    the number of a character.
+    """
     quotes = raw.count(b'"')
+    unclean = b"|" in raw and b"<|" in raw
     if b"\\" in raw:
-        pairs_removed = raw.replace(b"\\\\", b"") if b"\\\\" in raw else raw
-        quotes -= pairs_removed.count(b'\\"')
-    return quotes
+        # Searching for one byte and cutting there is much faster than searching for two.
+        pieces = raw.split(b"\\")
+        if b"" in pieces:
+            pieces = raw.replace(b"\\\\", b"").split(b"\\")
+        escaped = [piece[:1] for piece in pieces]
+        del escaped[0]
+        quotes -= escaped.count(b'"')
+        unclean = unclean or b"u" in escaped
+    return quotes, unclean
