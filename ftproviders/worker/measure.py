@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping
 
 from ftproviders.worker.lifecycle import Run, run_worker
+from ftproviders.worker.unused import hide_unused
 
 __all__ = ["main", "peak_bytes"]
 
@@ -30,6 +31,7 @@ def peak_bytes() -> int:
 def _work(run: Run) -> Mapping[str, object]:
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
     with run.interruptible():
+        hide_unused(run.job)
         import peft  # noqa: F401 - imported here so that it counts as a library in each run
         from transformers import Trainer  # noqa: F401 - the same
 

@@ -26,6 +26,7 @@ from ftproviders.worker.launching import (
 )
 from ftproviders.worker.lifecycle import Request, Run
 from ftproviders.worker.rundir import RunDirectory, write_json
+from ftproviders.worker.unused import hide_unused
 
 __all__ = ["RankRun", "main"]
 
@@ -128,6 +129,7 @@ def _failed(failure: WorkError) -> dict[str, object]:
 
 
 def _train(run: Run) -> dict[str, object]:
+    hide_unused(run.job)
     from ftproviders.worker import distributed
     from ftproviders.worker.training import train
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from ftproviders.worker.attention import stated_attention
 from ftproviders.worker.checkpoints import sync_tree
 from ftproviders.worker.distributed import is_main, whole_state
 from ftproviders.worker.failures import WorkError
@@ -32,7 +33,7 @@ class Saver:
             "submission_id": run.job["submission_id"],
             "suffix": run.job.get("suffix"),
             "dtype": "bf16" if dtype == torch.bfloat16 else "fp32",
-            "attention": run.job["settings"]["attn_implementation"],
+            "attention": stated_attention(run.job["settings"]),
             "tuning": run.job["settings"]["tuning"],
             "quantization": _quantization(run.job["settings"]),
         }

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from ftproviders.worker.finishing import finish
 from ftproviders.worker.launching import is_distributed, launch_ranks
 from ftproviders.worker.lifecycle import Run, run_worker
+from ftproviders.worker.unused import hide_unused
 
 __all__ = ["main"]
 
@@ -19,6 +20,7 @@ def _work(run: Run) -> Mapping[str, object]:
     # One process has one device.
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
     with run.interruptible():
+        hide_unused(run.job)
         # Only now, when the run is ours and can be cancelled: this takes seconds.
         from ftproviders.worker.training import train
     return train(run)

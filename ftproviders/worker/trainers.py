@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ftproviders.worker.arguments import training_arguments
+from ftproviders.worker.attention import stated_attention
 from ftproviders.worker.encoding import EncodedRow
 from ftproviders.worker.lifecycle import Run
 from ftproviders.worker.loading import choose_dtype, load_model
@@ -80,7 +81,7 @@ def _preference(
         tokenizer=tokenizer,
         rows=data.training.rows,
         dtype=dtype,
-        reference=lambda: load_model(base, dtype=dtype, attention=settings["attn_implementation"]),
+        reference=lambda: load_model(base, dtype=dtype, attention=stated_attention(settings)),
     )
     if data.validation is None:
         return trainer, None

@@ -12,6 +12,7 @@ import torch
 from transformers import set_seed
 
 from ftproviders.worker.adapting import adapt
+from ftproviders.worker.attention import choose_attention, stated_attention
 from ftproviders.worker.belonging import model_digests
 from ftproviders.worker.checkpointing import CheckpointWriter, Keeper
 from ftproviders.worker.distributed import WrapperCheck, seed_rank, summed, world_size
@@ -75,10 +76,13 @@ def _train(run: Run, keeper: Keeper) -> int:
         base_model = load_model(
             keeper.base,
             dtype=dtype,
-            attention=settings["attn_implementation"],
+            attention=stated_attention(settings),
             quantization=quantization_for(settings, dtype),
         )
         data = encode_job(run, tokenizer, base_model.config)
+        if run.job["method"] == "supervised":
+            rows = [*data.training.rows, *(data.validation.rows if data.validation else ())]
+            run.found(attention=choose_attention(base_model, settings, rows))
         model = adapt(base_model, settings, dtype=dtype)
         _tell(run, model, tokenizer, dtype=dtype, data=data)
         keeper.compare()

@@ -102,7 +102,7 @@ class Case:
 
 def equal_settings(case: Case) -> dict[str, Task]:
     """Return the tasks of table A: one step after the other over the same rows."""
-    options = {"dtype": case.dtype, "checkpoints": 0}
+    options = {"dtype": case.dtype, "checkpoints": 0, "attn_implementation": "sdpa"}
     batch = Task.batch_size
     lines = rows.read(case.training)
     epochs = -(-case.steps * batch // len(lines))

@@ -19,6 +19,7 @@ from transformers import (
     Qwen3Config,
 )
 
+from ftproviders.worker.attention import choose_attention
 from ftproviders.worker.encoding import IGNORED, EncodedRow
 from ftproviders.worker.fused_lora import fuse_adapters
 from ftproviders.worker.shared_prefix import can_share, common_beginning
@@ -192,3 +193,36 @@ def test_no_target_at_all_is_a_loss_of_zero_with_gradients() -> None:
     loss = summed_cross_entropy(empty, torch.zeros(0, dtype=torch.int64))
     loss.backward()
     assert loss.item() == 0
+
+
+# --- attention -----------------------------------------------------------------------------------
+
+
+SETTINGS: Mapping[str, Any] = {"attn_implementation": "auto", "packing": False}
+
+
+def test_short_rows_on_a_cpu_are_learned_with_eager_attention() -> None:
+    model = make(LlamaConfig(**SMALL))
+    batch = collate(rows(), 0)
+    expected = outcome(model, batch)
+
+    assert choose_attention(model, SETTINGS, rows()) == "eager"
+
+    assert model.config._attn_implementation == "eager"
+    torch.testing.assert_close(outcome(model, batch), expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("settings", "beginning"),
+    [
+        pytest.param({}, 120, id="a row of more than 128 tokens"),
+        pytest.param({"packing": True}, 20, id="packed"),
+        pytest.param({"attn_implementation": "sdpa"}, 20, id="stated"),
+    ],
+)
+def test_other_rows_stay_with_sdpa(settings: Mapping[str, Any], beginning: int) -> None:
+    model = make(LlamaConfig(**SMALL))
+
+    assert choose_attention(model, {**SETTINGS, **settings}, rows(beginning)) == "sdpa"
+
+    assert model.config._attn_implementation == "sdpa"

@@ -80,8 +80,9 @@ class LocalOptions(ParallelOptions):
     """Data type of weights and adapter; ``auto`` = bf16 where the hardware computes in it."""
     tf32: bool = False
     """Multiply fp32 in TensorFloat-32 on an NVIDIA device that has it."""
-    attn_implementation: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
-    """How attention is computed; ``flash_attention_2`` needs an NVIDIA device and flash-attn."""
+    attn_implementation: Literal["auto", "sdpa", "eager", "flash_attention_2"] = "auto"
+    """How attention is computed: ``auto`` = ``eager`` on a CPU where no row has more than 128
+    tokens, else ``sdpa``; ``flash_attention_2`` needs an NVIDIA device and flash-attn."""
     gradient_checkpointing: bool = False
     """Compute activations again in the backward pass: less memory, about a third slower."""
     chat_template: str | None = None

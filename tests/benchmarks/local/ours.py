@@ -50,9 +50,12 @@ def main() -> None:
 
     from ftproviders.worker.lifecycle import Run
     from ftproviders.worker.rundir import RunDirectory
-    from ftproviders.worker.training import train
+    from ftproviders.worker.unused import hide_unused
 
     run = Run(RunDirectory(Path(task.output) / "run"))
+    hide_unused(run.job)
+    from ftproviders.worker.training import train
+
     train(run)
     metrics = [event["metrics"] for event in run.directory.events()]
     losses = [found["train_loss"] for found in metrics if "train_loss" in found]
