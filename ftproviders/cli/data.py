@@ -237,9 +237,9 @@ def _template_facts(found: TemplateReport | None) -> list[tuple[str, str]]:
     lost = {kind: does for kind, does in found.treatments.items() if does != "kept"}
     says = ", ".join(f"{kind} {does}" for kind, does in lost.items()) or "keeps every role"
     facts = [("template", f"{found.template}: {says}")]
-    if found.first_rows:
-        first = found.first_rows[0]
-        facts.append(("first row", f"{first.tokens:,} tokens, {first.learned_tokens:,} learned"))
+    for first in [row for row in found.first_rows if row.line == found.first_rows[0].line]:
+        name = f"first row, {first.answer} answer" if first.answer else "first row"
+        facts.append((name, f"{first.tokens:,} tokens, {first.learned_tokens:,} learned"))
         facts += [("", line) for line in first.text.splitlines()[:_RENDERED_LINES]]
     return facts
 

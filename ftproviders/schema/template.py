@@ -27,6 +27,8 @@ class RenderedRow(Value):
     tokens: Count
     learned_tokens: Count
     """Tokens that take part in the loss: the assistant's words."""
+    answer: Literal["preferred", "rejected"] | None = None
+    """Which of its two answers is read; None for a row that is no preference row."""
 
 
 class TemplateReport(Value):
@@ -60,3 +62,4 @@ class TemplateReport(Value):
     max_length_tokens: int | None = None
     """Longest row of the training; None = not known."""
     first_rows: tuple[RenderedRow, ...] = ()
+    """The first rows; a preference row stands twice, once with each answer."""

@@ -90,8 +90,14 @@ def _templates(run: Run) -> list[tuple[str, str, Callable[[], Json]]]:
     def with_system() -> Json:
         return said(("system", text()), ("user", text()), ("assistant", text()))
 
+    def pair_with_system() -> Json:
+        row = run.good.pair()
+        row["input"]["messages"].insert(0, {"role": "system", "content": text()})
+        return row
+
     return [
         ("refused", STRICT, with_system),
+        ("dropped", DEAF, pair_with_system),
         ("dropped", DEAF, with_system),
         ("rewritten", FORGETFUL, lambda: said(*((role, text()) for role in _TURNS))),
         ("masked", CHATML, silent),

@@ -1,7 +1,8 @@
 """The base model's own tokenizer and chat template, without torch: what training will see.
 
 ``folder`` finds a model that is on this machine, ``chat`` renders and tokenizes, ``check`` looks
-at rows, ``pairs`` takes preference rows apart. Needs ``tokenizers`` and ``jinja2``, which are
+at rows (``faults`` names what is wrong, ``probes`` tries made-up ones), ``pairs`` takes preference
+rows apart, ``tokenizer`` counts. Needs ``tokenizers`` and ``jinja2``, which are
 imported at the first use; templates are programs of the model's maker and run in jinja's sandbox.
 
 Names are loaded on first use: a worker needs ``messages`` and a text, and starts sooner with them
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
         ChatTemplate,
         TemplateRefusal,
     )
-    from ftproviders.data.template.check import TemplateCheck, TemplateTokenizer
+    from ftproviders.data.template.check import TemplateCheck
     from ftproviders.data.template.folder import model_folder
     from ftproviders.data.template.messages import NotText, default_template, plain_messages
     from ftproviders.data.template.pairs import conversations
+    from ftproviders.data.template.tokenizer import TemplateTokenizer
 
 __all__ = [
     "OUR_TEMPLATE",
@@ -43,7 +45,7 @@ _HOME_OF = {
     "NotText": "messages",
     "TemplateCheck": "check",
     "TemplateRefusal": "chat",
-    "TemplateTokenizer": "check",
+    "TemplateTokenizer": "tokenizer",
     "conversations": "pairs",
     "default_template": "messages",
     "model_folder": "folder",

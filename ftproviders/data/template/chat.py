@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import itertools
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,8 +28,8 @@ OUR_TEMPLATE = "chatml"
 """Word that users give for `default_template` where a path of a template is taken."""
 
 _MARKS = re.compile(r"\{%-?\s*generation\s*-?%\}")
-_OPEN, _CLOSE = "\U0010fa01", "\U0010fa02"
-"""Private characters around what the template marks; they are taken out of what it wrote."""
+_FIRST_MARK = 0x10FA01
+"""Where private characters begin that stand around what the template marks, while it is written."""
 _MODULES = ("tokenizers", "jinja2")
 _SPECIAL = (
     "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token",
@@ -129,6 +130,8 @@ class ChatTemplate:
         self, messages: Sequence[Mapping[str, Any]], tools: object, *, prompt: bool = False
     ) -> tuple[str, list[Span]]:
         try:
+            marks = _free_marks(messages, tools) if self.marked else ("", "")
+            self._template.environment.generation_marks = marks
             written = self._template.render(
                 messages=json.loads(json.dumps(list(messages))),
                 tools=tools or None,
@@ -139,7 +142,7 @@ class ChatTemplate:
         # A template is a program of the model's maker: jinja raises whatever it raises.
         except Exception as error:
             raise TemplateRefusal(str(error) or type(error).__name__) from error
-        return _take_marks(written)
+        return _take_marks(written, *marks) if self.marked else (written, [])
 
     def count(self, text: str) -> int:
         """Return the tokens of a text."""
@@ -230,17 +233,24 @@ class ChatTemplate:
         return len(before), len(until) if end < 0 else end + len(self.eos)
 
 
-def _take_marks(written: str) -> tuple[str, list[Span]]:
-    """Take the private characters out of a text; return where they stood."""
-    if _OPEN not in written:
+def _free_marks(messages: object, tools: object) -> tuple[str, str]:
+    """Return two private characters that stand nowhere in a row."""
+    text = json.dumps([messages, tools], ensure_ascii=False)
+    free = (mark for mark in map(chr, itertools.count(_FIRST_MARK)) if mark not in text)
+    return next(free), next(free)
+
+
+def _take_marks(written: str, opening: str, closing: str) -> tuple[str, list[Span]]:
+    """Take the marks out of a text; return where they stood."""
+    if opening not in written:
         return written, []
     spans: list[Span] = []
     pieces: list[str] = []
     size = 0
-    for piece in re.split(f"({_OPEN}|{_CLOSE})", written):
-        if piece == _OPEN:
+    for piece in re.split(f"({opening}|{closing})", written):
+        if piece == opening:
             spans.append((size, size))
-        elif piece == _CLOSE:
+        elif piece == closing:
             spans[-1] = (spans[-1][0], size)
         else:
             pieces.append(piece)
@@ -318,7 +328,11 @@ def _environment() -> Any:
     loops = importlib.import_module("jinja2.ext").loopcontrols
 
     class Generation(jinja2.ext.Extension):  # type: ignore[misc, name-defined] # lazy, so untyped
-        """The block ``{% generation %}``: puts `_OPEN` and `_CLOSE` around what it writes."""
+        """The block ``{% generation %}``: puts the marks around what it writes."""
+
+        def __init__(self, environment: Any) -> None:
+            super().__init__(environment)
+            environment.extend(generation_marks=("", ""))
 
         tags = {"generation"}  # noqa: RUF012 - jinja's own way
 
@@ -329,7 +343,8 @@ def _environment() -> Any:
             return jinja2.nodes.CallBlock(call, [], [], body).set_lineno(line)
 
         def _marked(self, caller: Callable[[], str]) -> str:
-            return f"{_OPEN}{caller()}{_CLOSE}"
+            opening, closing = self.environment.generation_marks
+            return f"{opening}{caller()}{closing}"
 
     environment = sandbox.ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=[Generation, loops]

@@ -3,11 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
-__all__ = ["conversations"]
+__all__ = ["Place", "Reading", "conversations", "readings"]
 
 Row = Mapping[str, Any]
+
+Place = tuple[str | int, ...]
+"""Keys and indexes from the row down to a value."""
+
+
+class Reading(NamedTuple):
+    """A conversation that the model reads, and where its parts stand in the row."""
+
+    row: Row
+    """The conversation as a row of messages."""
+    places: tuple[Place, ...]
+    """Where each message stands."""
+    asked: Place
+    """Where the messages stand that come first."""
+    answered: Place
+    """Where the answer stands that is learned from; for a row of messages the same."""
+    tools: Place
+    """Where declared tools stand."""
+    answer: Literal["preferred", "rejected"] | None = None
+    """Which answer of a pair it is; None for a row of messages."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in a sentence."""
+        return f"{self.answer} answer" if self.answer else "row"
 
 
 def conversations(row: object) -> tuple[Row, Row] | None:
@@ -28,10 +53,47 @@ def conversations(row: object) -> tuple[Row, Row] | None:
         asked, chosen, rejected = _parts(row)
         silent = [{**message, "weight": 0} for message in asked]
         tools = row.get("input", row).get("tools")
+        better, worse = (
+            {"messages": [*silent, *one], "tools": tools} for one in (chosen, rejected)
+        )
     except (AttributeError, KeyError, TypeError):
         return None
-    better, worse = ({"messages": [*silent, *one], "tools": tools} for one in (chosen, rejected))
     return better, worse
+
+
+def readings(row: object) -> tuple[Reading, ...]:
+    """Return what the model reads of a row: its messages, or both conversations of a pair.
+
+    Args:
+        row: A decoded row.
+
+    Returns:
+        One reading, two, or none for a row of another shape.
+    """
+    if isinstance(row, Mapping) and isinstance(row.get("messages"), list):
+        places = tuple(("messages", index) for index in range(len(row["messages"])))
+        return (Reading(row, places, ("messages",), ("messages",), ("tools",)),)
+    pair = conversations(row)
+    if pair is None or not isinstance(row, Mapping):
+        return ()
+    asked: Place = ("prompt",)
+    tools: Place = ("tools",)
+    keys = ("chosen", "rejected")
+    if "input" in row:
+        asked, tools = ("input", "messages"), ("input", "tools")
+        keys = ("preferred_output", "non_preferred_output")
+    before = _places(row["input"]["messages"] if "input" in row else row.get("prompt"), asked)
+    better, worse = (
+        Reading(one, before + _places(row[key], (key,)), asked if before else (key,), (key,), tools)
+        for one, key in zip(pair, keys, strict=True)
+    )
+    return better._replace(answer="preferred"), worse._replace(answer="rejected")
+
+
+def _places(said: object, holder: Place) -> tuple[Place, ...]:
+    if isinstance(said, str):
+        return (holder,) if said or holder != ("prompt",) else ()
+    return tuple((*holder, index) for index in range(len(said) if isinstance(said, list) else 0))
 
 
 def _parts(row: Row) -> tuple[list[Any], list[Any], list[Any]]:
