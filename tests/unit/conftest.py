@@ -27,7 +27,7 @@ class WithoutSdks(PathFinder):
         return PathFinder.find_spec(fullname, path, target)
 
 
-@pytest.fixture(autouse=True, scope="package")
+@pytest.fixture(autouse=True, scope="module")
 def without_sdks() -> Iterator[None]:
     """Put the finder above in the place of the usual one while this layer runs."""
     present = {name: sys.modules.pop(name) for name in list(sys.modules) if in_hidden(name)}
