@@ -6,10 +6,11 @@ rows may share one; whoever finds equal keys reads the rows again (``repeats``).
 
 from __future__ import annotations
 
+import sys
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress, repeat
-from operator import lshift, or_
+from operator import itemgetter, lshift, or_
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -17,7 +18,9 @@ from zlib import crc32
 from ftproviders.data.statistics import message_text
 
 __all__ = [
+    "MOST_IN_MEMORY",
     "RowKeys",
+    "heads_of",
     "key_of_bytes",
     "key_of_row",
     "keys_of_columns",
@@ -25,12 +28,16 @@ __all__ = [
     "split_row",
 ]
 
+MOST_IN_MEMORY = 150_000
+"""Rows whose keys stay in memory, 24 bytes each."""
+
 
 class RowKeys:
     """Keys with line and place of their rows, in the order of the file.
 
     Few of them stay in memory. Many go to a folder, sorted into buckets so that each bucket can be
-    looked at by itself; equal prompts are always in the same bucket.
+    looked at by itself; equal prompts are always in the same bucket. Whoever reads several
+    instances bucket by bucket either finds all of them `in_memory` or calls `spill` of each.
 
     Args:
         buckets: How many; 1 keeps everything in memory.
@@ -44,6 +51,7 @@ class RowKeys:
         """Lines of the file before the part that these keys are of."""
         self._folder = folder
         self._tag = tag
+        self._spilled = False
         self._keys, self._lines, self._offsets = array("Q"), array("Q"), array("Q")
 
     def add_many(
@@ -62,35 +70,44 @@ class RowKeys:
         self._keys.extend([key for key in keys if key is not None])
         self._lines.extend(lines)
         self._offsets.extend(offsets)
-        if len(self._keys) > _MOST_IN_MEMORY:
+        if len(self._keys) > MOST_IN_MEMORY:
             self.spill()
+
+    @property
+    def in_memory(self) -> int | None:
+        """Number of rows, while all of them are in memory; None once some were written."""
+        return None if self._spilled else len(self._keys)
 
     def spill(self) -> None:
         """Write what is in memory to the buckets; without buckets it stays."""
         if self.buckets == 1 or not self._keys:
             return
-        parts: list[list[int]] = [[] for _ in range(self.buckets)]
-        put = [part.append for part in parts]
-        for index, key in enumerate(self._keys):
-            put[(key >> 32) % self.buckets](index)
-        for number, part in enumerate(parts):
+        self._spilled = True
+        for number, part in enumerate(self._sorted()):
             if part:
                 with self._file(number).open("ab") as file:
                     self._records(part).tofile(file)
         self._keys, self._lines, self._offsets = array("Q"), array("Q"), array("Q")
 
+    def _sorted(self) -> list[list[int]]:
+        """Return the indexes of the rows in memory, bucket by bucket."""
+        parts: list[list[int]] = [[] for _ in range(self.buckets)]
+        put = [part.append for part in parts]
+        for index, key in enumerate(self._keys):
+            put[(key >> 32) % self.buckets](index)
+        return parts
+
     def _records(self, indexes: Sequence[int]) -> array[int]:
-        """Return key, line and place of some rows, one after the other."""
-        records = array("Q", bytes(24 * len(indexes)))
-        for column, values in enumerate((self._keys, self._lines, self._offsets)):
-            records[column::3] = array("Q", map(values.__getitem__, indexes))
-        return records
+        """Return the records of some rows: key, line and place, one after the other."""
+        chosen = itemgetter(*indexes, 0)  # with one more there are always several
+        columns = (self._keys, self._lines, self._offsets)
+        return _interleaved(*(array("Q", chosen(column)[:-1]) for column in columns))
 
     def read(self, bucket: int) -> Iterator[array[int]]:
-        """Yield the records of one bucket, some at a time; `spill` comes first."""
-        if self.buckets == 1:
+        """Yield the records of one bucket, some at a time; of all rows when none were written."""
+        if not self._spilled:
             if self._keys:
-                yield self._records(range(len(self._keys)))
+                yield _interleaved(self._keys, self._lines, self._offsets)
             return
         try:
             file = self._file(bucket).open("rb")
@@ -104,8 +121,19 @@ class RowKeys:
         return Path(self._folder or ".") / f"{self._tag}-{bucket}"
 
 
-_MOST_IN_MEMORY = 100_000
 _READ_BYTES = 24 * 16_384
+
+
+def _interleaved(keys: array[int], lines: array[int], offsets: array[int]) -> array[int]:
+    records = array("Q", bytes(24 * len(keys)))
+    records[0::3], records[1::3], records[2::3] = keys, lines, offsets
+    return records
+
+
+def heads_of(records: array[int]) -> array[int]:
+    """Return the checksums of the prompts, the upper halves of the keys, of some records."""
+    halves = array("I", records[0::3].tobytes())
+    return halves[1::2] if sys.byteorder == "little" else halves[0::2]
 
 
 def key_of_bytes(prompt: bytes, answer: bytes) -> int:

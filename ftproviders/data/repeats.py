@@ -9,12 +9,12 @@ from __future__ import annotations
 import heapq
 import json
 from collections import Counter, OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ftproviders.data.keys import RowKeys, split_row
+from ftproviders.data.keys import MOST_IN_MEMORY, RowKeys, heads_of, split_row
 from ftproviders.data.stream import BOM
 
 __all__ = ["Repeat", "Repeats", "find_overlaps", "find_repeats"]
@@ -103,31 +103,43 @@ _Place = tuple[int, int]
 """Line and offset."""
 
 
-def _records(keys: Sequence[RowKeys], bucket: int) -> Iterator[tuple[int, int, int]]:
-    """Yield key, line and offset of the rows in a bucket, in the order of the file."""
+_Record = tuple[int, int, int]
+"""Key, line and offset of a row."""
+
+
+def _bucket_count(*files: Sequence[RowKeys]) -> int:
+    """Return how many buckets there are to read; one when there are few rows."""
+    parts = [part for keys in files for part in keys]
+    held = [part.in_memory for part in parts]
+    if sum(MOST_IN_MEMORY if rows is None else rows + 1 for rows in held) <= MOST_IN_MEMORY:
+        return 1
+    for part in parts:
+        part.spill()
+    return max((part.buckets for part in parts), default=0)
+
+
+def _records(keys: Sequence[RowKeys], bucket: int, heads: Container[int]) -> Iterator[_Record]:
+    """Yield the rows in a bucket that have one of some prompts, in the order of the file."""
     for part in keys:
+        before = part.lines_before
         for chunk in part.read(bucket):
-            before = part.lines_before
-            for key, line, offset in zip(chunk[0::3], chunk[1::3], chunk[2::3], strict=True):
+            for index in [i for i, head in enumerate(heads_of(chunk)) if head in heads]:
+                key, line, offset = chunk[3 * index : 3 * index + 3]
                 yield key, line + before, offset
 
 
-def _prompts(keys: Sequence[RowKeys], bucket: int) -> tuple[Counter[int] | set[int], int]:
+def _prompts(keys: Sequence[RowKeys], bucket: int) -> tuple[set[int], int]:
     """Return the prompts of a bucket that stand more than once, and how many rows it has."""
     seen: set[int] = set()
+    repeated: set[int] = set()
     rows = 0
     for part in keys:
         for chunk in part.read(bucket):
-            own = [key >> 32 for key in chunk[0::3]]
-            rows += len(own)
-            seen.update(own)
-    if len(seen) == rows:
-        return set(), rows
-    counts: Counter[int] = Counter()
-    for part in keys:
-        for chunk in part.read(bucket):
-            counts.update(key >> 32 for key in chunk[0::3])
-    return {prompt for prompt, count in counts.items() if count > 1}, rows
+            heads = heads_of(chunk)
+            rows += len(heads)
+            # What `add` returns is false: a head stays in the list when it was there before.
+            repeated.update([head for head in heads if head in seen or seen.add(head)])
+    return repeated, rows
 
 
 def find_repeats(
@@ -144,11 +156,11 @@ def find_repeats(
     found = Repeats(keep)
     reader = _Reader(path, graded=graded)
     try:
-        for bucket in range(max((part.buckets for part in keys), default=0)):
+        for bucket in range(_bucket_count(keys)):
             repeated, rows = _prompts(keys, bucket)
             turns = rows // _MOST_AT_ONCE + 1
             for turn in range(turns) if repeated else ():
-                _Search(reader, found, turn, turns).run(_records(keys, bucket), repeated)
+                _Search(reader, found, turn, turns).run(_records(keys, bucket, repeated))
     finally:
         reader.close()
     return found
@@ -169,10 +181,9 @@ class _Search:
         self._rows: dict[int, list[_Place]] = {}
         self._prompts: dict[int, list[_Place]] = {}
 
-    def run(self, records: Iterator[tuple[int, int, int]], repeated: Any) -> None:
+    def run(self, records: Iterator[_Record]) -> None:
+        """Look at rows whose prompts stand more than once."""
         for key, line, offset in records:
-            if key >> 32 not in repeated:
-                continue
             same = self._same_row(key, line, offset) if key % self._turns == self._turn else True
             if self._turn == 0:
                 self._same_prompt(key, line, offset, known_row=same and self._turns == 1)
@@ -242,15 +253,14 @@ def find_overlaps(
     found = Repeats(keep)
     learned, held = _Reader(paths[0], graded=graded), _Reader(paths[1], graded=graded)
     try:
-        for bucket in range(max((part.buckets for part in validation), default=0)):
-            wanted = {key >> 32 for key, _, _ in _records(validation, bucket)}
+        for bucket in range(_bucket_count(training, validation)):
+            wanted = {h for part in validation for c in part.read(bucket) for h in heads_of(c)}
             rows: dict[int, list[_Place]] = {}
             prompts: dict[int, _Place] = {}
-            for key, line, offset in _records(training, bucket):
-                if key >> 32 in wanted:
-                    prompts.setdefault(key >> 32, (line, offset))
-                    rows.setdefault(key, []).append((line, offset))
-            for key, line, offset in _records(validation, bucket) if rows else ():
+            for key, line, offset in _records(training, bucket, wanted):
+                prompts.setdefault(key >> 32, (line, offset))
+                rows.setdefault(key, []).append((line, offset))
+            for key, line, offset in _records(validation, bucket, prompts):
                 hit = _overlap(key, offset, learned, held, rows, prompts)
                 if hit is not None:
                     found.add(Repeat(line, hit[0], "rows.overlap", offset, same=hit[1]))

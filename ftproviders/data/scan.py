@@ -87,8 +87,6 @@ def scan_stream(stream: LineStream, job: Job, engine: Engine | None = None) -> P
             part.first_blank = part.first_blank or block.first_line + blank[0]
             part.blank += len(blank)
     looking.finish(ledger)
-    if rows.keys is not None:
-        rows.keys.spill()
     part.lines = stream.lines
     part.crlf_line = stream.crlf_line
     part.had_bom = stream.had_bom

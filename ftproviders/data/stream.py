@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ _CHUNK_BYTES = 1024 * 1024
 _BLOCK_BYTES = 256 * 1024
 _THREAD_BYTES = 8 * 1024 * 1024
 _PREFIX_BYTES = 256 * 1024
+_MOST_PENDING = 4
 
 
 class Block:
@@ -105,20 +107,24 @@ class Digest:
     def __init__(self, *, in_thread: bool) -> None:
         self._hash = hashlib.sha256()
         self._thread = ThreadPoolExecutor(1) if in_thread else None
-        self._pending: Future[None] | None = None
+        self._pending: deque[Future[None]] = deque()
 
     def update(self, chunk: bytes) -> None:
         """Add the next bytes."""
         if self._thread is None:
             self._hash.update(chunk)
             return
-        self._settle()
-        self._pending = self._thread.submit(self._hash.update, chunk)
+        self._settle(_MOST_PENDING)
+        self._pending.append(self._thread.submit(self._hash.update, chunk))
 
-    def _settle(self) -> None:
-        if self._pending is not None:
-            self._pending.result()
-            self._pending = None
+    def _settle(self, left: int = 0) -> None:
+        """Wait until no more than `left` chunks wait.
+
+        The thread gets to run only when the interpreter lets it; with one chunk at a time whoever
+        reads would wait for each of them.
+        """
+        while len(self._pending) > left:
+            self._pending.popleft().result()
 
     def hexdigest(self) -> str:
         """Return the digest of everything so far, lower-case hexadecimal."""
