@@ -13,7 +13,22 @@ _WORDS = (
     'say "so"', "back\\slash", "C:\\", "10 %", "\u2028", "\u00a0", "{", "]", "weight", "null", "é",
 )  # fmt: skip
 _NAMES = ("look", "find_it", "get-weather", "f")
-_SCHEMA = {"type": "object", "properties": {"q": {"type": "integer"}}, "required": ["q"]}
+_ONE = {"type": "object", "properties": {"q": {"type": "integer"}}}
+_SCHEMAS: tuple[tuple[Any, tuple[Any, ...]], ...] = (
+    ({**_ONE, "required": ["q"]}, ({"q": 1}, {"q": 2.0}, {"q": 3, "more": None})),
+    (_ONE, ({}, {"q": 1}, {"r": 1})),
+    ({**_ONE, "enum": [{"q": 1}, {"q": 2}]}, ({"q": 1}, {"q": 2})),
+    ({**_ONE, "additionalProperties": False}, ({"q": 1},)),
+    ({"properties": {"q": {"enum": ["a", 1, None]}}}, ({"q": "a"}, {"q": 1}, {"q": None})),
+    ({"type": "object", "properties": {
+        "s": {"type": "string"}, "n": {"type": "number"}, "b": {"type": "boolean"},
+        "l": {"type": "array", "items": {"type": "string"}}, "o": {"type": "object"},
+        "z": {"type": ["string", "null"]}, "d": {"type": "object", "required": ["x"]},
+    }}, ({"s": "", "n": 1, "b": True, "l": ["a"], "o": {}}, {"n": 1.5, "z": None},
+         {"d": {"x": 1}})),
+    ({}, ({}, {"q": [1]})),
+)  # fmt: skip
+"""Parameters, and arguments that fit them."""
 
 Json = dict[str, Any]
 
@@ -99,9 +114,10 @@ class GoodRows:
         chance = self._chance
         name = chance.choice(_NAMES)
         count = chance.choice((1, 1, 2, 3))
+        schema, fitting = chance.choice(_SCHEMAS)
         calls = [
             {"id": f"c{index}", "type": "function",
-             "function": {"name": name, "arguments": json.dumps({"q": index})}}
+             "function": {"name": name, "arguments": json.dumps(chance.choice(fitting))}}
             for index in range(count)
         ]  # fmt: skip
         caller: Json = {"role": "assistant", "tool_calls": calls}
@@ -109,7 +125,7 @@ class GoodRows:
             caller["content"] = None
         if chance.random() < 0.7:
             row["tools"] = [
-                {"type": "function", "function": {"name": name, "parameters": _SCHEMA}},
+                {"type": "function", "function": {"name": name, "parameters": schema}},
                 {"type": "function", "function": {"name": "other", "description": self.text()}},
             ]
         answers: list[Json] = [

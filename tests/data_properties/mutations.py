@@ -25,6 +25,12 @@ EXTRA_KEYS = (
     "type",
 )  # fmt: skip
 _RARE_KEYS = frozenset({"weight", "refusal", "detail", "name", "id", "tool_call_id", "arguments"})
+_ARGUMENTS = (
+    "{}", '{"q": "x"}', '{"q": true}', '{"q": 1.5}', '{"q": null}', '{"s": 1, "n": "x"}', "[]", "1",
+    '{"l": [1]}', '{"d": {}}', '{"z": 5}', '{"b": 0}', '{"o": []}', "null", "", "NaN", "[" * 3_000,
+    "[" * 3_000 + "]" * 3_000, '{"q": 1, "q": 2}', '{"q": "\ud800"}', '{"q": 1}}', "\ufeff{}",
+)  # fmt: skip
+"""Arguments of calls that fit few declarations."""
 _KEY = re.compile(rb'"\w+":')
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _INSIDE = (
@@ -95,6 +101,9 @@ class Mutations:
         places = list(_places(row))
         rare = [place for place in places if place[1] in _RARE_KEYS]
         holder, key = chance.choice(rare if rare and chance.random() < 0.3 else places)
+        if key == "arguments" and chance.random() < 0.7:
+            holder[key] = chance.choice(_ARGUMENTS)
+            return json.dumps(row, ensure_ascii=chance.random() < 0.5).encode()
         match chance.randrange(6):
             case 0 | 1:
                 holder[key] = chance.choice(ODD)

@@ -30,6 +30,13 @@ FAST = f"{ROOM}.fast"
 _DECIDED, _CAUGHT = "__decided__", "__caught__"
 
 
+UNREACHED = {
+    "isinstance(schema.get('required', []), list) is False": "they break tool.parameters",
+    "self.look([line]).refused is True": "no engine calls FastPath.accept",
+}
+"""What the code asks and no row can answer, with the reason; what is gone from it must go here."""
+
+
 class Refusals:
     """Sites of refusals, and how often each one decided."""
 
@@ -53,16 +60,24 @@ class Refusals:
             self.taken[site] += 1
         return value
 
-    def caught(self, sites: Mapping[str, type[BaseException]], error: BaseException) -> None:
-        """Note which of the handler's types an error has."""
-        site = next(name for name, kind in sites.items() if isinstance(error, kind))
+    def caught(
+        self, site: str, kinds: Mapping[str, type[BaseException]], error: BaseException
+    ) -> None:
+        """Note a handler, and which of its types an error has."""
         self.taken[site] += 1
+        self.taken[next(name for name, kind in kinds.items() if isinstance(error, kind))] += 1
         if isinstance(error, msgspec.ValidationError):
             self.decoder_said[complaint(str(error))] += 1
 
     def never_taken(self) -> list[str]:
-        """Return the sites that no row came to."""
-        return [site for site in self.sites if not self.taken[site]]
+        """Return the sites that no row came to, but for those that none can come to."""
+        never = [site for site in self.sites if not self.taken[site]]
+        return [site for site in never if site.split(": ", 1)[-1] not in UNREACHED]
+
+    def outdated(self) -> set[str]:
+        """Return the entries of `UNREACHED` that are no sites any more, or were taken."""
+        open_sites = {site.split(": ", 1)[-1] for site in self.sites if not self.taken[site]}
+        return set(UNREACHED) - open_sites
 
 
 def complaint(message: str) -> str:
@@ -97,23 +112,29 @@ class Marker(ast.NodeTransformer):
         return node
 
     def visit_Return(self, node: ast.Return) -> ast.Return:
-        """A conjunction that is returned says no when one of its operands does."""
+        """What is returned and is true or false says no when one of its operands does."""
         self.generic_visit(node)
-        if isinstance(node.value, ast.BoolOp) and isinstance(node.value.op, ast.And):
+        if node.value is not None and _is_answer(node.value):
             node.value = self._operands(node.value, deciding=False)
         return node
 
+    def visit_Lambda(self, node: ast.Lambda) -> ast.Lambda:
+        """The same for what a function without a name answers."""
+        self.generic_visit(node)
+        if _is_answer(node.body):
+            node.body = self._operands(node.body, deciding=False)
+        return node
+
     def visit_ExceptHandler(self, node: ast.ExceptHandler) -> ast.ExceptHandler:
-        """Each type of a handler is a site."""
+        """A handler is a site; and so is each type of error, wherever it is caught."""
         self.generic_visit(node)
         kinds = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
         named = [kind for kind in kinds if kind is not None]
         node.name = node.name or "__error__"
-        keys: list[ast.expr | None] = [
-            ast.Constant(self._refusals.site(self._module, node, f"except {ast.unparse(kind)}"))
-            for kind in named
-        ]
-        arguments = [ast.Dict(keys, named), ast.Name(node.name, ast.Load())]
+        site = self._refusals.site(self._module, node, "except")
+        keys: list[ast.expr | None] = [ast.Constant(f"except {ast.unparse(one)}") for one in named]
+        self._refusals.sites.update(dict.fromkeys(f"except {ast.unparse(one)}" for one in named))
+        arguments = [ast.Constant(site), ast.Dict(keys, named), ast.Name(node.name, ast.Load())]
         call = ast.Call(ast.Name(_CAUGHT, ast.Load()), arguments, [])
         node.body.insert(0, ast.Expr(call))
         return node
@@ -124,6 +145,10 @@ class Marker(ast.NodeTransformer):
             return test
         if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.Or if deciding else ast.And):
             test.values = [self._operands(one, deciding=deciding) for one in test.values]
+            return test
+        each = _each(test, "any" if deciding else "all")
+        if each is not None:
+            each.elt = self._operands(each.elt, deciding=deciding)
             return test
         site = self._refusals.site(self._module, test, f"{ast.unparse(test)} is {deciding}")
         arguments = [ast.Constant(site), test, ast.Constant(deciding)]
@@ -138,6 +163,23 @@ def _refusal(body: list[ast.stmt]) -> bool:
             isinstance(last.value, ast.Constant) and last.value.value in (None, False)
         )
     return isinstance(last, ast.Raise)
+
+
+def _is_answer(value: ast.expr) -> bool:
+    """Say whether an expression can only be true or false, by its form."""
+    if isinstance(value, ast.BoolOp):
+        return isinstance(value.op, ast.And)
+    is_no = isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.Not)
+    return is_no or isinstance(value, ast.Compare) or _each(value, "all") is not None
+
+
+def _each(test: ast.expr, name: str) -> ast.GeneratorExp | None:
+    """Return what ``all(...)`` or ``any(...)`` goes through."""
+    if not isinstance(test, ast.Call) or len(test.args) != 1:
+        return None
+    through = test.args[0]
+    named = isinstance(test.func, ast.Name) and test.func.id == name
+    return through if named and isinstance(through, ast.GeneratorExp) else None
 
 
 class _Loader(SourceFileLoader):

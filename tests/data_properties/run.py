@@ -122,7 +122,7 @@ class Run:
     def check_file(self, method: Method) -> None:
         """Make a file, look at it, and look again with less detail."""
         chance = self.chance
-        rows, mutated = self._rows(method)
+        rows, mutated = self.lines(method)
         self.counts.mutated += mutated
         content = self._joined(rows)
         wishes = self._wishes(method, len(content), len(rows))
@@ -137,7 +137,7 @@ class Run:
             assert capped.verdicts == report.verdicts, "detail is capped, counts are not"
             assert len(capped.issues) + capped.issues_truncated == len(report.issues)
 
-    def _rows(self, method: Method) -> tuple[list[bytes], int]:
+    def lines(self, method: Method) -> tuple[list[bytes], int]:
         """Make the lines of a file; return how many of them are mutated, too."""
         chance = self.chance
         count = chance.choice((1, 9, 40, 200, 400))

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import ast
 import importlib
+import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from ftproviders.schema.hyperparameters import Method
-from tests.data_properties.refusals import FAST, Marker, Refusals, complaint, marked_room
-from tests.data_properties.run import LIMITS, PLANTED, Run
+from tests.data_properties.refusals import Marker, Refusals, complaint, marked_room
+from tests.data_properties.run import LIMITS, Run
 
 CODE = """
 def accept(a, b, c):
@@ -30,6 +31,9 @@ def accept(a, b, c):
     for _ in range(a):
         if b:
             a += 1
+    no = lambda value: not value
+    if any(one < 0 or no(one) for one in (a, b)):
+        return False
     return b == 1 and bool(c)
 """
 
@@ -53,17 +57,20 @@ def marked(refusals: Refusals) -> Any:
 def test_every_operand_of_a_refusal_is_a_site() -> None:
     refusals = Refusals()
     accept = marked(refusals)
-    assert [site.partition(": ")[2] for site in refusals.sites] == [
-        "a is False", "b is False", "c > 1 is True", "except ValueError",
-        "except ZeroDivisionError", "ready == c is True", "b == 1 is False", "bool(c) is False",
+    assert [site.rpartition(": ")[2] for site in refusals.sites] == [
+        "a is False", "b is False", "c > 1 is True", "except", "except ValueError",
+        "except ZeroDivisionError", "ready == c is True", "value is True", "one < 0 is True",
+        "no(one) is True", "b == 1 is False", "bool(c) is False",
     ]  # fmt: skip
     assert accept(0, 1, 0) is accept(1, 0, 0) is accept(1, 1, 2) is False
     assert accept(1, 2, 0) is None
-    assert len(refusals.never_taken()) == 4
+    assert accept(1, -1, 1) is False
+    assert len(refusals.never_taken()) == 5
     assert accept(1, 3, 1) is accept(1, 1, 0) is False
     with pytest.raises(RuntimeError):
         accept(1, 1, 1)
-    assert [site.partition(": ")[2] for site in refusals.never_taken()] == ["except ValueError"]
+    never = [site.rpartition(": ")[2] for site in refusals.never_taken()]
+    assert never == ["except ValueError", "no(one) is True"]
 
 
 def test_complaints_are_told_apart() -> None:
@@ -75,17 +82,34 @@ def test_complaints_are_told_apart() -> None:
     assert said == {"type of word", "missing word", "unknown key", "missing inner"}
 
 
-@pytest.mark.parametrize("rule", ["message.special_token", "json.duplicate_key", "message.empty"])
-def test_a_fast_path_that_accepts_too_much_is_noticed(rule: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("maker", ["question", "talk", "rich"])
+def test_rows_that_only_the_judge_refuses_are_noticed(maker: str, tmp_path: Path) -> None:
+    """A judge that became stricter is the same as a fast path that accepts too much."""
     with marked_room(LIMITS):
         run = Run(tmp_path, seed=1)
-        content = PLANTED[Method.SUPERVISED][rule] + b"\n"
-        assert [issue.rule for issue in run.compare(content).issues] == [rule]
-        fast: Any = sys.modules[FAST]
-        fast.FastPath.accept = lambda path, line: True
-        fast.FastPath.accept_block = lambda path, raw: None
-        with pytest.raises(AssertionError, match=rule):
+        rows = [getattr(run.good, maker)() for _ in range(20)]
+        rows[7]["messages"][0]["content"] = "planted"
+        content = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+        assert run.compare(content).issues == ()
+        make_judge_stricter()
+        with pytest.raises(AssertionError, match=r"(?s)message.empty.*line 8"):
             run.compare(content)
+
+
+def make_judge_stricter() -> None:
+    """Let the judge of the room dislike a word, wherever it is called from."""
+    row: Any = importlib.import_module("ftproviders.data.exact.row")
+    findings: Any = importlib.import_module("ftproviders.data.findings")
+    usual = row.check_row
+
+    def stricter(value: object, **wishes: Any) -> Iterator[Any]:
+        yield from usual(value, **wishes)
+        if "planted" in json.dumps(value):
+            yield findings.Finding(rule="message.empty", message="planted")
+
+    for name, module in list(sys.modules.items()):
+        if name.startswith("ftproviders.data") and vars(module).get("check_row") is usual:
+            vars(module)["check_row"] = stricter
 
 
 def test_the_room_is_as_before_afterwards() -> None:

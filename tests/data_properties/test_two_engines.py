@@ -20,6 +20,7 @@ from ftproviders.schema.hyperparameters import Method
 from tests.data_properties.refusals import Refusals, decoder_complaints, marked_room
 from tests.data_properties.run import LIMITS, Counts, Run
 from tests.data_properties.whole_files import (
+    look_at_odd_rows_with_models,
     look_at_other_files,
     look_at_two_files,
     look_through_templates,
@@ -60,6 +61,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Done]:
         look_at_other_files(run, count)
         look_at_two_files(run, folder, count)
         look_through_templates(run, folder, count)
+        look_at_odd_rows_with_models(run, folder, 2 * count)
         table: Any = importlib.import_module("ftproviders.data.rules")
         yield Done(
             run.counts,
@@ -96,6 +98,7 @@ def test_every_branch_of_the_fast_path_refused(done: Done) -> None:
     assert sum(done.refusals.taken.values()) > 0
     if done.full:
         assert done.refusals.never_taken() == []
+        assert done.refusals.outdated() == set(), "take them out of UNREACHED"
 
 
 def test_every_field_of_the_typed_decoders_refused(done: Done) -> None:

@@ -13,7 +13,15 @@ from ftproviders.provider import DataProfile
 from ftproviders.schema.hyperparameters import Method
 from tests.data_properties.good_rows import Json
 from tests.data_properties.run import ALL, PROFILE, Run, judge_alone
-from tests.unit.data.test_template import CHATML, DEAF, FORGETFUL, STRICT, save_model
+from tests.unit.data.test_template import (
+    CHATML,
+    DEAF,
+    FORGETFUL,
+    MARKED,
+    STRICT,
+    TOOLS,
+    save_model,
+)
 
 FOREIGN: tuple[Callable[[list[Json]], bytes], ...] = (
     lambda rows: json.dumps(rows).encode(),
@@ -72,6 +80,28 @@ def look_through_templates(run: Run, folder: Path, count: int) -> None:
         assert run.counts.hits[f"template.{name}"] >= count, report.issues[:3]
 
 
+def look_at_odd_rows_with_models(run: Run, folder: Path, count: int) -> None:
+    """Look at mutated rows as models read them: no row whatever makes that raise."""
+    save_model(folder / "odd", CHATML, model_max_length=300)
+    basemodel: Any = importlib.import_module("ftproviders.data.basemodel")
+    models = [
+        basemodel.find_base_model(str(folder / "odd"), exact=True, cache=folder, template=template)
+        for template in (CHATML, MARKED, DEAF, STRICT, TOOLS, FORGETFUL)
+    ]
+    models += [
+        basemodel.find_base_model(name, exact=True, cache=folder) for name in ("gpt-4o", "gpt-4")
+    ]
+    for model in models:
+        for method in (Method.SUPERVISED, Method.DPO):
+            rows: list[bytes] = []
+            while len(rows) < count:
+                lines, mutated = run.lines(method)
+                rows += [line for line in lines if len(line) < _SHORT_BYTES]
+                run.counts.mutated += mutated
+            run.compare(b"\n".join(rows), method=method, model=model, exact_tokens=True)
+
+
+_SHORT_BYTES = 4_000
 _LOCAL = {"local": DataProfile()}
 
 

@@ -146,7 +146,8 @@ class ChatTemplate:
 
     def count(self, text: str) -> int:
         """Return the tokens of a text."""
-        return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
+        valid = text.encode("utf-8", "replace").decode()  # lone surrogates, which a rule names
+        return len(self._tokenizer.encode(valid, add_special_tokens=False).ids)
 
     def encode(
         self,

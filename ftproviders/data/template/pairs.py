@@ -53,11 +53,11 @@ def conversations(row: object) -> tuple[Row, Row] | None:
         asked, chosen, rejected = _parts(row)
         silent = [{**message, "weight": 0} for message in asked]
         tools = row.get("input", row).get("tools")
-        better, worse = (
-            {"messages": [*silent, *one], "tools": tools} for one in (chosen, rejected)
-        )
+        if not all(isinstance(said, list) for said in (asked, chosen, rejected)):
+            return None
     except (AttributeError, KeyError, TypeError):
         return None
+    better, worse = ({"messages": [*silent, *one], "tools": tools} for one in (chosen, rejected))
     return better, worse
 
 

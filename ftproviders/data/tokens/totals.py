@@ -147,7 +147,7 @@ def decode_row(line: bytes) -> object:
     """Decode a line; one that is no JSON is None."""
     try:
         return msgspec.json.decode(line)
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         pass
     try:  # lone surrogates, NaN and their like are faults that validation names
         return json.loads(line.decode("utf-8", "surrogatepass"))

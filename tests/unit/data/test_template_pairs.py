@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from ftproviders.data import find_base_model, validate
-from ftproviders.data.template import ChatTemplate, TemplateCheck
+from ftproviders.data.template import ChatTemplate, TemplateCheck, TemplateTokenizer
 from ftproviders.data.template.pairs import readings
+from ftproviders.data.tokens import count_file
 from ftproviders.provider import DataProfile
 from ftproviders.schema.hyperparameters import Method
 from tests.unit.data.test_template import (
@@ -175,6 +176,8 @@ def test_what_is_no_pair_is_left_to_other_rules(tmp_path: Path) -> None:
         {"input": 3, "preferred_output": good, "non_preferred_output": good},
         {"input": {"messages": [1]}, "preferred_output": good, "non_preferred_output": good},
         {"input": {"messages": good}, "preferred_output": 5, "non_preferred_output": None},
+        {"input": {"messages": ""}, "preferred_output": good, "non_preferred_output": good},
+        {"prompt": "\ud800", "completion": "\udfff"},
         {"input": {}, "chosen": "a", "rejected": "b"},
         {"prompt": 3, "chosen": "a", "rejected": "b"},
         {"prompt": {"a": 1}, "chosen": "a", "rejected": "b"},
@@ -194,6 +197,7 @@ def test_what_is_no_pair_is_left_to_other_rules(tmp_path: Path) -> None:
         chat = ChatTemplate(tmp_path / "model", template=template)
         ledger = Ledger(judgements({}), max_issues=99)
         report = TemplateCheck(chat, model="tiny").check_file(file, ledger)
+        assert count_file(file, TemplateTokenizer(chat, model="tiny")).total > 0
         assert report.complete
         assert report.refused <= ledger.counts["template.refused"] <= 3
 
