@@ -103,7 +103,8 @@ class Mutations:
         holder, key = chance.choice(rare if rare and chance.random() < 0.3 else places)
         if key == "arguments" and chance.random() < 0.7:
             holder[key] = chance.choice(_ARGUMENTS)
-            return json.dumps(row, ensure_ascii=chance.random() < 0.5).encode()
+            text = json.dumps(row, ensure_ascii=chance.random() < 0.5)
+            return text.encode("utf-8", "surrogatepass")
         match chance.randrange(6):
             case 0 | 1:
                 holder[key] = chance.choice(ODD)
