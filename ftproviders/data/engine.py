@@ -25,7 +25,7 @@ from ftproviders.data.patterns import Patterns
 from ftproviders.data.rule import PAIRS
 from ftproviders.data.rules import MAX_ROW_BYTES
 from ftproviders.data.shapes import Shape
-from ftproviders.data.statistics import tally_row
+from ftproviders.data.statistics import tally_row, texts_of_row
 from ftproviders.data.stream import Block
 from ftproviders.schema.hyperparameters import Method
 
@@ -113,16 +113,17 @@ class ExactEngine:
             self._unread.add(line_number)
             return None
         row = document.value
-        roles, sizes = tally_row(row, tally)
+        texts = texts_of_row(row)
+        roles, sizes = tally_row(row, tally, texts)
         if roles:
             self._patterns.of(tuple(roles)).sizes += sizes
         for finding in check_row(row, method=wanted.method, shapes=wanted.shapes):
-            if document.is_constant(finding.path):
+            if document.findings and document.is_constant(finding.path):
                 continue  # NaN and the like are one issue, wherever they stand
             ledger.add(finding, line=line_number, text=document.text)
         if isinstance(row, dict) and (shape := other_shape(row)) in self._fitting:
             ledger.note_shape(shape, line_number)
-        return key_of_row(row, graded=self._graded)
+        return key_of_row(row, texts, graded=self._graded)
 
     def _remember(self, block: Block, keys: Sequence[int | None]) -> None:
         """Remember what is wanted of a block: keys, and rows that may have too many tokens."""

@@ -15,11 +15,9 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from ftproviders.data.statistics import message_text
-
 __all__ = [
-    "MOST_IN_MEMORY",
     "RowKeys",
+    "bucket_count",
     "heads_of",
     "key_of_bytes",
     "key_of_row",
@@ -28,8 +26,7 @@ __all__ = [
     "split_row",
 ]
 
-MOST_IN_MEMORY = 150_000
-"""Rows whose keys stay in memory, 24 bytes each."""
+_MOST_IN_MEMORY = 150_000  # rows, 24 bytes each
 
 
 class RowKeys:
@@ -70,7 +67,7 @@ class RowKeys:
         self._keys.extend([key for key in keys if key is not None])
         self._lines.extend(lines)
         self._offsets.extend(offsets)
-        if len(self._keys) > MOST_IN_MEMORY:
+        if len(self._keys) > _MOST_IN_MEMORY:
             self.spill()
 
     @property
@@ -130,6 +127,17 @@ def _interleaved(keys: array[int], lines: array[int], offsets: array[int]) -> ar
     return records
 
 
+def bucket_count(*files: Sequence[RowKeys]) -> int:
+    """Return how many buckets of some files there are to read; one when there are few rows."""
+    parts = [part for keys in files for part in keys]
+    held = [part.in_memory for part in parts]
+    if None not in held and sum(rows or 0 for rows in held) <= _MOST_IN_MEMORY:
+        return 1
+    for part in parts:
+        part.spill()
+    return max((part.buckets for part in parts), default=0)
+
+
 def heads_of(records: array[int]) -> array[int]:
     """Return the checksums of the prompts, the upper halves of the keys, of some records."""
     halves = array("I", records[0::3].tobytes())
@@ -185,18 +193,18 @@ def keys_of_rows(texts: Sequence[bytes], counts: Iterable[int]) -> list[int]:
     return keys
 
 
-def key_of_row(row: object, *, graded: bool = False) -> int | None:
+def key_of_row(row: object, texts: Sequence[str], *, graded: bool = False) -> int | None:
     """Return the key of a decoded row; None for what is no row.
 
     Args:
         row: The decoded row.
+        texts: The text of each of its messages.
         graded: True for reinforcement rows, whose messages are all prompt.
     """
     if not isinstance(row, dict):
         return None
     messages = row.get("messages")
     if isinstance(messages, list) and messages:
-        texts = [_texts_of(message) for message in messages]
         if graded:
             return crc32(_encode("".join(texts))) << 32
         return key_of_bytes(_encode("".join(texts[:-1])), _encode(texts[-1]))
@@ -227,10 +235,6 @@ def split_row(row: dict[str, Any], *, graded: bool = False) -> tuple[Any, Any]:
     if "prompt" in row and "completion" in row:
         return row["prompt"], row["completion"]
     return (None, row["text"]) if "text" in row else (None, None)
-
-
-def _texts_of(message: object) -> str:
-    return message_text(message) if isinstance(message, dict) else ""
 
 
 def _all_text(value: object) -> str:

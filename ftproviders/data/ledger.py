@@ -147,7 +147,7 @@ class Ledger:
         if finding.shape or finding.amount is not None:
             minding = [name for name, one in self._profiles.items() if minds(finding, one)]
             if len(minding) < len(self._profiles) or (finding.amount and not self._profiles):
-                self._add_for(minding, finding, line=line, column=locate(text, finding))
+                self._add_for(minding, finding, line=line, text=text)
                 return
         self.counts[finding.rule] += 1
         if judgement.severity is None or not self.wants(finding.rule):
@@ -167,15 +167,15 @@ class Ledger:
     ) -> None:
         """Count an issue that only `providers` have, because their limits differ."""
         finding = Finding(rule=rule_id, message=message, fix=fix)
-        self._add_for(providers, finding, line=0, column=None, everybody=everybody)
+        self._add_for(providers, finding, everybody=everybody)
 
     def _add_for(
         self,
         providers: Sequence[str],
         finding: Finding,
         *,
-        line: int,
-        column: int | None,
+        line: int = 0,
+        text: str = "",
         everybody: bool = False,
     ) -> None:
         """Count a finding that only `providers` mind."""
@@ -191,6 +191,7 @@ class Ledger:
                 continue
             whole = everybody and len(names) == len(providers)
             judgement = Judgement(severity, () if whole else tuple(names), {})
+            column = locate(text, finding) if line else None
             self._keep(finding, judgement, line=line, column=column)
 
     def _keep(

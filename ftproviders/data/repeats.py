@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ftproviders.data.keys import MOST_IN_MEMORY, RowKeys, heads_of, split_row
+from ftproviders.data.keys import RowKeys, bucket_count, heads_of, split_row
 from ftproviders.data.stream import BOM
 
 __all__ = ["Repeat", "Repeats", "find_overlaps", "find_repeats"]
@@ -107,17 +107,6 @@ _Record = tuple[int, int, int]
 """Key, line and offset of a row."""
 
 
-def _bucket_count(*files: Sequence[RowKeys]) -> int:
-    """Return how many buckets there are to read; one when there are few rows."""
-    parts = [part for keys in files for part in keys]
-    held = [part.in_memory for part in parts]
-    if sum(MOST_IN_MEMORY if rows is None else rows + 1 for rows in held) <= MOST_IN_MEMORY:
-        return 1
-    for part in parts:
-        part.spill()
-    return max((part.buckets for part in parts), default=0)
-
-
 def _records(keys: Sequence[RowKeys], bucket: int, heads: Container[int]) -> Iterator[_Record]:
     """Yield the rows in a bucket that have one of some prompts, in the order of the file."""
     for part in keys:
@@ -156,7 +145,7 @@ def find_repeats(
     found = Repeats(keep)
     reader = _Reader(path, graded=graded)
     try:
-        for bucket in range(_bucket_count(keys)):
+        for bucket in range(bucket_count(keys)):
             repeated, rows = _prompts(keys, bucket)
             turns = rows // _MOST_AT_ONCE + 1
             for turn in range(turns) if repeated else ():
@@ -253,7 +242,7 @@ def find_overlaps(
     found = Repeats(keep)
     learned, held = _Reader(paths[0], graded=graded), _Reader(paths[1], graded=graded)
     try:
-        for bucket in range(_bucket_count(training, validation)):
+        for bucket in range(bucket_count(training, validation)):
             wanted = {h for part in validation for c in part.read(bucket) for h in heads_of(c)}
             rows: dict[int, list[_Place]] = {}
             prompts: dict[int, _Place] = {}

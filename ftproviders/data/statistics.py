@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ __all__ = [
     "message_text",
     "message_texts",
     "tally_row",
+    "texts_of_row",
 ]
 
 BYTES_PER_TOKEN = 4
@@ -86,8 +87,13 @@ class Tally:
         )
 
 
-def tally_row(row: object, tally: Tally) -> tuple[list[str], list[int]]:
+def tally_row(row: object, tally: Tally, texts: Sequence[str] = ()) -> tuple[list[str], list[int]]:
     """Count the texts of a decoded row; what is not a message of a known role is left out.
+
+    Args:
+        row: The decoded row.
+        tally: Where the texts are counted.
+        texts: The text of each message, from `texts_of_row`.
 
     Returns:
         Role and characters of each message, which are not counted here.
@@ -95,10 +101,9 @@ def tally_row(row: object, tally: Tally) -> tuple[list[str], list[int]]:
     messages = row.get("messages") if isinstance(row, dict) else None
     roles: list[str] = []
     sizes: list[int] = []
-    for message in messages if isinstance(messages, list) else ():
+    for message, text in zip(messages, texts, strict=True) if isinstance(messages, list) else ():
         role = message.get("role") if isinstance(message, dict) else None
         if isinstance(role, str) and role in _ROLES:
-            text = message_text(message)
             roles.append(role)
             sizes.append(len(text))
             tally.text_bytes += _size(text)
@@ -107,6 +112,15 @@ def tally_row(row: object, tally: Tally) -> tuple[list[str], list[int]]:
     elif isinstance(row, dict) and messages is None:
         tally.text_bytes += sum(_size(text) for text in _other_texts(row))
     return roles, sizes
+
+
+def texts_of_row(row: object) -> list[str]:
+    """Return the text of each message of a decoded row, empty for what is no message."""
+    messages = row.get("messages") if isinstance(row, dict) else None
+    return [
+        message_text(message) if isinstance(message, dict) else ""
+        for message in (messages if isinstance(messages, list) else ())
+    ]
 
 
 def _size(text: str) -> int:
@@ -151,7 +165,9 @@ _ROLES = frozenset(role.value for role in Role)
 def message_text(message: dict[str, Any]) -> str:
     """Return the texts of a message, joined; for most messages that is its content as it is."""
     content = message.get("content")
-    if isinstance(content, str) and _MORE_TEXT.isdisjoint(message):
+    if isinstance(content, str) and (
+        (len(message) == 2 and "role" in message) or _MORE_TEXT.isdisjoint(message)
+    ):
         return content
     return "".join(message_texts(message))
 

@@ -25,7 +25,7 @@ BOM = b"\xef\xbb\xbf"
 """UTF-8's byte order mark."""
 
 _CHUNK_BYTES = 1024 * 1024
-_BLOCK_BYTES = 256 * 1024
+_BLOCK_BYTES = 64 * 1024  # what is made of a block stays in the cache of a core
 _THREAD_BYTES = 8 * 1024 * 1024
 _PREFIX_BYTES = 256 * 1024
 _MOST_PENDING = 4

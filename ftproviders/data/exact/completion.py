@@ -18,8 +18,13 @@ COMPLETIONS = frozenset({Shape.PROMPT_COMPLETION.value, TEXT})
 """Shapes of supervised rows without messages."""
 
 
+_MESSAGES = Shape.MESSAGES.value
+
+
 def other_shape(row: dict[str, Any]) -> str:
     """Return the shape of a row as its keys tell it; empty when it is none that is known."""
+    if "messages" in row:
+        return _MESSAGES
     shape = shape_of(row)
     if shape is not None:
         return shape.value

@@ -8,8 +8,11 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
+
 from ftproviders.data.findings import Finding, JsonPath, show
 from ftproviders.data.positions import find_duplicate_key, find_syntax_fault, walk
+from ftproviders.data.quotes import quotes_in
 from ftproviders.data.rules import MAX_DEPTH
 
 __all__ = ["Document", "read_document"]
@@ -17,7 +20,6 @@ __all__ = ["Document", "read_document"]
 _DEPTH_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"|[{}\[\]]', re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
-_LONG_INTEGER = 400
 
 
 class _Constant(float):
@@ -96,10 +98,30 @@ class _Reader(threading.local):
 
 def _to_number(digits: str) -> int | float:
     """Read an integer; absurdly long ones lose precision instead of raising."""
-    return int(digits) if len(digits) < _LONG_INTEGER else float("inf")
+    try:
+        return int(digits)
+    except ValueError:
+        return float("inf")
 
 
 _READER = _Reader()
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+
+
+def _read_quickly(line: bytes) -> Any:
+    """Read a line that breaks no rule for JSON; ``...`` when it may break one.
+
+    This decoder takes neither NaN nor lone surrogates, and an object that has a key twice loses
+    quotes when it is written again.
+    """
+    try:
+        value = _decode(line)
+        if quotes_in(line) != quotes_in(_encode(value)):
+            return ...
+    except (ValueError, OverflowError, RecursionError, msgspec.MsgspecError):
+        return ...
+    return ... if b"\\" in line and b"\\u0000" in line else value
 
 
 def read_document(
@@ -118,10 +140,14 @@ def read_document(
     except UnicodeDecodeError as error:
         return Document("").refuse(_encoding_finding(line, error))
     document = Document(text)
-    if text.count("[") + text.count("{") > max_depth:
+    if line.count(b"[") + line.count(b"{") > max_depth:
         deep = _too_deep(text, max_depth)
         if deep is not None:
             return document.refuse(deep)
+    value = _read_quickly(line)
+    if value is not ...:
+        document.value = value
+        return document
     try:
         document.value = _READER.read(text)
     except (ValueError, RecursionError):

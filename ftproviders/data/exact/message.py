@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from ftproviders.data.exact.image import check_image
@@ -12,7 +13,7 @@ from ftproviders.data.findings import Finding, JsonPath, show
 from ftproviders.data.rules import SPECIAL_TOKENS
 from ftproviders.schema.chat import Role
 
-__all__ = ["check_message", "special_token"]
+__all__ = ["check_message", "is_plain", "special_token"]
 
 _KEYS: Mapping[str, frozenset[str]] = {
     Role.SYSTEM: frozenset({"role", "content", "name"}),
@@ -28,6 +29,8 @@ _PARTS: Mapping[str, tuple[str, ...]] = {
     Role.ASSISTANT: ("text", "refusal"),
     Role.USER: ("text", "image_url"),
 }
+_PLAIN_ROLES = frozenset({"system", "developer", "user"})
+_ALL_ROLES = ", ".join(Role)
 _TEXT_ONLY = ("text",)
 _MAY_BE_NULL = frozenset({"content", "refusal", "function_call", "audio"})
 _SPECIAL = re.compile("|".join(re.escape(token) for token in SPECIAL_TOKENS))
@@ -39,6 +42,18 @@ def special_token(text: str) -> str | None:
         return None
     match = _SPECIAL.search(text)
     return match.group() if match else None
+
+
+def is_plain(message: object) -> bool:
+    """Say whether a message is a text without anything else that `check_message` finds good."""
+    if type(message) is not dict or len(message) != 2:
+        return False
+    content, role = message.get("content"), message.get("role")
+    if type(content) is not str or type(role) is not str or ("|" in content and "<|" in content):
+        return False
+    if role == "assistant":
+        return bool(content) and not content.isspace()
+    return role in _PLAIN_ROLES
 
 
 def check_message(message: object, path: JsonPath) -> Iterator[Finding]:
@@ -66,7 +81,7 @@ def check_message(message: object, path: JsonPath) -> Iterator[Finding]:
 
 
 def _role_finding(message: dict[str, Any], path: JsonPath) -> Finding:
-    known = ", ".join(Role)
+    known = _ALL_ROLES
     if "role" not in message:
         return Finding(
             rule="message.role",
@@ -107,8 +122,13 @@ def _unknown_key(key: str, path: JsonPath, where: str, known: frozenset[str]) ->
         path=path,
         key=True,
         message=f"{where} has no key {show(key)}",
-        fix=f"Leave it out; known keys are {', '.join(sorted(known))}.",
+        fix=_leave_out(known),
     )
+
+
+@cache
+def _leave_out(known: frozenset[str]) -> str:
+    return f"Leave it out; known keys are {', '.join(sorted(known))}."
 
 
 def _name(message: dict[str, Any], role: str, path: JsonPath) -> Iterator[Finding]:

@@ -33,6 +33,8 @@ def check_calls(
         tools: What the row declares.
         places: Where each message is; default ``messages[0]``, ``messages[1]`` ...
     """
+    if not any(map(_is_calling, messages)):
+        return
     places = places or [("messages", index) for index in range(len(messages))]
     declared = declared_functions(tools)
     pending: dict[str, JsonPath] = {}
@@ -54,6 +56,11 @@ def check_calls(
                 message="the call is never answered",
                 fix="Add a tool message with its id, or end the row with the call.",
             )
+
+
+def _is_calling(message: object) -> bool:
+    """Say whether a message has to do with calls at all."""
+    return isinstance(message, dict) and ("tool_calls" in message or message.get("role") == "tool")
 
 
 def _calls(message: dict[str, Any], path: JsonPath) -> Iterator[tuple[JsonPath, dict[str, Any]]]:

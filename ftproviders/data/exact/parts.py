@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from ftproviders.data.exact.message import check_message
+from ftproviders.data.exact.message import check_message, is_plain
 from ftproviders.data.exact.tools import check_functions, check_tools
 from ftproviders.data.findings import Finding, JsonPath, show
 
@@ -22,9 +22,10 @@ def kind(value: object) -> str:
 
 def check_conversation(messages: Sequence[Any], path: JsonPath) -> Iterator[Finding]:
     """Yield what is wrong with messages, each by itself, and whether they show too much."""
-    for index, message in enumerate(messages):
-        yield from check_message(message, (*path, index))
-    images = count_images(messages)
+    odd = [index for index, message in enumerate(messages) if not is_plain(message)]
+    for index in odd:
+        yield from check_message(messages[index], (*path, index))
+    images = count_images([messages[index] for index in odd])
     if images > SPARED_IMAGES:
         yield Finding(
             rule="image.count",

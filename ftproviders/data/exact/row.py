@@ -51,11 +51,16 @@ def check_row(
         )
     elif method in PAIRS:
         yield from check_pair(row, shapes)
-    elif method is Method.SUPERVISED and other_shape(row) in COMPLETIONS.intersection(shapes):
+    elif method is Method.SUPERVISED and "messages" not in row and _fits(row, shapes):
         yield from check_completion(row)
         yield _messages_finding(row)  # for the providers that do not take the shape
     else:
         yield from _check_messages(row, method)
+
+
+def _fits(row: dict[str, Any], shapes: Collection[str]) -> bool:
+    """Say whether a row is one without messages that a provider takes."""
+    return other_shape(row) in COMPLETIONS.intersection(shapes)
 
 
 def _check_messages(row: dict[str, Any], method: Method) -> Iterator[Finding]:
@@ -127,7 +132,7 @@ def _order(messages: list[dict[str, Any]]) -> Iterator[Finding]:
     """Look at who speaks when. `messages` has an empty object for what is no message."""
     roles = [message.get("role") for message in messages]
     last: JsonPath = ("messages", len(messages) - 1)
-    for index in range(1, len(roles)):
+    for index in range(1, len(roles) if roles.count("assistant") > 1 else 0):
         if roles[index] == roles[index - 1] == "assistant":
             yield Finding(
                 rule="row.consecutive_assistant",
@@ -162,7 +167,7 @@ def _order(messages: list[dict[str, Any]]) -> Iterator[Finding]:
 
 def _all_known(roles: Iterable[object]) -> bool:
     """Say whether every role is text: without that, the order says nothing."""
-    return all(isinstance(role, str) for role in roles)
+    return set(map(type, roles)) == {str}
 
 
 def _is_zero(weight: object) -> bool:

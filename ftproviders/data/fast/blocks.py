@@ -17,10 +17,11 @@ from typing import Any
 import msgspec
 
 from ftproviders.data.fast.rich import RichRows
-from ftproviders.data.fast.sums import Refused, RichRow, is_clean, look_at_bytes
+from ftproviders.data.fast.sums import Refused, RichRow, is_clean
 from ftproviders.data.fast.types import ROLES, Assistant, Message, Row
 from ftproviders.data.keys import keys_of_columns, keys_of_rows
 from ftproviders.data.patterns import Pattern, Patterns
+from ftproviders.data.quotes import look_at_bytes, quotes_in
 from ftproviders.data.statistics import Tally
 
 __all__ = ["Blocks", "Looked"]
@@ -209,7 +210,7 @@ class Blocks:
     ) -> None:
         """Compare the quotes of every row: there are more special rows, or keys stand twice."""
         for place, line in enumerate(lines):
-            quotes, _ = look_at_bytes(line)
+            quotes = quotes_in(line)
             if place not in special:
                 if quotes == 2 + 8 * counts[place]:
                     continue
@@ -243,7 +244,7 @@ class Blocks:
         for place, rich in special.items():
             if rich is not None:
                 found[place] = rich.key
-                self._patterns.of(rich.roles).sizes += rich.sizes
+                rich.pattern.sizes += rich.sizes
                 self._text_bytes += rich.text_bytes
                 self._image_rows += rich.images > 0
         return found
@@ -267,7 +268,7 @@ def _expected(special: _Special, rows: int, counts: list[int], lines: list[bytes
     """Return the quotes of all lines, if the rows that are not special are plain."""
     quotes = 2 * rows + 8 * sum(counts)
     for place, rich in special.items():
-        own = look_at_bytes(lines[place])[0] if rich is None else rich.quotes
+        own = quotes_in(lines[place]) if rich is None else rich.quotes
         quotes += own - 2 - 8 * counts[place]
     return quotes
 

@@ -14,11 +14,12 @@ from ftproviders.data.exact.pairing import declared_functions
 from ftproviders.data.exact.parts import SPARED_IMAGES
 from ftproviders.data.exact.tools import check_tools
 from ftproviders.data.fast.schemas import fitting
-from ftproviders.data.fast.sums import Refused, RichRow, count_quotes, is_clean
+from ftproviders.data.fast.sums import Refused, RichRow, is_clean
 from ftproviders.data.fast.types import ROLES, Assistant, Call, Image, Message, Refusal, Row, Text
 from ftproviders.data.fast.types import Tool as ToolMessage
 from ftproviders.data.keys import key_of_bytes
 from ftproviders.data.patterns import Patterns
+from ftproviders.data.quotes import quotes_in
 from ftproviders.data.rule import MAX_DEPTH
 
 __all__ = ["RichRows"]
@@ -35,15 +36,14 @@ _decode_json = msgspec.json.Decoder().decode
 class _Look:
     """What was seen of a row so far."""
 
-    __slots__ = ("calls", "declared", "images", "quotes", "texts", "unseen")
+    __slots__ = ("calls", "declared", "images", "quotes", "trained", "unseen")
 
     def __init__(self) -> None:
         self.quotes = 2
-        self.texts: list[str] = []
-        """What is counted, and must be free of control tokens and NUL."""
         self.unseen: list[str] = []
         """What is not counted and must be free of NUL: ids and addresses."""
         self.images = 0
+        self.trained = False
         self.declared: Mapping[str, _Fits] | None = None
         self.calls: dict[str, int] = {}
         """Id of a call that waits for its answer -> index of its message."""
@@ -75,22 +75,27 @@ class RichRows:
             self._declare(bytes(row.tools), look)
         if row.parallel_tool_calls is not UNSET:
             look.quotes += 2
-        messages = row.messages
-        roles = tuple([ROLES[type(message)] for message in messages])
-        sizes, answer_at = _look(messages, look)
-        last = len(messages) - 1
-        if not self._patterns.of(roles).good or any(at != last for at in look.calls.values()):
+        types = tuple(map(type, row.messages))
+        pattern = self._patterns.of_types(types, ROLES)
+        texts = [
+            _assistant(message, look, index)
+            if isinstance(message, Assistant)
+            else _other(message, look)
+            for index, message in enumerate(row.messages)
+        ]
+        if not (pattern.good and look.trained) or look.images > SPARED_IMAGES:
             raise Refused
-        if look.images > SPARED_IMAGES:
+        if look.calls and any(at != len(texts) - 1 for at in look.calls.values()):
             raise Refused
-        asked, said = "".join(look.texts[:answer_at]), "".join(look.texts[answer_at:])
-        if unclean and not (is_clean(asked + said) and "\0" not in "".join(look.unseen)):
+        if unclean and not (is_clean("".join(texts)) and "\0" not in "".join(look.unseen)):
             raise Refused
-        prompt, answer = asked.encode(), said.encode()
+        said = texts.pop()
+        sizes = [*map(len, texts), len(said)]
+        prompt, answer = "".join(texts).encode(), said.encode()
         return RichRow(
             key=key_of_bytes(prompt, answer),
             quotes=look.quotes,
-            roles=roles,
+            pattern=pattern,
             sizes=sizes,
             text_bytes=len(prompt) + len(answer),
             images=look.images,
@@ -116,100 +121,85 @@ def _judge_tools(raw: bytes) -> _Declared | None:
     if not document.readable or document.findings or any(check_tools(document.value, ())):
         return None
     declared = declared_functions(document.value) or {}
-    return count_quotes(raw), {name: fitting(schema) for name, schema in declared.items()}
+    return quotes_in(raw), {name: fitting(schema) for name, schema in declared.items()}
 
 
-def _look(messages: list[Message], look: _Look) -> tuple[list[int], int]:
-    """Look at a conversation; return the characters of each message, and texts before the last.
+def _other(message: Message, look: _Look) -> str:
+    """Count a message that is not the assistant's; return its text.
 
     Raises:
         Refused: The row is for the judge.
     """
-    texts, sizes = look.texts, []
-    trained = False
-    before = 0
-    for index, message in enumerate(messages):
-        before = len(texts)
-        if isinstance(message, Assistant):
-            trained = _assistant(message, look, index) or trained
-        elif isinstance(message, ToolMessage):
-            # Its id is that of a call above, so it needs no look of its own.
-            if look.calls.pop(message.tool_call_id, None) is None:
-                raise Refused
-            look.quotes += 4
-            _content(message.content, look)
-        else:
-            _content(message.content, look)
-            if message.name is not UNSET:
-                look.quotes += 4
-        if len(texts) == before + 1:
-            sizes.append(len(texts[before]))
-        else:
-            sizes.append(sum(map(len, texts[before:])))
-    if not trained:
-        raise Refused
-    return sizes, before
-
-
-def _content(content: str | Iterable[Text | Refusal | Image], look: _Look) -> bool:
-    """Count the role and the content of a message; return whether the content says something."""
+    if isinstance(message, ToolMessage):
+        # Its id is that of a call above, so it needs no look of its own.
+        if look.calls.pop(message.tool_call_id, None) is None:
+            raise Refused
+        look.quotes += 4
+    elif message.name is not UNSET:
+        look.quotes += 4
+    content = message.content
     if isinstance(content, str):
         look.quotes += 8
-        look.texts.append(content)
-        return bool(content) and not content.isspace()
+        return content
+    return _parts(content or (), look)
+
+
+def _parts(parts: Iterable[Text | Refusal | Image], look: _Look) -> str:
+    """Count parts, and the keys of their message; return their text."""
     look.quotes += 6
-    says = False
-    for part in content:
+    text = ""
+    for part in parts:
         if isinstance(part, Image):
             look.quotes += 10 if part.image_url.detail is UNSET else 14
             look.images += 1
             if not is_plain_image(part.image_url.url):
                 raise Refused
             look.unseen.append(part.image_url.url)
-            continue
-        look.quotes += 8
-        text = part.refusal if isinstance(part, Refusal) else part.text
-        look.texts.append(text)
-        says = says or bool(text and not text.isspace())
-    return says
+        else:
+            look.quotes += 8
+            text += part.refusal if isinstance(part, Refusal) else part.text
+    return text
 
 
-def _assistant(message: Assistant, look: _Look, index: int) -> bool:
-    """Count an assistant's message; return whether it is trained on."""
+def _assistant(message: Assistant, look: _Look, index: int) -> str:
+    """Count an assistant's message; return its text.
+
+    Raises:
+        Refused: The row is for the judge.
+    """
     content = message.content
-    says = False
-    if content is UNSET:
-        look.quotes += 4
-    elif content is None:
-        look.quotes += 6
+    if isinstance(content, str):
+        look.quotes += 8
+        text = content
+    elif content is UNSET or content is None:
+        look.quotes += 4 if content is UNSET else 6
+        text = ""
     else:
-        says = _content(content, look)
+        text = _parts(content, look)
+    says = bool(text) and not text.isspace()
     if message.name is not UNSET:
         look.quotes += 4
     if message.refusal is not UNSET:
-        look.quotes += 2
-        if message.refusal is not None:
-            look.quotes += 2
-            look.texts.append(message.refusal)
-            says = says or bool(message.refusal)
+        look.quotes += 2 if message.refusal is None else 4
+        text += message.refusal or ""
+        says = says or bool(message.refusal)
     if message.tool_calls is not UNSET:
         says = True
         look.quotes += 2
         for call in message.tool_calls:
-            _call(call, look, index)
+            text += _call(call, look, index)
     if not says:
         raise Refused
-    if message.weight is UNSET:
-        return True
-    look.quotes += 2
-    return message.weight == 1
+    if message.weight is not UNSET:
+        look.quotes += 2
+    look.trained = look.trained or message.weight != 0
+    return text
 
 
-def _call(call: Call, look: _Look, index: int) -> None:
+def _call(call: Call, look: _Look, index: int) -> str:
+    """Count a call; return its text."""
     look.quotes += 18  # id, type, function, name, arguments, and four of their values
     function = call.function
-    look.texts.append(function.name)
-    look.texts.append(function.arguments)
     if call.id in look.calls:
         raise Refused
     look.calls[call.id] = index
@@ -218,8 +208,8 @@ def _call(call: Call, look: _Look, index: int) -> None:
         arguments = _decode_json(function.arguments)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise Refused from None
-    if look.declared is None:
-        return
-    fits = look.declared.get(function.name)
-    if fits is None or not fits(arguments):
-        raise Refused
+    if look.declared is not None:
+        fits = look.declared.get(function.name)
+        if fits is None or not fits(arguments):
+            raise Refused
+    return function.name + function.arguments

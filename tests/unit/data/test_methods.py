@@ -185,7 +185,7 @@ def test_keys_on_disk_find_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     file = many(tmp_path)
     before = data.validate(file, profiles={"one": ONE}, across_rows=True)
     monkeypatch.setattr("ftproviders.data.validation._BUCKET_BYTES", 32 * 1024)
-    monkeypatch.setattr("ftproviders.data.keys._MOST_IN_MEMORY", 3 * 500)
+    monkeypatch.setattr("ftproviders.data.keys._MOST_IN_MEMORY", 500)
     monkeypatch.setattr("ftproviders.data.repeats._MOST_AT_ONCE", 50)
     assert data.validate(file, profiles={"one": ONE}, across_rows=True) == before
     assert data.validate(file, profiles={"one": ONE}, across_rows=True, workers=2) == before
