@@ -63,7 +63,7 @@ def image(fields: str) -> str:
 
 
 _DEEP = ', "metadata": '
-_TOOL_DEPTH = MAX_DEPTH - 5  # row, tools, tool, function and parameters are around it
+TOOL_DEPTH = MAX_DEPTH - 5  # row, tools, tool, function and parameters are around it
 
 
 def nested(depth: int, *, mark: str = "") -> str:
@@ -77,7 +77,7 @@ def nested(depth: int, *, mark: str = "") -> str:
 
 ROW_CASES: dict[str, RowCase] = {
     "json.syntax": RowCase(row(USER, ANSWER + ", ¤"), "", row(" " + USER, ANSWER + " ")),
-    "json.depth": RowCase(nested(_TOOL_DEPTH + 1, mark=MARK), "", nested(_TOOL_DEPTH)),
+    "json.depth": RowCase(nested(TOOL_DEPTH + 1, mark=MARK), "", nested(TOOL_DEPTH)),
     "json.duplicate_key": RowCase(
         row(USER, assistant('"content": "Yo", ¤"content": "Yo"')),
         "messages[1].content",
