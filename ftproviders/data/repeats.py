@@ -126,8 +126,11 @@ def _prompts(keys: Sequence[RowKeys], bucket: int) -> tuple[set[int], int]:
         for chunk in part.read(bucket):
             heads = heads_of(chunk)
             rows += len(heads)
-            # What `add` returns is false: a head stays in the list when it was there before.
-            repeated.update([head for head in heads if head in seen or seen.add(head)])
+            new = set(heads)
+            if len(new) < len(heads):
+                repeated.update(head for head, times in Counter(heads).items() if times > 1)
+            repeated |= seen & new
+            seen |= new
     return repeated, rows
 
 

@@ -235,9 +235,9 @@ class Blocks:
 
     def _count(self, plain: _Rows, special: _Special, rows: int) -> list[int | None]:
         """Count the rows that are good; return the key of each."""
-        keys: list[int | None] = self._count_plain(plain) if plain.counts else []
+        keys = self._count_plain(plain) if plain.counts else []
         if not special:
-            return keys
+            return list[int | None](keys)
         found: list[int | None] = [None] * rows
         for place, key in zip(plain.at, keys, strict=True):
             found[place] = key
