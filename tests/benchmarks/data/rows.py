@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -117,9 +117,9 @@ _FAULTS: tuple[Callable[[Row], None], ...] = (
 
 def _rows(kind: str, size: int, seed: int) -> Iterator[bytes]:
     chance = random.Random(seed)
-    makers: list[Callable[[random.Random, int], Row]] = [_plain] * 70 + [_unicode] * 15
+    makers: Sequence[Callable[[random.Random, int], Row]] = [_plain] * 70 + [_unicode] * 15
     if kind == "mixed":
-        makers += [_tools] * 10 + [_image] * 5
+        makers = [*makers, *[_tools] * 10, *[_image] * 5]
     faults = cycle(_FAULTS)
     while True:
         row = chance.choice(makers)(chance, size)
