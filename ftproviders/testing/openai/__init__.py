@@ -5,7 +5,7 @@
 
 - `OpenAIEmulator`, `Behaviour`: the server, and how it behaves
 - `WireFault`, `WireFaultKind`: scripted faults
-- `OpenAIRig`: the contract suite's rig over it (needs pytest)
+- `OpenAIRig`, `OpenAIHostingRig`: rigs of the contract suite over it
 """
 
 from __future__ import annotations
@@ -17,13 +17,21 @@ if TYPE_CHECKING:
     from ftproviders.testing.openai.call import Behaviour
     from ftproviders.testing.openai.emulator import OpenAIEmulator
     from ftproviders.testing.openai.faults import WireFault, WireFaultKind
-    from ftproviders.testing.openai.rig import OpenAIRig
+    from ftproviders.testing.openai.rig import OpenAIHostingRig, OpenAIRig
 
-__all__ = ["Behaviour", "OpenAIEmulator", "OpenAIRig", "WireFault", "WireFaultKind"]
+__all__ = [
+    "Behaviour",
+    "OpenAIEmulator",
+    "OpenAIHostingRig",
+    "OpenAIRig",
+    "WireFault",
+    "WireFaultKind",
+]
 
 _HOME = {
     "Behaviour": "call",
     "OpenAIEmulator": "emulator",
+    "OpenAIHostingRig": "rig",
     "OpenAIRig": "rig",
     "WireFault": "faults",
     "WireFaultKind": "faults",

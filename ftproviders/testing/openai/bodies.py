@@ -64,8 +64,8 @@ def _refusal(error: ValidationError) -> ApiError:
     return invalid(f"Invalid value for '{param}': {said}.", param=param, code="invalid_value")
 
 
-def _auto_or(kind: type[int] | type[float], check: Callable[[Any], bool], words: str) -> Any:
-    """Return the type of a knob that is ``auto`` or a number within bounds."""
+def _auto_or(kind: type[int | float], check: Callable[[Any], bool], words: str) -> AfterValidator:
+    """Let through ``auto`` and numbers within bounds."""
 
     def validate(value: object) -> object:
         numbers = (int, float) if kind is float else (int,)
@@ -74,15 +74,17 @@ def _auto_or(kind: type[int] | type[float], check: Callable[[Any], bool], words:
             raise ValueError(f"it must be 'auto' or {words}")
         return value
 
-    return Annotated[Any, AfterValidator(validate)]
+    return AfterValidator(validate)
 
 
-_Epochs = _auto_or(int, lambda n: 1 <= n <= 50, "an integer from 1 to 50")
-_Batch = _auto_or(int, lambda n: 1 <= n <= 256, "an integer from 1 to 256")
-_Rate = _auto_or(float, lambda x: x > 0, "a number above 0")
-_Beta = _auto_or(float, lambda x: 0 < x <= 2, "a number above 0 and at most 2")
-_Compute = _auto_or(float, lambda x: 1e-5 < x <= 10, "a number above 0.00001 and at most 10")
-_Count = _auto_or(int, lambda n: n >= 1, "an integer of at least 1")
+_Epochs = Annotated[Any, _auto_or(int, lambda n: 1 <= n <= 50, "an integer from 1 to 50")]
+_Batch = Annotated[Any, _auto_or(int, lambda n: 1 <= n <= 256, "an integer from 1 to 256")]
+_Rate = Annotated[Any, _auto_or(float, lambda x: x > 0, "a number above 0")]
+_Beta = Annotated[Any, _auto_or(float, lambda x: 0 < x <= 2, "a number above 0 and at most 2")]
+_Compute = Annotated[
+    Any, _auto_or(float, lambda x: 1e-5 < x <= 10, "a number above 0.00001 and at most 10")
+]
+_Count = Annotated[Any, _auto_or(int, lambda n: n >= 1, "an integer of at least 1")]
 
 
 class _Supervised(_Body):
@@ -180,7 +182,7 @@ def check_grader(grader: object, *, inner: bool = False) -> dict[str, Any]:
     Raises:
         ValueError: It breaks one.
     """
-    kind = grader.get("type") if isinstance(grader, dict) else None
+    kind = str(grader.get("type")) if isinstance(grader, dict) else ""
     # A label model is known only as a part of `multi`, and `multi` not within itself.
     misplaced = "multi" if inner else "label_model"
     if not isinstance(grader, dict) or kind not in _GRADERS or kind == misplaced:

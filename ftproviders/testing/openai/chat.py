@@ -49,7 +49,7 @@ def complete(call: Call) -> Answer:
     }
     head = {"id": call.new_id("chatcmpl-"), "created": int(call.now), "model": name}
     if body.get("stream"):
-        return _stream(head, reply, usage, with_usage=bool((body.get("stream_options") or {})))
+        return _stream(head, reply, usage, with_usage=_wants_usage(body))
     message = {"role": "assistant", "content": reply["text"], "refusal": None}
     choice = {
         "index": 0,
@@ -58,6 +58,10 @@ def complete(call: Call) -> Answer:
         "finish_reason": reply["finish_reason"],
     }
     return {**head, "object": "chat.completion", "choices": [choice], "usage": usage}
+
+
+def _wants_usage(body: Mapping[str, Any]) -> bool:
+    return bool((body.get("stream_options") or {}).get("include_usage"))
 
 
 def _stream(
@@ -89,14 +93,17 @@ def _checked(body: object) -> dict[str, Any]:
             raise missing(name)
     if not isinstance(body["model"], str):
         raise invalid("Invalid type for 'model': a string is expected.", param="model")
-    messages = body["messages"]
-    if not isinstance(messages, list) or not messages:
-        raise invalid("'messages' must be a list with at least one message.", param="messages")
-    for place, message in enumerate(messages):
-        if not isinstance(message, dict) or message.get("role") not in _ROLES:
-            raise invalid(f"Invalid message at messages[{place}].", param=f"messages[{place}]")
+    _check_messages(body["messages"])
     for name, (least, most) in _RANGES.items():
         value = body.get(name)
         if value is not None and not (isinstance(value, (int, float)) and least <= value <= most):
             raise invalid(f"Invalid '{name}': it must be from {least} to {most}.", param=name)
     return body
+
+
+def _check_messages(messages: object) -> None:
+    if not isinstance(messages, list) or not messages:
+        raise invalid("'messages' must be a list with at least one message.", param="messages")
+    for place, message in enumerate(messages):
+        if not isinstance(message, dict) or message.get("role") not in _ROLES:
+            raise invalid(f"Invalid message at messages[{place}].", param=f"messages[{place}]")

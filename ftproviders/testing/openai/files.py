@@ -260,7 +260,7 @@ def _lifetime(fields: Mapping[str, Part]) -> int | None:
 def create_upload(call: Call) -> dict[str, Any]:
     """Begin an upload in parts."""
     asked = parse(CreateUpload, call.body)
-    upload = {
+    upload: dict[str, Any] = {
         "id": call.new_id("upload_"),
         "created_at": call.now,
         "filename": asked.filename,

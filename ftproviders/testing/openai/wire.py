@@ -101,7 +101,7 @@ class HttpServer:
 
 
 class _Server(ThreadingHTTPServer):
-    # Daemons, so that a program that forgets to close still ends; `drop_connections` waits for them.
+    # Daemons, so that a program that forgets to close still ends; `drop_connections` waits.
     daemon_threads = True
     request_queue_size = 128
 
@@ -179,7 +179,11 @@ class _Handler(BaseHTTPRequestHandler):
             reply = self.server.handle(raw)
             self._send(reply)
 
-    do_GET = do_POST = do_DELETE = do_PUT = do_PATCH = do_HEAD = _serve
+    def __getattr__(self, name: str) -> Any:
+        # http.server calls do_GET, do_POST and so on: here, all of them are one.
+        if name.startswith("do_"):
+            return self._serve
+        raise AttributeError(name)
 
     def _read_body(self, spool: Any) -> bool:
         if "chunked" in self.headers.get("Transfer-Encoding", ""):
