@@ -251,7 +251,7 @@ def _assess(rig: Rig, spec: JobSpec) -> Assessment:
     try:
         return adapter.assess(
             spec,
-            options=rig.info.options_type(),
+            options=rig.info.options_type.model_validate(dict(rig.needed_options(spec.method))),
             statistics=DatasetStatistics(rows=3, messages=6, characters=300, text_bytes=300),
         )
     finally:

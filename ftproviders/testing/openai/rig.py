@@ -13,7 +13,13 @@ from pydantic import SecretStr
 from typing_extensions import override
 
 from ftproviders.adapters.openai import PROVIDER
-from ftproviders.provider import HostingAdapter, ProviderInfo, ProviderSettings, TrainingAdapter
+from ftproviders.provider import (
+    HostingAdapter,
+    ProviderInfo,
+    ProviderOptions,
+    ProviderSettings,
+    TrainingAdapter,
+)
 from ftproviders.schema.hyperparameters import Method
 from ftproviders.schema.job import FileRef, JobRef, JobSnapshot, JobSpec, JobStatus, TunedModel
 from ftproviders.schema.value import JsonValue
@@ -133,6 +139,15 @@ class OpenAIRig(Rig):
         return super().spec(method=chosen, **given)
 
     @override
+    def needed_options(self, method: Method) -> Mapping[str, JsonValue]:
+        return {"grader": dict(_GRADER)} if method is Method.REINFORCEMENT else {}
+
+    @override
+    def job_options(self, method: Method) -> ProviderOptions:
+        given = {"grader": dict(_GRADER)} if method is Method.REINFORCEMENT else {}
+        return self.info.options_type.model_validate(given)
+
+    @override
     def submit(
         self,
         adapter: TrainingAdapter,
@@ -143,8 +158,6 @@ class OpenAIRig(Rig):
     ) -> Submitted:
         if spec is None and "grader" in (options or {}):
             spec = self.spec(method=Method.REINFORCEMENT)
-        if spec is not None and spec.method is Method.REINFORCEMENT:
-            options = {"grader": dict(_GRADER), **(options or {})}
         return super().submit(adapter, spec, options=options, submission_id=submission_id)
 
     @override
