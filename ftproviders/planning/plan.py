@@ -9,6 +9,7 @@ from datetime import date
 from ftproviders.errors import ConfigurationError, CostLimitError
 from ftproviders.planning.findings import data_notes, data_warnings
 from ftproviders.planning.identity import identity, submission_id
+from ftproviders.planning.lifecycle import lifecycle_warnings
 from ftproviders.planning.prices import estimate
 from ftproviders.provider import ProviderOptions
 from ftproviders.schema.dataset import Dataset, ValidationReport
@@ -93,11 +94,26 @@ def make_plan(given: PlanInput) -> JobPlan:
         resolved=assessment.resolved,
         mapped=assessment.mapped,
         ignored=assessment.ignored,
-        warnings=(*assessment.warnings, *data_warnings(given.report, given.validation_report)),
+        warnings=(
+            *assessment.warnings,
+            *_ends(given, base_model),
+            *data_warnings(given.report, given.validation_report),
+        ),
         notes=(*assessment.notes, *data_notes(given.report)),
         cost=cost,
         duration_seconds=assessment.duration_seconds,
         needs_consent=not given.free,
+    )
+
+
+def _ends(given: PlanInput, base_model: str) -> tuple[str, ...]:
+    if not given.assessment.dated_tables:
+        return ()
+    return lifecycle_warnings(
+        given.spec.provider,
+        base_model,
+        today=given.today,
+        ends_on=given.assessment.model_ends_on,
     )
 
 
@@ -129,8 +145,16 @@ def _cost(given: PlanInput, base_model: str, tokens: int | None) -> CostEstimate
     if given.free:
         return CostEstimate(usd=0.0, basis="nothing is charged")
     spec = given.spec
+    if not given.assessment.dated_tables:
+        return CostEstimate(basis=f"no dated price for {base_model} at {given.account}")
+    counted = given.report.tokens
     return estimate(
-        spec.provider, base_model, spec.method, trained_tokens=tokens, today=given.today
+        spec.provider,
+        base_model,
+        spec.method,
+        trained_tokens=tokens,
+        epoch_tokens=counted.total if counted.billable is None else counted.billable,
+        today=given.today,
     )
 
 

@@ -196,11 +196,6 @@ class Rig(ABC):
         names = [knob.name for knob in self.info.hyperparameters if method in knob.methods]
         return {name: self.value(name, method) for name in names}
 
-    def job_options(self, method: Method) -> ProviderOptions:
-        """Return the options without which `method` cannot be used; default none."""
-        del method
-        return self.info.options_type()
-
     def undeclared(self, method: Method) -> Mapping[str, Number]:
         """Return a value for each hyperparameter that the provider does not declare."""
         known = self.declared(method)

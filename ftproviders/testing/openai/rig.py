@@ -13,13 +13,7 @@ from pydantic import SecretStr
 from typing_extensions import override
 
 from ftproviders.adapters.openai import PROVIDER
-from ftproviders.provider import (
-    HostingAdapter,
-    ProviderInfo,
-    ProviderOptions,
-    ProviderSettings,
-    TrainingAdapter,
-)
+from ftproviders.provider import HostingAdapter, ProviderInfo, ProviderSettings, TrainingAdapter
 from ftproviders.schema.hyperparameters import Method
 from ftproviders.schema.job import FileRef, JobRef, JobSnapshot, JobSpec, JobStatus, TunedModel
 from ftproviders.schema.value import JsonValue
@@ -141,11 +135,6 @@ class OpenAIRig(Rig):
     @override
     def needed_options(self, method: Method) -> Mapping[str, JsonValue]:
         return {"grader": dict(_GRADER)} if method is Method.REINFORCEMENT else {}
-
-    @override
-    def job_options(self, method: Method) -> ProviderOptions:
-        given = {"grader": dict(_GRADER)} if method is Method.REINFORCEMENT else {}
-        return self.info.options_type.model_validate(given)
 
     @override
     def submit(
