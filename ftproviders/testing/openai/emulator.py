@@ -6,26 +6,32 @@ them: strictness, keys, the record of requests, scripted faults.
 
 from __future__ import annotations
 
-import email.utils
-import json
 import tempfile
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
 from ftproviders.testing.memory.store import Store
 from ftproviders.testing.openai import operations
 from ftproviders.testing.openai.admin import ADMIN_PREFIX, administer
 from ftproviders.testing.openai.call import Answer, Behaviour, Call
+from ftproviders.testing.openai.checks import (
+    answer_headers,
+    check_key,
+    checked_body,
+    checked_query,
+    key_word,
+    no_such_request,
+    parts_of,
+)
+from ftproviders.testing.openai.clocks import Clock, SteerableClock
 from ftproviders.testing.openai.faults import WireFault, WireFaultKind
 from ftproviders.testing.openai.handlers import HANDLERS
 from ftproviders.testing.openai.jobs import settle, view
 from ftproviders.testing.openai.mischief import broken_reply, distort, refusal_reply
-from ftproviders.testing.openai.multipart import Part, read_parts
 from ftproviders.testing.openai.operations import FORM, JSON, Operation
 from ftproviders.testing.openai.record import (
     RecordedRequest,
@@ -33,41 +39,14 @@ from ftproviders.testing.openai.record import (
     readable,
     safe_headers,
 )
-from ftproviders.testing.openai.refusal import ApiError, invalid, unknown_parameter
+from ftproviders.testing.openai.refusal import ApiError
 from ftproviders.testing.openai.script import FaultScript
 from ftproviders.testing.openai.wire import HttpServer, RawRequest, Reply
 
-__all__ = ["DEFAULT_KEY", "Clock", "OpenAIEmulator", "SteerableClock"]
+__all__ = ["DEFAULT_KEY", "OpenAIEmulator"]
 
 DEFAULT_KEY = "sk-emulated-0123456789abcdef"
-_MOST_JSON_BYTES = 16 * 1024**2
 _JOB_ACTS = frozenset({"cancelFineTuningJob", "pauseFineTuningJob", "resumeFineTuningJob"})
-
-
-class Clock(Protocol):
-    """What the emulator needs of a clock."""
-
-    def now(self) -> datetime:
-        """Return the present moment, in UTC."""
-        ...
-
-
-class SteerableClock:
-    """The system's time, which can be moved forward."""
-
-    def __init__(self) -> None:
-        self._ahead = timedelta()
-        self._lock = threading.Lock()
-
-    def now(self) -> datetime:
-        """Return the present moment, in UTC."""
-        with self._lock:
-            return datetime.now(UTC) + self._ahead
-
-    def advance(self, seconds: float) -> None:
-        """Let `seconds` pass at once."""
-        with self._lock:
-            self._ahead += timedelta(seconds=seconds)
 
 
 class OpenAIEmulator:
@@ -266,14 +245,16 @@ class OpenAIEmulator:
         skew = misbehaviour.get(WireFaultKind.CLOCK_SKEW)
         date = self._time(skew)
         try:
-            self._check_key(raw)
+            check_key(raw, self.api_key)
             if operation is None:
-                raise _no_such_request(raw.method, url.path, known=known)
+                raise no_such_request(raw.method, url.path, known=known)
             payload = self._carry_out(raw, operation, params, query, misbehaviour)
-            reply = Reply(200, payload, _headers(number, date))
+            reply = Reply(200, payload, answer_headers(number, date))
             outcome = "ok"
         except ApiError as error:
-            reply = Reply(error.status, error.body, {**_headers(number, date), **error.headers})
+            reply = Reply(
+                error.status, error.body, {**answer_headers(number, date), **error.headers}
+            )
             outcome = "refused"
         if fault is not None:
             return self._play(fault, number, reply)
@@ -297,9 +278,9 @@ class OpenAIEmulator:
             "path": path,
             "query": list(query),
             "headers": safe_headers(raw.headers),
-            "key": self._key_word(raw),
+            "key": key_word(raw, self.api_key),
             "body": readable(raw.body.read_bytes()) if content_type.startswith(JSON) else None,
-            "parts": part_record(_parts(raw)) if content_type.startswith(FORM) else [],
+            "parts": part_record(parts_of(raw)) if content_type.startswith(FORM) else [],
             "at": now,
         }
         with self.store.transaction() as state:
@@ -315,8 +296,8 @@ class OpenAIEmulator:
         query: Sequence[tuple[str, str]],
         misbehaviour: Mapping[WireFaultKind, WireFault],
     ) -> Answer:
-        asked = _checked_query(operation, query)
-        body, parts = _checked_body(operation, raw)
+        asked = checked_query(operation, query)
+        body, parts = checked_body(operation, raw)
         with self.store.transaction() as state:
             call = replace(
                 self._call(state, misbehaviour.get(WireFaultKind.CLOCK_SKEW)),
@@ -350,7 +331,7 @@ class OpenAIEmulator:
         self._note(number, f"{fault.when}: {fault.kind.value}", reply.status)
         if fault.kind is WireFaultKind.KILL and self.on_kill is not None:
             self.on_kill()
-        headers = {**_headers(number, self._time(None)), **reply.headers}
+        headers = {**answer_headers(number, self._time(None)), **reply.headers}
         return replace(reply, headers=headers)
 
     def _note(self, number: int, outcome: str, status: int) -> None:
@@ -360,7 +341,7 @@ class OpenAIEmulator:
 
     def _administer(self, raw: RawRequest, path: str) -> Reply:
         try:
-            self._check_key(raw)
+            check_key(raw, self.api_key)
             body = readable(raw.body.read_bytes())
             return Reply(200, administer(self, raw.method, path, body))
         except ApiError as error:
@@ -371,68 +352,3 @@ class OpenAIEmulator:
 
     def _time(self, skew: WireFault | None) -> datetime:
         return self.clock.now() + timedelta(seconds=skew.seconds if skew else 0.0)
-
-    def _key_word(self, raw: RawRequest) -> str:
-        given = raw.headers.get("authorization")
-        if given is None:
-            return "missing"
-        return "right" if given == f"Bearer {self.api_key}" else "wrong"
-
-    def _check_key(self, raw: RawRequest) -> None:
-        word = self._key_word(raw)
-        if word == "missing":
-            raise ApiError("You didn't provide an API key.", status=401)
-        if word == "wrong":
-            raise ApiError("Incorrect API key provided.", status=401, code="invalid_api_key")
-
-
-def _headers(number: int, date: datetime) -> dict[str, str]:
-    return {
-        "x-request-id": f"req_{number:06d}",
-        "openai-version": "2020-10-01",
-        "Date": email.utils.format_datetime(date.astimezone(UTC), usegmt=True),
-    }
-
-
-def _no_such_request(method: str, path: str, *, known: bool) -> ApiError:
-    if known:
-        return ApiError(f"Not allowed to {method} on {path}.", status=405)
-    return ApiError(f"Invalid URL ({method} {path})", status=404)
-
-
-def _checked_query(operation: Operation, query: Sequence[tuple[str, str]]) -> dict[str, str]:
-    for name, _ in query:
-        known = "metadata" if name.startswith("metadata[") and name.endswith("]") else name
-        if known not in operation.query or name == "metadata":
-            raise unknown_parameter(name)
-    if len(dict(query)) != len(query):
-        raise invalid("A parameter stands twice in the query.")
-    return dict(query)
-
-
-def _checked_body(operation: Operation, raw: RawRequest) -> tuple[Any, Sequence[Part]]:
-    size = raw.body.stat().st_size
-    content_type = raw.headers.get("content-type", "").split(";")[0].strip().lower()
-    if operation.content_type is None:
-        # The SDK sends an empty JSON object where it has nothing to say.
-        if size and raw.body.read_bytes().strip() != b"{}":
-            raise invalid("This request has no body.")
-        return None, ()
-    if content_type != operation.content_type:
-        raise ApiError(
-            f"Invalid content type: '{content_type or 'none'}'; '{operation.content_type}' is "
-            "needed.",
-            status=415,
-        )
-    if operation.content_type == FORM:
-        return None, _parts(raw)
-    if size > _MOST_JSON_BYTES:
-        raise ApiError("The request is too large.", status=413)
-    try:
-        return json.loads(raw.body.read_bytes()), ()
-    except (ValueError, RecursionError):
-        raise invalid("We could not parse the JSON body of your request.") from None
-
-
-def _parts(raw: RawRequest) -> Sequence[Part]:
-    return read_parts(raw.body, raw.headers["content-type"])

@@ -1,13 +1,11 @@
-"""Files and uploads of the emulator."""
+"""Files of the emulator."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ftproviders.testing.openai.bodies import CompleteUpload, CreateUpload, parse
 from ftproviders.testing.openai.call import Call, Content, page_of
 from ftproviders.testing.openai.multipart import Part
 from ftproviders.testing.openai.refusal import (
@@ -19,25 +17,19 @@ from ftproviders.testing.openai.refusal import (
 )
 
 __all__ = [
-    "add_part",
-    "cancel_upload",
-    "complete_upload",
     "create_file",
-    "create_upload",
     "delete_file",
     "download_file",
     "list_files",
     "ready_file",
     "retrieve_file",
+    "store",
     "store_result",
+    "view",
 ]
 
 _PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
-_UPLOAD_LIFE_SECONDS = 3600
 _EXPIRY_SECONDS = (3600, 2592000)
-
-
-# --- files --------------------------------------------------------------------------------------
 
 
 def create_file(call: Call) -> dict[str, Any]:
@@ -63,7 +55,7 @@ def create_file(call: Call) -> dict[str, Any]:
             param="file",
         )
     lifetime = _lifetime(fields)
-    return _store(call, [file], file.filename, purpose, lifetime_seconds=lifetime)
+    return store(call, [file], file.filename, purpose, lifetime_seconds=lifetime)
 
 
 def list_files(call: Call) -> dict[str, Any]:
@@ -73,7 +65,7 @@ def list_files(call: Call) -> dict[str, Any]:
         raise invalid("Invalid value for 'order': it must be 'asc' or 'desc'.", param="order")
     purpose = call.query.get("purpose")
     shown = [
-        _view(call, file)
+        view(call, file)
         for file in call.state.all("file")
         if not file["deleted"] and file["hidden_until"] <= call.now and not _expired(call, file)
     ]
@@ -84,7 +76,7 @@ def list_files(call: Call) -> dict[str, Any]:
 
 def retrieve_file(call: Call) -> dict[str, Any]:
     """Tell about one file."""
-    return _view(call, _file(call, call.path["file_id"]))
+    return view(call, _file(call, call.path["file_id"]))
 
 
 def download_file(call: Call) -> Content:
@@ -137,7 +129,7 @@ def store_result(call: Call, filename: str, content: bytes) -> str:
     return file_id
 
 
-def _store(
+def store(
     call: Call,
     parts: Sequence[Part],
     filename: str,
@@ -145,6 +137,11 @@ def _store(
     *,
     lifetime_seconds: int | None,
 ) -> dict[str, Any]:
+    """Make a file of `parts`, one behind the other.
+
+    Raises:
+        ApiError: It is empty, or of a kind that its purpose does not take.
+    """
     if purpose == "fine-tune" and not filename.endswith(".jsonl"):
         raise invalid(
             f"Invalid extension of '{Path(filename).name}'. Supported formats: \"jsonl\"",
@@ -163,7 +160,7 @@ def _store(
     if lifetime_seconds is not None:
         record["expires_at"] = int(call.now) + lifetime_seconds
     call.state.put("file", file_id, record)
-    return _view(call, record)
+    return view(call, record)
 
 
 def _record(
@@ -202,7 +199,8 @@ def _status(call: Call, file: Mapping[str, Any]) -> str:
     return "error" if file["broken"] else "processed"
 
 
-def _view(call: Call, file: Mapping[str, Any]) -> dict[str, Any]:
+def view(call: Call, file: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a file as the API shows it."""
     status = _status(call, file)
     view = {
         "id": file["id"],
@@ -252,132 +250,3 @@ def _lifetime(fields: Mapping[str, Part]) -> int | None:
             f"'expires_after[seconds]' must be from {least} to {most}.", param="expires_after"
         )
     return int(text)
-
-
-# --- uploads ------------------------------------------------------------------------------------
-
-
-def create_upload(call: Call) -> dict[str, Any]:
-    """Begin an upload in parts."""
-    asked = parse(CreateUpload, call.body)
-    upload: dict[str, Any] = {
-        "id": call.new_id("upload_"),
-        "created_at": call.now,
-        "filename": asked.filename,
-        "purpose": asked.purpose,
-        "bytes": asked.bytes,
-        "lifetime": asked.expires_after.seconds if asked.expires_after else None,
-        "status": "pending",
-        "parts": [],
-        "file": None,
-    }
-    call.state.put("upload", upload["id"], upload)
-    return _upload_view(call, upload)
-
-
-def add_part(call: Call) -> dict[str, Any]:
-    """Take one part; parts may come in any order and be sent again."""
-    upload = _pending_upload(call)
-    if [part.name for part in call.parts] != ["data"]:
-        names = [part.name for part in call.parts if part.name != "data"]
-        raise unknown_parameter(names[0]) if names else missing("data")
-    (part,) = call.parts
-    if not 0 < part.size <= call.behaviour.part_limit_bytes:
-        raise ApiError(
-            f"A part holds 1 to {call.behaviour.part_limit_bytes} bytes; this has {part.size}.",
-            status=413 if part.size else 400,
-            param="data",
-        )
-    part_id = call.new_id("part_")
-    with (call.blobs / part_id).open("wb") as blob:
-        blob.writelines(part.blocks())
-    upload["parts"].append({"id": part_id, "bytes": part.size})
-    call.state.put("upload", upload["id"], upload)
-    return {
-        "id": part_id,
-        "object": "upload.part",
-        "created_at": int(call.now),
-        "upload_id": upload["id"],
-    }
-
-
-def complete_upload(call: Call) -> dict[str, Any]:
-    """Join the parts in the order that the request names, and make the file."""
-    asked = parse(CompleteUpload, call.body)
-    upload = _pending_upload(call)
-    sizes = {part["id"]: part["bytes"] for part in upload["parts"]}
-    for part_id in asked.part_ids:
-        if part_id not in sizes:
-            raise invalid(f"No such part in this upload: {part_id}", param="part_ids")
-    total = sum(sizes[part_id] for part_id in asked.part_ids)
-    if total != upload["bytes"]:
-        raise invalid(
-            f"The parts hold {total} bytes together, and {upload['bytes']} were announced.",
-            param="part_ids",
-        )
-    parts = [
-        Part("data", None, None, call.blobs / part_id, 0, sizes[part_id])
-        for part_id in asked.part_ids
-    ]
-    if asked.md5 is not None and asked.md5.lower() != _md5(parts):
-        raise invalid("The MD5 of the parts is another than that given.", param="md5")
-    file = _store(
-        call, parts, upload["filename"], upload["purpose"], lifetime_seconds=upload["lifetime"]
-    )
-    _drop_parts(call, upload)
-    upload = {**upload, "status": "completed", "file": file["id"]}
-    call.state.put("upload", upload["id"], upload)
-    return _upload_view(call, upload)
-
-
-def cancel_upload(call: Call) -> dict[str, Any]:
-    """Give up an upload."""
-    upload = _pending_upload(call)
-    _drop_parts(call, upload)
-    upload = {**upload, "status": "cancelled"}
-    call.state.put("upload", upload["id"], upload)
-    return _upload_view(call, upload)
-
-
-def _pending_upload(call: Call) -> dict[str, Any]:
-    upload = call.state.get("upload", call.path["upload_id"])
-    if upload is None:
-        raise not_found("upload", call.path["upload_id"])
-    if upload["status"] == "pending" and _upload_ends(upload) <= call.now:
-        upload = {**upload, "status": "expired"}
-    if upload["status"] != "pending":
-        raise invalid(f"Upload '{upload['id']}' is {upload['status']}, no longer pending.")
-    return upload
-
-
-def _upload_ends(upload: Mapping[str, Any]) -> int:
-    return int(upload["created_at"]) + _UPLOAD_LIFE_SECONDS
-
-
-def _drop_parts(call: Call, upload: Mapping[str, Any]) -> None:
-    for part in upload["parts"]:
-        (call.blobs / part["id"]).unlink(missing_ok=True)
-
-
-def _md5(parts: Sequence[Part]) -> str:
-    # What the API asks for; nothing is protected by it.
-    digest = hashlib.md5(usedforsecurity=False)
-    for part in parts:
-        for block in part.blocks():
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _upload_view(call: Call, upload: Mapping[str, Any]) -> dict[str, Any]:
-    file = call.state.get("file", upload["file"]) if upload["file"] else None
-    return {
-        "id": upload["id"],
-        "object": "upload",
-        "bytes": upload["bytes"],
-        "created_at": int(upload["created_at"]),
-        "expires_at": _upload_ends(upload),
-        "filename": upload["filename"],
-        "purpose": upload["purpose"],
-        "status": upload["status"],
-        "file": None if file is None else _view(call, file),
-    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from ftproviders.testing.openai import chat, files, graders, jobs, models
+from ftproviders.testing.openai import chat, files, graders, jobs, models, uploads
 from ftproviders.testing.openai.call import Answer, Call
 
 __all__ = ["HANDLERS"]
@@ -15,10 +15,10 @@ HANDLERS: Mapping[str, Callable[[Call], Answer]] = {
     "retrieveFile": files.retrieve_file,
     "downloadFile": files.download_file,
     "deleteFile": files.delete_file,
-    "createUpload": files.create_upload,
-    "addUploadPart": files.add_part,
-    "completeUpload": files.complete_upload,
-    "cancelUpload": files.cancel_upload,
+    "createUpload": uploads.create_upload,
+    "addUploadPart": uploads.add_part,
+    "completeUpload": uploads.complete_upload,
+    "cancelUpload": uploads.cancel_upload,
     "createFineTuningJob": jobs.create_job,
     "listPaginatedFineTuningJobs": jobs.list_jobs,
     "retrieveFineTuningJob": jobs.retrieve_job,
