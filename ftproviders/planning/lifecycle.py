@@ -83,7 +83,7 @@ def _end(provider: str, model: str) -> ModelEnd | None:
 
 
 def lifecycle_warnings(
-    provider: str, model: str, *, today: date, ends_on: date | None = None
+    provider: str, model: str, *, today: date, ends_on: date | None = None, table: bool = True
 ) -> tuple[str, ...]:
     """Return what ends soon, or has ended, for somebody who is about to tune `model`.
 
@@ -92,8 +92,22 @@ def lifecycle_warnings(
         model: Base model, or a tuned model to go on from.
         today: The present day.
         ends_on: The day of the shutdown as the service tells it; it beats the table.
+        table: Whether the table speaks of the service that is called.
     """
-    return (*_service_warnings(provider, today), *_model_warnings(provider, model, today, ends_on))
+    told = tuple(_told(provider, model, today, ends_on))
+    if not table:
+        return told
+    return (
+        *_service_warnings(provider, today),
+        *told,
+        *_model_warnings(provider, model, today, answers=ends_on is None),
+    )
+
+
+def _told(provider: str, model: str, today: date, ends_on: date | None) -> Iterator[str]:
+    last = None if ends_on is None else ends_on - timedelta(days=1)
+    if _near(last, today):
+        yield f"{_tunes_end(base_of(model), last, today)} (as {provider} itself tells)."
 
 
 def _service_warnings(provider: str, today: date) -> Iterator[str]:
@@ -107,14 +121,10 @@ def _service_warnings(provider: str, today: date) -> Iterator[str]:
             yield f"{_jobs_end(provider, row.last_create_day, today)} ({row.doubt(today)})."
 
 
-def _model_warnings(provider: str, model: str, today: date, ends_on: date | None) -> Iterator[str]:
+def _model_warnings(provider: str, model: str, today: date, *, answers: bool) -> Iterator[str]:
     row = _end(provider, model)
     base = base_of(model)
-    if ends_on is not None:
-        last = ends_on - timedelta(days=1)
-        if _near(last, today):
-            yield f"{_tunes_end(base, last, today)} (as {provider} itself tells)."
-    elif row is not None and _near(row.last_answer_day, today):
+    if answers and row is not None and _near(row.last_answer_day, today):
         yield f"{_tunes_end(base, row.last_answer_day, today)} ({row.doubt(today)})."
     if row is not None and _over(row.last_create_day, today):
         yield (
@@ -129,7 +139,7 @@ def alternatives(provider: str, model: str, *, today: date) -> str:
     parts: list[str] = []
     if row is not None:
         parts.append(
-            f"By our table {base_of(model)} could be tuned at {provider} until "
+            f"By our table {base_of(model)} can be tuned at {provider} until "
             f"{_day(row.last_create_day)} ({row.doubt(today)})."
         )
         if row.replacement:

@@ -107,13 +107,12 @@ def make_plan(given: PlanInput) -> JobPlan:
 
 
 def _ends(given: PlanInput, base_model: str) -> tuple[str, ...]:
-    if not given.assessment.dated_tables:
-        return ()
     return lifecycle_warnings(
         given.spec.provider,
         base_model,
         today=given.today,
         ends_on=given.assessment.model_ends_on,
+        table=given.assessment.dated_tables,
     )
 
 
