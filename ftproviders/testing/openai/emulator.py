@@ -25,7 +25,6 @@ from ftproviders.testing.openai.checks import (
     checked_query,
     key_word,
     no_such_request,
-    parts_of,
 )
 from ftproviders.testing.openai.clocks import Clock, SteerableClock
 from ftproviders.testing.openai.faults import WireFault, WireFaultKind
@@ -280,7 +279,7 @@ class OpenAIEmulator:
             "headers": safe_headers(raw.headers),
             "key": key_word(raw, self.api_key),
             "body": readable(raw.body.read_bytes()) if content_type.startswith(JSON) else None,
-            "parts": part_record(parts_of(raw)) if content_type.startswith(FORM) else [],
+            "parts": part_record(raw.body, content_type) if content_type.startswith(FORM) else [],
             "at": now,
         }
         with self.store.transaction() as state:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from ftproviders.schema.value import JsonValue, Value
-from ftproviders.testing.openai.multipart import Part
+from ftproviders.testing.openai.multipart import Part, read_parts
+from ftproviders.testing.openai.refusal import ApiError
 
 __all__ = ["RecordedPart", "RecordedRequest", "part_record", "readable", "safe_headers"]
 
@@ -60,8 +62,12 @@ def safe_headers(headers: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def part_record(parts: Sequence[Part]) -> list[dict[str, Any]]:
-    """Return the parts of a body for the record."""
+def part_record(body: Path, content_type: str) -> list[dict[str, Any]]:
+    """Return the parts of a form for the record; none when it cannot be read."""
+    try:
+        parts = read_parts(body, content_type)
+    except ApiError:
+        return []
     return [
         {
             "name": part.name,

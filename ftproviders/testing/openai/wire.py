@@ -11,9 +11,11 @@ import select
 import shutil
 import socket
 import struct
+import sys
 import tempfile
 import threading
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -87,12 +89,19 @@ class HttpServer:
         return int(self._server.server_address[1])
 
     def close(self) -> None:
-        """Stop listening and end every connection."""
+        """Stop listening and end every connection.
+
+        Raises:
+            RuntimeError: The server itself failed at a request, which no client can tell from a
+                broken connection.
+        """
         self._server.closing.set()
         self._server.shutdown()
         self._thread.join()
         self._server.drop_connections()
         self._server.server_close()
+        if self._server.failures:
+            raise RuntimeError("The emulator itself failed:\n" + "\n".join(self._server.failures))
 
     def wait(self) -> None:
         """Block until the server is closed by another thread."""
@@ -108,6 +117,7 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], handle: Handle) -> None:
         self.handle = handle
         self.closing = threading.Event()
+        self.failures: list[str] = []
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._workers: set[threading.Thread] = set()
@@ -147,7 +157,9 @@ class _Server(ThreadingHTTPServer):
 
     @override
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients may leave at any moment; that is what this server is for."""
+        """Keep what went wrong here, for `HttpServer.close` to tell."""
+        with self._lock:
+            self.failures.append("".join(traceback.format_exception(sys.exception())))
 
 
 class _Handler(BaseHTTPRequestHandler):
