@@ -26,12 +26,10 @@ JOB_SECONDS = 150.0
 def make_client(emulator: OpenAIEmulator, **settings: Any) -> openai.OpenAI:
     """Return a client without retries, so that every fault is seen."""
     given = {"api_key": emulator.api_key, "max_retries": 0, "timeout": 20.0, **settings}
-    return openai.OpenAI(
-        base_url=emulator.base_url,
+    if "http_client" not in given:
         # Loading certificates takes longer than a whole test, and plain HTTP has none.
-        http_client=openai.DefaultHttpx2Client(trust_env=False, verify=False),
-        **given,
-    )
+        given["http_client"] = openai.DefaultHttpx2Client(trust_env=False, verify=False)
+    return openai.OpenAI(base_url=emulator.base_url, **given)
 
 
 def upload(client: openai.OpenAI, path: Path) -> FileObject:
