@@ -138,9 +138,10 @@ def alternatives(provider: str, model: str, *, today: date) -> str:
     row = _end(provider, model)
     parts: list[str] = []
     if row is not None:
+        can = "could" if _over(row.last_create_day, today) else "can"
         parts.append(
-            f"By our table {base_of(model)} can be tuned at {provider} until "
-            f"{_day(row.last_create_day)} ({row.doubt(today)})."
+            f"By our table {base_of(model)} {can} be tuned at {provider} "
+            f"until {_day(row.last_create_day)} ({row.doubt(today)})."
         )
         if row.replacement:
             parts.append(f"The service names as replacement: {row.replacement}.")
@@ -183,7 +184,7 @@ def _day(day: date | None) -> str:
 
 def _jobs_end(provider: str, day: date | None, today: date) -> str:
     if _over(day, today):
-        return f"{provider} takes no more jobs since {_day(day)}"
+        return f"{provider} took jobs until {_day(day)}, and takes none any more"
     return f"{provider} takes jobs until {_day(day)} only"
 
 

@@ -38,6 +38,8 @@ class Explanation:
     """A sentence, or empty where the service's own words say it."""
     fix: str
     """What to do next: a sentence."""
+    passing: bool = False
+    """True when nothing was carried out and the same request may succeed a little later."""
 
 
 _FILE = Explanation(
@@ -53,8 +55,14 @@ _FEW = Explanation(
 )
 _NOT_READY = Explanation(
     kind=InvalidRequestError,
-    cause="The service is not done with the file, or does not have it any more.",
-    fix="Look at `ftproviders files`; the same submit command sends the file again if it is gone.",
+    cause="The service is not done with the file yet.",
+    fix="Run the same command in some minutes; the file is not sent again.",
+    passing=True,
+)
+_NO_FILE = Explanation(
+    kind=InvalidRequestError,
+    cause="The service does not have the file any more.",
+    fix="Run the same command again: it sends the file anew.",
 )
 _QUOTA = Explanation(
     kind=QuotaExceededError,
@@ -110,7 +118,8 @@ _BY_CODE: Mapping[str, Explanation] = {
          "invalid_jsonl", "invalid_format", "file_validation_failed", "invalid_schema"), _FILE
     ),
     **dict.fromkeys(("invalid_n_examples", "too_few_examples"), _FEW),
-    **dict.fromkeys(("file_not_ready", "file_not_found", "file_not_processed"), _NOT_READY),
+    **dict.fromkeys(("file_not_ready", "file_not_processed"), _NOT_READY),
+    "file_not_found": _NO_FILE,
     **dict.fromkeys(
         ("insufficient_quota", "exceeded_quota", "quota_exceeded", "billing_hard_limit_reached",
          "billing_not_active", "exceeded_current_quota_error"), _QUOTA

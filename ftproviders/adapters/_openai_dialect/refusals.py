@@ -95,7 +95,7 @@ def _refused(refusal: Refusal, status: int, *, provider: str, operation: str) ->
         for part in (meaning.cause, rows_named(told), meaning.fix.replace("{provider}", provider))
         if part
     )
-    return meaning.kind(
+    error = meaning.kind(
         message,
         provider=provider,
         operation=operation,
@@ -106,6 +106,8 @@ def _refused(refusal: Refusal, status: int, *, provider: str, operation: str) ->
         retry_after=refusal.retry_after,
         raw=refusal.raw,
     )
+    error.retryable = error.retryable or meaning.passing
+    return error
 
 
 def _meaning(refusal: Refusal, status: int, operation: str) -> Explanation:
