@@ -138,6 +138,11 @@ class OpenAIEmulator:
         """What an SDK takes as its base URL; ends in ``/v1``."""
         return f"{self.root_url}/v1"
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables by which an SDK, the library or the command line finds this server."""
+        return {"OPENAI_BASE_URL": self.base_url, "OPENAI_API_KEY": self.api_key}
+
     # --- what tests look at and do -----------------------------------------------------------
 
     @property
