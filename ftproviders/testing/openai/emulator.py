@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
-from ftproviders.testing.memory.store import Store
+from ftproviders.testing.memory.store import Store, Transaction
 from ftproviders.testing.openai import operations
 from ftproviders.testing.openai.admin import ADMIN_PREFIX, administer
 from ftproviders.testing.openai.call import Answer, Behaviour, Call
@@ -304,7 +304,7 @@ class OpenAIEmulator:
         body, parts = checked_body(operation, raw)
         with self.store.transaction() as state:
             call = replace(
-                self._call(state, misbehaviour.get(WireFaultKind.CLOCK_SKEW)),
+                self._call(state),
                 path=params,
                 query=asked,
                 body=body,
@@ -351,8 +351,8 @@ class OpenAIEmulator:
         except ApiError as error:
             return Reply(error.status, error.body)
 
-    def _call(self, state: Any, skew: WireFault | None = None) -> Call:
-        return Call(state, self.behaviour, self._blobs, self._time(skew).timestamp(), {}, {})
+    def _call(self, state: Transaction) -> Call:
+        return Call(state, self.behaviour, self._blobs, self._time(None).timestamp(), {}, {})
 
     def _time(self, skew: WireFault | None) -> datetime:
         return self.clock.now() + timedelta(seconds=skew.seconds if skew else 0.0)

@@ -15,6 +15,7 @@ _HTML: Final = (
     "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n"
     "<body><center><h1>502 Bad Gateway</h1></center></body>\r\n</html>\r\n"
 )
+_TIMES = frozenset({"created", "created_at", "estimated_finish", "expires_at", "finished_at"})
 _NEVER_NULL = frozenset(
     {
         "bytes", "created_at", "data", "deleted", "file", "filename", "fine_tuned_model",
@@ -53,30 +54,39 @@ def broken_reply(fault: WireFault, answer: Reply) -> Reply:
 
 
 def distort(answer: dict[str, Any], faults: Mapping[WireFaultKind, WireFault]) -> dict[str, Any]:
-    """Return an answer with unknown words, unknown fields and nulls, as the faults say."""
+    """Return an answer with unknown words and fields, nulls or wrong times, as the faults say."""
     for kind, change in _CHANGES.items():
         if kind in faults:
-            word = faults[kind].word
-            answer = change(answer, word)
+            fault = faults[kind]
+            answer = change(answer, fault)
             if isinstance(answer.get("data"), list):
-                answer = {**answer, "data": [change(item, word) for item in answer["data"]]}
+                answer = {**answer, "data": [change(item, fault) for item in answer["data"]]}
     return answer
 
 
-def _unknown_status(item: dict[str, Any], word: str) -> dict[str, Any]:
-    return {**item, "status": word} if "status" in item else item
+def _unknown_status(item: dict[str, Any], fault: WireFault) -> dict[str, Any]:
+    return {**item, "status": fault.word} if "status" in item else item
 
 
-def _unknown_fields(item: dict[str, Any], word: str) -> dict[str, Any]:
-    return {**item, "x_tomorrow": {"word": word, "numbers": [1, 2.5, None]}, "x_flag": True}
+def _unknown_fields(item: dict[str, Any], fault: WireFault) -> dict[str, Any]:
+    return {**item, "x_tomorrow": {"word": fault.word, "numbers": [1, 2.5, None]}, "x_flag": True}
 
 
-def _nulls(item: dict[str, Any], word: str) -> dict[str, Any]:
-    del word
+def _skewed(item: dict[str, Any], fault: WireFault) -> dict[str, Any]:
+    seconds = int(fault.seconds)
+    return {
+        name: value + seconds if name in _TIMES and isinstance(value, int) else value
+        for name, value in item.items()
+    }
+
+
+def _nulls(item: dict[str, Any], fault: WireFault) -> dict[str, Any]:
+    del fault
     return {name: value if name in _NEVER_NULL else None for name, value in item.items()}
 
 
-_CHANGES: Final[Mapping[WireFaultKind, Callable[[dict[str, Any], str], dict[str, Any]]]] = {
+_CHANGES: Final[Mapping[WireFaultKind, Callable[[dict[str, Any], WireFault], dict[str, Any]]]] = {
+    WireFaultKind.CLOCK_SKEW: _skewed,
     WireFaultKind.NULLS: _nulls,
     WireFaultKind.UNKNOWN_FIELDS: _unknown_fields,
     WireFaultKind.UNKNOWN_STATUS: _unknown_status,
