@@ -94,11 +94,7 @@ def make_plan(given: PlanInput) -> JobPlan:
         resolved=assessment.resolved,
         mapped=assessment.mapped,
         ignored=assessment.ignored,
-        warnings=(
-            *assessment.warnings,
-            *_ends(given, base_model),
-            *data_warnings(given.report, given.validation_report),
-        ),
+        warnings=_warnings(given, base_model),
         notes=(*assessment.notes, *data_notes(given.report)),
         cost=cost,
         duration_seconds=assessment.duration_seconds,
@@ -106,14 +102,16 @@ def make_plan(given: PlanInput) -> JobPlan:
     )
 
 
-def _ends(given: PlanInput, base_model: str) -> tuple[str, ...]:
-    return lifecycle_warnings(
+def _warnings(given: PlanInput, base_model: str) -> tuple[str, ...]:
+    ends = lifecycle_warnings(
         given.spec.provider,
         base_model,
         today=given.today,
         ends_on=given.assessment.model_ends_on,
         table=given.assessment.dated_tables,
     )
+    data = data_warnings(given.report, given.validation_report)
+    return (*given.assessment.warnings, *ends, *data)
 
 
 def _refuse_ignored(spec: JobSpec, assessment: Assessment) -> None:

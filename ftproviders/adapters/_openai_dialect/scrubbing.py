@@ -33,8 +33,8 @@ class Scrubber:
 
     def text(self, text: str) -> str:
         """Return `text` with ``***`` in the place of every key."""
-        for secret in self._own:
-            text = text.replace(secret, "***")
+        for own in self._own:
+            text = text.replace(own, "***")
         data = text.encode("utf-8", "replace")
         found = sorted(find_secrets(data), key=lambda one: one.start, reverse=True)
         for secret in found:
