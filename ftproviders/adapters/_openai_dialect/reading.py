@@ -81,7 +81,7 @@ def snapshot(job: Mapping[str, Any], *, owner: Owner) -> JobSnapshot:
         finished_at=moment(job.get("finished_at")) if status.terminal else None,
         trained_tokens=_count(job.get("trained_tokens")),
         error=job_failure(job.get("error"), provider=owner.provider),
-        resumable=word == "paused",
+        resumable=status is JobStatus.PAUSED,
         submission_id=_text(marker),
         training_files=() if training is None else (training,),
         facts=_facts(job),
