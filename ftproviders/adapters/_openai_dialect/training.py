@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -106,10 +107,12 @@ class DialectAdapter(TrainingAdapter):
 
     @override
     def upload(self, file: PreparedFile, *, purpose: str, submission_id: str) -> FileRef:
-        for step in self.upload_steps(file, purpose=purpose, submission_id=submission_id):
-            ref = step()
-            if ref is not None:
-                return ref
+        steps = self.upload_steps(file, purpose=purpose, submission_id=submission_id)
+        with closing(steps):
+            for step in steps:
+                ref = step()
+                if ref is not None:
+                    return ref
         raise AssertionError("the last step of an upload returns the file")
 
     @override
