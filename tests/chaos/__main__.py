@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from tests.chaos.openai_world import OpenAIWorld
@@ -21,6 +21,7 @@ from tests.chaos.points import Outcome, clean_requests, run_lag, run_point
 from tests.chaos.worlds import MemoryWorld, World, close_launchers
 
 _MOST_RESUMES = 3
+_TOLD_EVERY = 50
 _WORLDS: dict[str, type[World]] = {world.name: world for world in (MemoryWorld, OpenAIWorld)}
 
 
@@ -60,9 +61,21 @@ def _break(kind: type[World], given: argparse.Namespace) -> int:
                 for n, op, fault in chosen
             ]
             lagging = [pool.submit(run_lag, kind, root / point.name, point) for point in lags]
-            outcomes = [job.result() for job in (*plain, *lagging)]
+            outcomes = []
+            for job in as_completed((*plain, *lagging)):
+                outcomes.append(job.result())
+                _tell(kind, outcomes, len(plain) + len(lagging))
     seconds = time.monotonic() - began
     return _report(kind, requests, outcomes, len(work), seconds, verbose=given.verbose)
+
+
+def _tell(kind: type[World], outcomes: Sequence[Outcome], total: int) -> None:
+    """Say how far it is, and what went wrong, as it comes: a full run takes its time."""
+    last = outcomes[-1]
+    for problem in last.problems:
+        print(f"{last.name}: {problem}", file=sys.stderr)
+    if len(outcomes) % _TOLD_EVERY == 0:
+        print(f"{kind.name}: {len(outcomes)} of {total} points", file=sys.stderr, flush=True)
 
 
 def _report(
