@@ -10,7 +10,7 @@
 #   TORCH_INDEX=<address>     index to take torch from first (CPU wheels: see constraints.txt)
 #   EPOCHS=2                  epochs of `make demo`
 #   PAIRS=5 STEPS=25          rounds of `make bench-local`, and optimizer steps in its first table
-#   ARGS='-k journal'         more arguments for pytest
+#   ARGS='-k journal'         more arguments for pytest; for chaos: ARGS='--every 7'
 
 PYTHON ?= python3
 EPOCHS ?= 2
@@ -74,8 +74,8 @@ bench-local: $(STAGE)-bench ## local training beside a bare loop, transformers.T
 bench-data: $(STAGE)-base .venv-peers/.stage ## validation beside what else reads such files; 1 and 2 GiB
 	@$(BIN)/python tests/benchmarks/bench_data.py --peers-python .venv-peers/bin/python $(ARGS)
 
-chaos: $(STAGE)-test ## break every step of a submission; count duplicates and lost jobs
-	@$(BIN)/python -m tests.chaos
+chaos: $(STAGE)-test $(STAGE)-dev ## break every step of a submission; count duplicates and lost jobs
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 clean: ## remove .venv and every cache
 	rm -rf $(VENV) .venv-peers .venv.lock .make .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -18,8 +18,15 @@ LAYERS = {
     # folder of tests/ -> what must be found in the names of tests that ran there
     "architecture": ("test_rules_hold", "test_planted_fault_is_caught"),
     "cli": (),
-    "contract": ("test_memory", "test_local", "test_third_party", "test_planted_lies"),
+    "contract": (
+        "test_memory",
+        "test_local",
+        "test_openai",
+        "test_third_party",
+        "test_planted_lies",
+    ),
     "data_properties": ("test_engines_agree", "test_every_rule_was_hit", "test_every_branch"),
+    "emulators": ("test_openai_emulator", "test_openai_faults", "test_openai_spec"),
     "examples": ("README.md", "quickstart.md"),
     "local": ("test_training", "test_whole_way"),
     "runtime": ("test_exactly_once", "test_journal_processes"),

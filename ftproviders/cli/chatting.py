@@ -39,14 +39,27 @@ def chat(
     max_tokens: Annotated[
         int | None, typer.Option("--max-tokens", min=1, help="Longest answer in tokens.")
     ] = None,
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(
+            "--checkpoint", metavar="ID", help="Ask this checkpoint of a job, not its last model."
+        ),
+    ] = None,
 ) -> int:
     """Ask a job's tuned model, or a deployment, and print its answer."""
     target: Deployment | FineTuneJob
-    if session.client.names_deployment(ref):
+    if checkpoint is None and session.client.names_deployment(ref):
         target = session.client.deployment(ref)
+        reply = target.chat(prompt, system=system, temperature=temperature, max_tokens=max_tokens)
     else:
         target = session.client.job(ref)
-    reply = target.chat(prompt, system=system, temperature=temperature, max_tokens=max_tokens)
+        reply = target.chat(
+            prompt,
+            system=system,
+            temperature=temperature,
+            max_tokens=max_tokens,
+            checkpoint=checkpoint,
+        )
     if session.out.json_mode:
         body = {"ref": str(target.ref), **reply.model_dump(mode="json")}
         session.out.document("chat", body)

@@ -17,7 +17,7 @@ __all__ = ["checkpoints", "pause", "resume"]
 
 @verb
 def checkpoints(session: Session, ref: Ref) -> int:
-    """List the checkpoints of a job, oldest first. Each can be deployed."""
+    """List the checkpoints of a job, oldest first. Each is a model of its own."""
     job = session.client.job(ref)
     found = job.checkpoints()
     if session.out.json_mode:
@@ -40,8 +40,16 @@ def checkpoints(session: Session, ref: Ref) -> int:
         for one in found
     ]
     session.out.table(("id", "step", "created (UTC)", *names, "model"), rows)
-    session.out.note(f"Next: ftproviders deploy {job.ref} --checkpoint {found[-1].id}")
+    session.out.note(_next(session, job, found[-1].id))
     return 0
+
+
+def _next(session: Session, job: FineTuneJob, checkpoint: str) -> str:
+    """Say how to use a checkpoint: where models answer at once there is nothing to deploy."""
+    info = session.client.provider(job.ref.provider)
+    if info.hosting is not None and not info.hosting_features:
+        return f'Next: ftproviders chat {job.ref} "..." --checkpoint {checkpoint}'
+    return f"Next: ftproviders deploy {job.ref} --checkpoint {checkpoint}"
 
 
 @verb

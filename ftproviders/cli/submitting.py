@@ -155,7 +155,7 @@ def plan_lines(made: JobPlan) -> list[str]:
     ]
     if made.validation is not None and made.validation_report is not None:
         lines.append(f"validation  {_data(made.validation, made.validation_report)}")
-    lines.append(f"trains on   {_trained(made)} tokens")
+    lines.append(f"trains on   {_trained(made)}")
     lines.append(f"takes       {'unknown' if length is None else 'about ' + duration(length)}")
     lines += [f"setting     {name} = {_value(value)}" for name, value in made.resolved.items()]
     options = made.spec.options.get(made.provider, {})
@@ -169,12 +169,15 @@ def plan_lines(made: JobPlan) -> list[str]:
 
 
 def _trained(made: JobPlan) -> str:
+    tokens = made.report.tokens
+    about = "" if tokens.exact else "about "
     if made.trained_tokens is None:
-        return "unknown"
-    number = f"{made.trained_tokens:,}"
-    if any(made.resolved.get(name) for name in _ENDS_EARLIER):
-        return f"at most {number}" if made.report.tokens.exact else f"at most about {number}"
-    return number if made.report.tokens.exact else f"about {number}"
+        if not tokens.total:
+            return "unknown tokens"
+        once = tokens.total if tokens.billable is None else tokens.billable
+        return f"{about}{once:,} tokens x epochs, which the provider chooses"
+    most = "at most " if any(made.resolved.get(name) for name in _ENDS_EARLIER) else ""
+    return f"{most}{about}{made.trained_tokens:,} tokens"
 
 
 _ENDS_EARLIER = ("max_steps", "early_stopping_patience")

@@ -145,6 +145,7 @@ class FineTuneJob(JobReading):
         system: str | None = None,
         temperature: float | None = None,
         max_tokens: int | None = None,
+        checkpoint: str | None = None,
     ) -> ChatReply:
         """Ask the tuned model.
 
@@ -153,14 +154,17 @@ class FineTuneJob(JobReading):
             system: System message to put in front; use the one of the training rows.
             temperature: Sampling temperature; None = the provider's default.
             max_tokens: Most tokens of the answer; None = the provider's default.
+            checkpoint: Id of a checkpoint to ask instead of the final model.
 
         Raises:
             JobError: The model is not ready yet.
+            ConfigurationError: There is no such checkpoint.
         """
+        model = self._ready_model("chat") if checkpoint is None else self._checkpoint(checkpoint)
         return chat_with.chat(
             self._session,
             self.ref.provider,
-            self._ready_model("chat"),
+            model,
             chat_with.conversation(messages, system=system),
             temperature=temperature,
             max_tokens=max_tokens,
@@ -212,6 +216,21 @@ class FineTuneJob(JobReading):
         )
         seen = made.snapshot
         return Deployment(self._session, seen.ref, snapshot=seen, created=made.created)
+
+    def delete_model(self) -> TunedModel:
+        """Delete the tuned model at the provider, for good; return what was deleted.
+
+        Raises:
+            JobError: There is no model yet.
+            UnsupportedFeatureError: The provider does not delete models.
+            NotFoundError: It is gone already.
+        """
+        model = self._ready_model("delete_model")
+        adapter = self._session.adapter_for(self.ref)
+        self._session.call(
+            adapter, "delete_model", lambda: adapter.delete_model(model.name), ref=self.ref
+        )
+        return model
 
     def _checkpoint(self, wanted: str) -> TunedModel:
         found = self.checkpoints()

@@ -92,9 +92,18 @@ class JobReading(ABC):
     def metrics(self) -> Sequence[JobEvent]:
         """Return the events that carry numbers, in the order of steps.
 
-        A resumed job does some steps again: the last value of a step counts, once.
+        Numbers of events and of the provider's result files make one series. A resumed job does
+        some steps again: the last value of a step counts, once.
         """
-        return last_values(self.events())
+        return self.merged_metrics(self.events())
+
+    def merged_metrics(self, events: Sequence[JobEvent]) -> Sequence[JobEvent]:
+        """Return the numbers in `events` together with those that stand elsewhere."""
+        adapter = self._session.adapter_for(self.ref)
+        more = self._session.call(
+            adapter, "metrics", lambda: adapter.result_metrics(self.ref), ref=self.ref
+        )
+        return last_values([*events, *more])
 
     def checkpoints(self) -> Sequence[Checkpoint]:
         """Return the checkpoints, oldest first."""

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from ftproviders import registry
-from ftproviders.client.numbers import last_values
 from ftproviders.client.sampling import Question, ask_all, read_questions
 from ftproviders.data.outputs import check_outputs, new_files
 from ftproviders.errors import FineTuneError, UnsupportedFeatureError
@@ -125,7 +124,7 @@ def _with_events(job: JobReading, report: JobReport) -> JobReport:
         events = job.events()
     except UnsupportedFeatureError as error:
         return replace(report, events_note=error.message)
-    return replace(report, events=events, metrics=last_values(events))
+    return replace(report, events=events, metrics=job.merged_metrics(events))
 
 
 # --- data files -----------------------------------------------------------------------------------

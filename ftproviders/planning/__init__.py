@@ -1,6 +1,7 @@
 """From spec, data and an adapter's assessment to a plan; identity; dated prices."""
 
 from ftproviders.planning.identity import identity, submission_id
+from ftproviders.planning.lifecycle import alternatives
 from ftproviders.planning.plan import PlanInput, base_model_for, make_plan
 
-__all__ = ["PlanInput", "base_model_for", "identity", "make_plan", "submission_id"]
+__all__ = ["PlanInput", "alternatives", "base_model_for", "identity", "make_plan", "submission_id"]

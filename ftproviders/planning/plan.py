@@ -9,6 +9,7 @@ from datetime import date
 from ftproviders.errors import ConfigurationError, CostLimitError
 from ftproviders.planning.findings import data_notes, data_warnings
 from ftproviders.planning.identity import identity, submission_id
+from ftproviders.planning.lifecycle import lifecycle_warnings
 from ftproviders.planning.prices import estimate
 from ftproviders.provider import ProviderOptions
 from ftproviders.schema.dataset import Dataset, ValidationReport
@@ -93,12 +94,24 @@ def make_plan(given: PlanInput) -> JobPlan:
         resolved=assessment.resolved,
         mapped=assessment.mapped,
         ignored=assessment.ignored,
-        warnings=(*assessment.warnings, *data_warnings(given.report, given.validation_report)),
+        warnings=_warnings(given, base_model),
         notes=(*assessment.notes, *data_notes(given.report)),
         cost=cost,
         duration_seconds=assessment.duration_seconds,
         needs_consent=not given.free,
     )
+
+
+def _warnings(given: PlanInput, base_model: str) -> tuple[str, ...]:
+    ends = lifecycle_warnings(
+        given.spec.provider,
+        base_model,
+        today=given.today,
+        ends_on=given.assessment.model_ends_on,
+        table=given.assessment.dated_tables,
+    )
+    data = data_warnings(given.report, given.validation_report)
+    return (*given.assessment.warnings, *ends, *data)
 
 
 def _refuse_ignored(spec: JobSpec, assessment: Assessment) -> None:
@@ -129,8 +142,16 @@ def _cost(given: PlanInput, base_model: str, tokens: int | None) -> CostEstimate
     if given.free:
         return CostEstimate(usd=0.0, basis="nothing is charged")
     spec = given.spec
+    if not given.assessment.dated_tables:
+        return CostEstimate(basis=f"no dated price for {base_model} at {given.account}")
+    counted = given.report.tokens
     return estimate(
-        spec.provider, base_model, spec.method, trained_tokens=tokens, today=given.today
+        spec.provider,
+        base_model,
+        spec.method,
+        trained_tokens=tokens,
+        epoch_tokens=counted.total if counted.billable is None else counted.billable,
+        today=given.today,
     )
 
 

@@ -8,6 +8,7 @@ from datetime import date
 from functools import cache
 from importlib.resources import files
 
+from ftproviders.planning.lifecycle import base_of
 from ftproviders.schema.hyperparameters import Method
 from ftproviders.schema.plan import CostEstimate
 
@@ -38,20 +39,30 @@ def _training_prices() -> tuple[TrainingPrice, ...]:
 
 
 def estimate(
-    provider: str, model: str, method: Method, *, trained_tokens: int | None, today: date
+    provider: str,
+    model: str,
+    method: Method,
+    *,
+    trained_tokens: int | None,
+    today: date,
+    epoch_tokens: int = 0,
 ) -> CostEstimate:
     """Estimate a training run from the dated table.
 
     Formula: trained tokens / 1,000,000 x price, with trained tokens = tokens of the file x epochs.
+    A model that was tuned before has the price of its base. `epoch_tokens` are those of one epoch,
+    for the case that the number of epochs is not known.
     """
-    wanted = (provider, model, method)
+    wanted = (provider, base_of(model), method)
     row = next((p for p in _training_prices() if (p.provider, p.model, p.method) == wanted), None)
     if row is None:
         return CostEstimate(basis=f"no dated price for {model} on {provider}")
     if trained_tokens is None:
+        one = epoch_tokens * row.usd_per_million_tokens / 1_000_000
+        each = f"; an epoch is about {one:.3g} USD, and 1 to 3 are usual" if one else ""
         return CostEstimate(
             basis=f"{row.usd_per_million_tokens:g} USD per million trained tokens, but the number "
-            "of epochs is the provider's choice",
+            f"of epochs is the provider's choice{each}",
             source=row.source,
             as_of=row.as_of,
         )

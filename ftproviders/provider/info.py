@@ -39,6 +39,7 @@ class Feature(StrEnum):
     MODELS = "models"
     FIND_FILE = "find_file"
     DELETE_FILE = "delete_file"
+    DELETE_MODEL = "delete_model"
     EXPORT = "export"
 
 
@@ -188,6 +189,8 @@ class ProviderInfo:
     """True when ``find`` may answer Absent: the provider lists what it has just made."""
     poll_seconds: float = 5.0
     """Shortest sensible time between two looks at a job."""
+    late_event_looks: int = 0
+    """How often to look for further events of a job that has ended: some come after the end."""
     docs: str = ""
     """Path of the documentation page."""
     rules_only: bool = False

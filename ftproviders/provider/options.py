@@ -71,6 +71,8 @@ class ProviderSettings(BaseModel):
                 if environ.get(variable):
                     values[field] = environ[variable]
                     break
+        if "profile" in cls.model_fields:
+            values.setdefault("profile", config.profile)
         values.setdefault("home", config.home)
         values.setdefault("cache", config.cache)
         values |= {key: value for key, value in overrides.items() if value is not None}

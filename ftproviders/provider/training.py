@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import importlib.util
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -236,6 +237,35 @@ class TrainingAdapter(ABC):
             purpose=purpose,
         )
 
+    def upload_steps(
+        self, file: PreparedFile, *, purpose: str, submission_id: str
+    ) -> Generator[Callable[[], FileRef | None]]:
+        """Yield the requests of an upload one by one; the one that returns the file is the last.
+
+        The runtime makes each request, and tries it again by itself after a passing fault. It
+        closes the iterator in the end, also when it gave up. The default is `upload` as one
+        request; override where a large file goes up in parts.
+        """
+        yield partial(self.upload, file, purpose=purpose, submission_id=submission_id)
+
+    def file_ready(self, file: FileRef) -> bool:
+        """Say whether a job can use the file by now; asked only of files that were not `ready`.
+
+        Override where files are processed after they were sent.
+
+        Raises:
+            InvalidRequestError: The provider has found the file unusable.
+        """
+        return True
+
+    def result_metrics(self, ref: JobRef) -> Sequence[JobEvent]:
+        """Return numbers of a job that stand elsewhere than in its events, in order of steps.
+
+        Override where the provider writes result files. What they say of a step goes before what
+        the events say.
+        """
+        return ()
+
     def translate(self, error: Exception, *, operation: str) -> FineTuneError:
         """Turn any exception of the SDK into one of ours: by type, status and code, never by prose.
 
@@ -285,6 +315,14 @@ class TrainingAdapter(ABC):
     def delete_file(self, file: FileRef) -> None:
         """Delete a file at the provider."""
         raise self._lacks(Feature.DELETE_FILE)
+
+    def delete_model(self, model: str) -> None:
+        """Delete a tuned model by its name; what was trained is gone for good.
+
+        Raises:
+            NotFoundError: There is no such model.
+        """
+        raise self._lacks(Feature.DELETE_MODEL)
 
     def export(
         self,

@@ -61,6 +61,7 @@ def wait(
         snapshot = watch.look()
         if snapshot is not None:
             if snapshot.status.terminal or snapshot.status is JobStatus.PAUSED:
+                watch.last_words(snapshot)
                 return finished_well(snapshot)
             watch.refuse_stall(snapshot)
         elapsed = session.clock.monotonic() - started
@@ -86,8 +87,8 @@ def finished_well(snapshot: JobSnapshot) -> JobSnapshot:
             f"{snapshot.ref} failed{reason}",
             snapshot=snapshot,
             operation="wait",
-            hint=f"See: ftproviders events {snapshot.ref} - then correct the cause and submit "
-            "with --again.",
+            hint=f"{_fix(snapshot)}See: ftproviders events {snapshot.ref} - then correct the "
+            "cause and submit with --again.",
         )
     if snapshot.status is JobStatus.CANCELLED:
         raise JobCancelledError(
@@ -103,6 +104,10 @@ def finished_well(snapshot: JobSnapshot) -> JobSnapshot:
         operation="wait",
         hint=how_to_go_on(snapshot),
     )
+
+
+def _fix(snapshot: JobSnapshot) -> str:
+    return f"{snapshot.error.hint} " if snapshot.error and snapshot.error.hint else ""
 
 
 def how_to_go_on(snapshot: JobSnapshot) -> str:
@@ -145,6 +150,8 @@ class _Watch:
         self._unreachable_since: float | None = None
         self._changed_at = session.clock.monotonic()
         self._gaps: list[float] = []
+        self._step: int | None = None
+        self._total: int | None = None
 
     def look(self) -> JobSnapshot | None:
         """Read job and new events; None when the provider cannot be reached just now."""
@@ -156,6 +163,7 @@ class _Watch:
                 raise
             return None
         self._unreachable_since = None
+        snapshot = self._with_steps(snapshot, events)
         if snapshot != self.last or events:
             now = self.session.clock.monotonic()
             self._gaps.append(now - self._changed_at)
@@ -163,6 +171,31 @@ class _Watch:
             self.last = snapshot
             self._on_update(snapshot, events)
         return snapshot
+
+    def last_words(self, snapshot: JobSnapshot) -> None:
+        """Read the events that a provider shows only after it has told that the job ended."""
+        left = self.adapter.info.late_event_looks if snapshot.status.terminal else 0
+        while left > 0:
+            left -= 1
+            self.session.clock.sleep(pause_seconds(self.session, self.adapter, 0.0))
+            try:
+                events = self._new_events()
+            except FineTuneError as error:
+                if not passing(error):
+                    raise
+                continue  # how it ended is known; events can be read at any time
+            if events:
+                self._on_update(snapshot, events)
+                left = self.adapter.info.late_event_looks
+
+    def _with_steps(self, snapshot: JobSnapshot, events: Sequence[JobEvent]) -> JobSnapshot:
+        """Fill in how far the job is, where only its events tell that."""
+        for event in events:
+            self._step = event.step if event.step is not None else self._step
+            self._total = event.total_steps or self._total
+        told = {"step": self._step, "total_steps": self._total}
+        missing = {n: v for n, v in told.items() if v is not None and getattr(snapshot, n) is None}
+        return snapshot.model_copy(update=missing) if missing else snapshot
 
     def refuse_stall(self, snapshot: JobSnapshot) -> None:
         """Raise when a job that should move has not moved for far too long."""

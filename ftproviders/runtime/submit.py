@@ -19,10 +19,11 @@ from ftproviders.errors import (
     JobCancelledError,
     JobFailedError,
     JournalError,
+    ModelRetiredError,
     ProviderError,
 )
 from ftproviders.journal import SubmissionRow
-from ftproviders.planning import submission_id
+from ftproviders.planning import alternatives, submission_id
 from ftproviders.provider import TrainingAdapter
 from ftproviders.runtime.lock import submission_lock
 from ftproviders.runtime.session import Session
@@ -266,12 +267,19 @@ class _Run:
                 return self._after_lost_answer(number, error)
             if isinstance(error, JournalError):
                 raise  # nothing was sent
+            if isinstance(error, ModelRetiredError):
+                self._tell_alternatives(error)
             if self._earlier_unknown:
                 # The refusal closes this request only; an earlier one may still have made a job.
                 self.journal.unknown(attempt_id, reason=error.message)
             else:
                 self.journal.refused(attempt_id, reason=error.message)
             raise
+
+    def _tell_alternatives(self, error: ModelRetiredError) -> None:
+        today = self.session.clock.now().date()
+        known = alternatives(self.plan.provider, self.plan.base_model, today=today)
+        error.hint = f"{error.hint} {known}".strip()
 
     def _after_lost_answer(self, number: int, error: ProviderError) -> JobRef:
         window = self.session.config.settle_seconds
@@ -364,9 +372,10 @@ def _dead(snapshot: JobSnapshot) -> JobFailedError | JobCancelledError:
     if snapshot.status is JobStatus.FAILED:
         kind, what = JobFailedError, "failed"
     reason = f": {snapshot.error.message}" if snapshot.error else "."
+    fix = f"{snapshot.error.hint} " if snapshot.error and snapshot.error.hint else ""
     return kind(
         f"This submission was made before as {snapshot.ref}, which {what}{reason}",
         snapshot=snapshot,
         operation="submit",
-        hint="Nothing was sent. To make a new attempt, submit with --again.",
+        hint=f"{fix}Nothing was sent. To make a new attempt, submit with --again.",
     )

@@ -146,6 +146,8 @@ class JobFailure(Value):
     message: str
     code: str | None = None
     param: str | None = None
+    hint: str = ""
+    """What it means and what to do about it, where that is known."""
 
 
 class JobSnapshot(Value):
@@ -196,6 +198,8 @@ class JobEvent(Value):
     message: str
     kind: Literal["message", "metrics"] = "message"
     step: int | None = None
+    total_steps: int | None = None
+    """Optimizer steps of the whole training, where the event tells it."""
     metrics: FrozenNumbers = {}
     """Name -> number, for instance ``train_loss``; empty for plain messages."""
 
@@ -221,6 +225,8 @@ class FileRef(Value):
     bytes: Annotated[int, Field(ge=0)]
     purpose: str = "training"
     expires_at: UtcDatetime | None = None
+    ready: bool = True
+    """False while the provider still has to process it before a job can use it."""
 
 
 class JobPage(Value):

@@ -60,6 +60,12 @@ class Assessment(Value):
     """None = the planner looks into the dated price tables."""
     duration_seconds: Annotated[float, Field(ge=0)] | None = None
     """How long training will take; None = unknown."""
+    dated_tables: bool = True
+    """False where another service than the provider's own is called: its prices and dates are not
+    those of the tables."""
+    model_ends_on: date | None = None
+    """The day on which the base model and its tunes are shut down, as the provider tells it now;
+    None = it does not say, and the dated table counts."""
 
 
 class JobPlan(Value):

@@ -251,7 +251,7 @@ def _assess(rig: Rig, spec: JobSpec) -> Assessment:
     try:
         return adapter.assess(
             spec,
-            options=rig.info.options_type(),
+            options=rig.info.options_type.model_validate(dict(rig.needed_options(spec.method))),
             statistics=DatasetStatistics(rows=3, messages=6, characters=300, text_bytes=300),
         )
     finally:
@@ -277,6 +277,7 @@ def _calls(adapter: TrainingAdapter, name: str) -> Mapping[Feature, Callable[[],
         Feature.MODELS: adapter.models,
         Feature.FIND_FILE: partial(adapter.find_file, "0" * 64, size_bytes=1),
         Feature.DELETE_FILE: partial(adapter.delete_file, file),
+        Feature.DELETE_MODEL: partial(adapter.delete_model, "contract"),
         Feature.EXPORT: partial(
             adapter.export, model, folder=Path("contract"), format=ExportFormat.ADAPTER
         ),

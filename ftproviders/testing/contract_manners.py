@@ -113,7 +113,9 @@ class MannersContract:
         """What an adapter returns can go to another process and is equal there."""
         adapter, finished = rig.adapter(), rig.finished
         assessment = adapter.assess(
-            rig.spec(), options=rig.info.options_type(), statistics=DatasetStatistics()
+            rig.spec(),
+            options=rig.info.options_type.model_validate(dict(rig.needed_options(rig.method))),
+            statistics=DatasetStatistics(),
         )
         values: list[object] = [finished.ref, finished.last, finished.submitted.files, assessment]
         if Feature.EVENTS in rig.info.features:

@@ -5,15 +5,19 @@ Nothing here acts unless a test or a conftest asks for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ftproviders.testing.clock import FakeClock
 from ftproviders.testing.memory.server import MemoryServer
 
-__all__ = ["fake_clock", "ftproviders_home", "mark_differences", "memory_server"]
+if TYPE_CHECKING:
+    from ftproviders.testing.openai import OpenAIEmulator
+
+__all__ = ["fake_clock", "ftproviders_home", "mark_differences", "memory_server", "openai_emulator"]
 
 _DIFFERENCES = {
     "notimpl": "our fault, to be written; the reason says when",
@@ -47,6 +51,19 @@ def fake_clock() -> FakeClock:
 def memory_server(fake_clock: FakeClock) -> MemoryServer:
     """Return an in-memory server in this process, running by `fake_clock`."""
     return MemoryServer(clock=fake_clock)
+
+
+@pytest.fixture
+def openai_emulator(
+    fake_clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[OpenAIEmulator]:
+    """Return an emulator of OpenAI's API by `fake_clock`; SDK and library find it by themselves."""
+    from ftproviders.testing.openai import OpenAIEmulator
+
+    with OpenAIEmulator(clock=fake_clock) as emulator:
+        for name, value in emulator.environment.items():
+            monkeypatch.setenv(name, value)
+        yield emulator
 
 
 def mark_differences(items: Iterable[pytest.Item]) -> None:

@@ -131,6 +131,11 @@ class Rig(ABC):
         """Return a small valid validation file; default: the training file."""
         return self.training_file(method)
 
+    def needed_options(self, method: Method) -> Mapping[str, JsonValue]:
+        """Return the options without which there is no job of `method`; default none."""
+        del method
+        return {}
+
     def make_foreign_job(self, file: FileRef) -> JobRef | None:
         """Let somebody else make a job of the same file and model, without our marker.
 
@@ -247,7 +252,8 @@ class Rig(ABC):
             for purpose, path in paths.items()
             if path is not None
         ]
-        chosen = self.info.options_type.model_validate(dict(options or {}))
+        given = {**self.needed_options(asked.method), **(options or {})}
+        chosen = self.info.options_type.model_validate(given)
         ref = adapter.create(asked, options=chosen, files=files, submission_id=marker)
         return Submitted(ref=ref, submission_id=marker, files=tuple(files))
 

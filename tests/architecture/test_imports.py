@@ -13,7 +13,7 @@ import pytest
 from tests.architecture.tree import PACKAGE, ROOT
 
 LAYERS = "Rooms import downwards only"
-ADAPTERS = "Adapters and the in-memory provider know neither journal, planning nor registry"
+ADAPTERS = "Adapters, memory and emulators know neither journal, planning nor registry"
 NEIGHBOURS = "Providers do not know each other; what they share has an underscore"
 TYPER = "Only cli imports typer"
 TORCH = "torch and its family only in worker"

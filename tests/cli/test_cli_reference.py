@@ -47,7 +47,7 @@ VERBS = {
     "deployments": "--reap --all-owners",
     "undeploy": "",
     "extend": "--ttl",
-    "chat": "--system --temperature --max-tokens",
+    "chat": "--system --temperature --max-tokens --checkpoint",
     "providers": "",
     "models": "--provider",
     "methods": "--measure --model --steps --batch-size",

@@ -1,12 +1,20 @@
-"""Provider ``openai``: its data rules, as pure data.
+"""Provider ``openai``: OpenAI's own service, and every server that speaks its fine-tuning API.
 
-Tuning there is not in this version yet.
+Pure data. Bounds are those of the OpenAI API description 2.3.0.
 """
 
 from __future__ import annotations
 
-from ftproviders.provider import DataProfile, ModelData, ProviderInfo
+from ftproviders.adapters.openai.options import OpenAIOptions, OpenAISettings
+from ftproviders.provider import (
+    DataProfile,
+    Feature,
+    HyperparameterInfo,
+    ModelData,
+    ProviderInfo,
+)
 from ftproviders.schema.hyperparameters import Method
+from ftproviders.schema.job import ModelSource
 
 __all__ = ["PROVIDER"]
 
@@ -30,9 +38,24 @@ _MODELS = (
 
 PROVIDER = ProviderInfo(
     name="openai",
-    summary="OpenAI's own service: supervised, DPO and reinforcement fine-tuning",
+    summary="OpenAI's service and servers like it: supervised, DPO, reinforcement fine-tuning",
+    training="ftproviders.adapters.openai.adapter:OpenAIAdapter",
+    hosting="ftproviders.adapters.openai.adapter:OpenAIHosting",
+    extra="openai",
+    modules=("openai",),
+    settings_type=OpenAISettings,
+    options_type=OpenAIOptions,
     methods=frozenset({Method.SUPERVISED, Method.DPO, Method.REINFORCEMENT}),
+    features=frozenset(Feature) - {Feature.EXPORT},
+    hyperparameters=(
+        HyperparameterInfo(name="n_epochs", minimum=1, maximum=50, auto=True),
+        HyperparameterInfo(name="batch_size", minimum=1, maximum=256, auto=True),
+        HyperparameterInfo(name="learning_rate_multiplier", auto=True),
+        HyperparameterInfo(name="beta", maximum=2, auto=True, methods=frozenset({Method.DPO})),
+    ),
     job_settings=frozenset({"seed", "suffix", "validation_file"}),
+    accepts=frozenset({ModelSource.PROVIDER_MODEL}),
+    produces=ModelSource.PROVIDER_MODEL,
     data=DataProfile(
         minimum_training_rows=10,
         maximum_bytes=8 * 1024**3,
@@ -45,6 +68,6 @@ PROVIDER = ProviderInfo(
         "[S]; supervised guide: 10 rows [D]; vision guide: 10 images a row (not confirmed), 50,000 "
         "rows with images [D]; reinforcement guide: a validation file [D]",
     ),
-    rules_only=True,
+    late_event_looks=3,
     docs="docs/providers/openai.md",
 )

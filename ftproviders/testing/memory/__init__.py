@@ -28,7 +28,8 @@ PROVIDER = ProviderInfo(
     settings_type=MemorySettings,
     options_type=MemoryOptions,
     methods=frozenset({Method.SUPERVISED, Method.DPO}),
-    features=frozenset(Feature),
+    # Its models are rows of a training file; they go with the folder.
+    features=frozenset(Feature) - {Feature.DELETE_MODEL},
     hosting_features=frozenset(HostingFeature),
     hyperparameters=(
         HyperparameterInfo(name="n_epochs", minimum=1, maximum=50, auto=True, default="3"),

@@ -79,10 +79,12 @@ def test_fixtures_are_offered(pytester: pytest.Pytester) -> None:
 
         pytest_plugins = ["ftproviders.testing.plugin"]
 
-        def test_all(ftproviders_home, memory_server, fake_clock):
+        def test_all(ftproviders_home, memory_server, openai_emulator, fake_clock):
             assert os.environ["FTPROVIDERS_HOME"] == str(ftproviders_home)
             fake_clock.advance(5)
             assert memory_server.clock.now() == fake_clock.now()
+            assert openai_emulator.clock.now() == fake_clock.now()
+            assert os.environ["OPENAI_BASE_URL"] == openai_emulator.base_url
         """
     )
     pytester.runpytest_inprocess("-q").assert_outcomes(passed=1)

@@ -1,0 +1,148 @@
+"""From a failed request, whatever SDK noticed it, to one of our errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Literal
+
+from ftproviders.adapters._openai_dialect.explaining import (
+    Explanation,
+    by_code,
+    by_param,
+    by_status,
+    rows_named,
+)
+from ftproviders.errors import (
+    ModelRetiredError,
+    NotFoundError,
+    ProviderConnectionError,
+    ProviderError,
+    ProviderTimeoutError,
+    RateLimitError,
+    UnexpectedResponseError,
+)
+
+__all__ = ["Refusal", "explained", "retry_after_seconds"]
+
+_LONGEST_MESSAGE = 600
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """A request that failed, as data. Every text in it is scrubbed of keys already."""
+
+    kind: Literal["status", "timeout", "broken", "unsent", "unreadable"]
+    """How it failed: an error status; no answer in time; the connection broke; it was never sent;
+    an answer that cannot be read."""
+    status: int | None = None
+    code: str | None = None
+    param: str | None = None
+    type: str | None = None
+    message: str = ""
+    request_id: str | None = None
+    retry_after: float | None = None
+    raw: Any = None
+
+
+def explained(refusal: Refusal, *, provider: str, operation: str) -> ProviderError:
+    """Say what a failed request means."""
+    if refusal.kind == "status" and refusal.status is not None:
+        return _refused(refusal, refusal.status, provider=provider, operation=operation)
+    kinds: Mapping[str, tuple[type[ProviderError], str, str]] = {
+        "timeout": (ProviderTimeoutError, "no answer came in time", "Try again later."),
+        "broken": (
+            ProviderConnectionError,
+            "the connection broke before an answer came",
+            "Check the network and the address, then try again.",
+        ),
+        "unsent": (
+            ProviderConnectionError,
+            "the connection could not be made",
+            "Check the network and the address, then try again.",
+        ),
+    }
+    kind, what, hint = kinds.get(
+        refusal.kind,
+        (
+            UnexpectedResponseError,
+            "the answer is not what this API says",
+            "Check that the address is an OpenAI-compatible API; see --debug.",
+        ),
+    )
+    return kind(
+        f"{provider}: {operation} failed: {what}.",
+        provider=provider,
+        operation=operation,
+        hint=hint,
+        status_code=refusal.status,
+        request_id=refusal.request_id,
+        raw=refusal.raw,
+        # A connection that was never made has carried nothing out.
+        maybe_executed=refusal.kind != "unsent",
+    )
+
+
+def _refused(refusal: Refusal, status: int, *, provider: str, operation: str) -> ProviderError:
+    meaning = _meaning(refusal, status, operation)
+    told = refusal.message[:_LONGEST_MESSAGE].strip().rstrip(".")
+    message = f"{provider} refused {operation} with HTTP status {status}"
+    message += f": {told}." if told else "."
+    hint = " ".join(
+        part
+        for part in (meaning.cause, rows_named(told), meaning.fix.replace("{provider}", provider))
+        if part
+    )
+    error = meaning.kind(
+        message,
+        provider=provider,
+        operation=operation,
+        hint=hint,
+        status_code=status,
+        code=refusal.code or refusal.type,
+        request_id=refusal.request_id,
+        retry_after=refusal.retry_after,
+        raw=refusal.raw,
+    )
+    error.retryable = error.retryable or meaning.passing
+    return error
+
+
+def _meaning(refusal: Refusal, status: int, operation: str) -> Explanation:
+    creating = operation == "create"
+    if status >= 500 or status < 400 or status == 408:
+        return by_status(status, creating=creating, named=False)
+    found = by_code(refusal.code) or by_code(refusal.type)
+    if found is None and creating:
+        found = by_param(refusal.param)
+    general = by_status(status, creating=creating, named=bool(refusal.code or refusal.param))
+    if found is None or (found.kind is ModelRetiredError and not creating):
+        return general  # a model that is not found in a chat is just not there
+    if found.kind is RateLimitError and status != 429:
+        return general
+    if general.kind is NotFoundError and not creating:
+        return general
+    return found
+
+
+def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
+    """Read how long the service asks to wait: milliseconds, seconds, or a date beside its own."""
+    try:
+        if headers.get("retry-after-ms"):
+            return max(float(headers["retry-after-ms"]) / 1000, 0.0)
+        text = headers.get("retry-after")
+        return None if not text else _seconds(text, headers.get("date"))
+    except ValueError:
+        return None
+
+
+def _seconds(text: str, date: str | None) -> float | None:
+    try:
+        return max(float(text), 0.0)
+    except ValueError:
+        until = parsedate_to_datetime(text)
+    # By the service's own clock: ours may be off.
+    now: datetime | None = parsedate_to_datetime(date) if date else None
+    return None if now is None else max((until - now).total_seconds(), 0.0)

@@ -1,0 +1,60 @@
+"""Taking keys out of what a server says, before anybody can see, log or store it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ftproviders.data.secrets import find_secrets
+
+__all__ = ["Scrubber"]
+
+_SHORTEST_KEY = 6
+_NAMES = frozenset(
+    {"checkpoint", "model", "fine_tuned_model", "fine_tuned_model_checkpoint", "object",
+     "training_file", "validation_file", "result_files", "filename", "content"}
+)  # fmt: skip
+"""Fields that name something: a changed name would be another thing."""
+
+
+class Scrubber:
+    """Hides the keys in use, and everything that looks like a key.
+
+    Args:
+        *secrets: The keys in use; None and very short ones are passed over.
+    """
+
+    def __init__(self, *secrets: str | None) -> None:
+        self._own = sorted(
+            {form for s in secrets if s and len(s) >= _SHORTEST_KEY for form in _forms(s)},
+            key=len,
+            reverse=True,
+        )
+
+    def text(self, text: str) -> str:
+        """Return `text` with ``***`` in the place of every key."""
+        for own in self._own:
+            text = text.replace(own, "***")
+        data = text.encode("utf-8", "replace")
+        found = sorted(find_secrets(data), key=lambda one: one.start, reverse=True)
+        for secret in found:
+            data = data[: secret.start] + b"***" + data[secret.end :]
+        return data.decode("utf-8", "replace") if found else text
+
+    def json(self, value: Any, *, name: str = "") -> Any:
+        """Return a JSON value with every text in it scrubbed; names and ids keep their form."""
+        if isinstance(value, dict):
+            return {self.text(str(k)): self.json(v, name=str(k)) for k, v in value.items()}
+        if isinstance(value, list):
+            return [self.json(item, name=name) for item in value]
+        if not isinstance(value, str):
+            return value
+        if name in _NAMES or name == "id" or name.endswith("_id"):
+            for secret in self._own:
+                value = value.replace(secret, "***")
+            return value
+        return self.text(value)
+
+
+def _forms(secret: str) -> tuple[str, str]:
+    return secret, json.dumps(secret)[1:-1]

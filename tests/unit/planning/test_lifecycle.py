@@ -1,0 +1,105 @@
+"""Dated ends: warnings before anything is sent, and what else there is after a refusal."""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import date
+from importlib.resources import files
+from typing import Any
+
+import pytest
+
+from ftproviders.planning.lifecycle import alternatives, base_of, lifecycle_warnings
+
+TODAY = date(2026, 11, 22)
+MINI = "gpt-4.1-mini-2025-04-14"
+
+
+def rows() -> dict[str, list[dict[str, Any]]]:
+    text = files("ftproviders.planning").joinpath("lifecycle.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+def about(model: str, today: date, **more: Any) -> list[str]:
+    told = lifecycle_warnings("openai", model, today=today, **more)
+    return [warning for warning in told if base_of(model) in warning]
+
+
+def test_every_row_says_who_said_so_and_when() -> None:
+    for row in [*rows()["models"], *rows()["services"]]:
+        assert row["source"]
+        assert row["mark"] in ("D", "R", "S")
+        assert isinstance(row["as_of"], date)
+        assert isinstance(row["last_create_day"], date)
+
+
+def test_both_ends_are_told_before_they_come() -> None:
+    told = lifecycle_warnings("openai", MINI, today=TODAY)
+    assert any("takes jobs until 2027-01-05 only" in w for w in told)
+    assert any(f"{MINI} and its tuned models answer until 2027-01-13 only" in w for w in told)
+    assert any("a secondary source" in w for w in told)
+
+
+@pytest.mark.parametrize(
+    ("today", "warned"), [(date(2026, 9, 14), False), (date(2026, 9, 15), True)]
+)
+def test_far_ends_are_not_told(today: date, warned: bool) -> None:
+    assert bool(about(MINI, today)) is warned
+
+
+def test_what_is_over_is_told_as_over() -> None:
+    told = " ".join(about("o4-mini-2025-04-16", TODAY))
+    assert "do not any more" in told
+    assert "could be tuned at openai until 2026-10-22" in told
+    after = " ".join(lifecycle_warnings("openai", MINI, today=date(2027, 1, 6)))
+    assert "took jobs until 2027-01-05, and takes none any more" in after
+
+
+def test_on_the_last_day_it_is_not_over_yet() -> None:
+    assert any("until 2027-01-05 only" in w
+               for w in lifecycle_warnings("openai", MINI, today=date(2027, 1, 5)))  # fmt: skip
+    assert "could be tuned" not in " ".join(about(MINI, date(2027, 1, 5)))
+
+
+def test_old_rows_are_called_old() -> None:
+    assert not any("90 days" in w for w in about(MINI, TODAY))
+    assert any("90 days" in w for w in about(MINI, date(2027, 3, 1)))
+
+
+def test_a_tuned_model_ends_with_its_base() -> None:
+    assert about(f"ft:{MINI}:org:kettle:1:ckpt-step-3", TODAY) == about(MINI, TODAY)
+    assert base_of(f"{MINI}.ft-0123") == MINI
+
+
+def test_what_the_service_tells_beats_the_table() -> None:
+    (told,) = about(MINI, TODAY, ends_on=date(2026, 12, 1))
+    assert "until 2026-11-30 only (as openai itself tells)" in told
+    assert about(MINI, TODAY, ends_on=date(2030, 1, 1)) == []
+
+
+def test_another_service_is_not_held_against_the_table() -> None:
+    assert lifecycle_warnings("openai", MINI, today=TODAY, table=False) == ()
+    (told,) = lifecycle_warnings(
+        "openai", MINI, today=TODAY, ends_on=date(2026, 12, 1), table=False
+    )
+    assert "2026-11-30" in told
+
+
+def test_models_and_providers_without_dates_have_no_warnings() -> None:
+    assert lifecycle_warnings("memory", "memory-small", today=TODAY) == ()
+    assert about("brand-new-model", TODAY) == []
+
+
+def test_alternatives_are_those_that_are_still_open() -> None:
+    told = alternatives("openai", "o4-mini-2025-04-16", today=TODAY)
+    assert "could be tuned at openai until 2026-10-22" in told
+    assert "gpt-5.6-terra" in told
+    assert f"Tunable at openai, by our table: {rows()['models'][0]['patterns'][0]}" in told
+    later = alternatives("openai", MINI, today=date(2027, 2, 1))
+    assert "Tunable at openai" not in later
+    assert "Tunable at azure-openai, by our table: gpt-4.1-2025-04-14 until 2027-04-13" in later
+    assert "Tunable at" not in alternatives("openai", MINI, today=date(2029, 1, 1))
+
+
+def test_nothing_is_made_up_for_others() -> None:
+    assert alternatives("memory", "memory-retired", today=TODAY) == ""
