@@ -40,8 +40,11 @@ class Submissions(RuleBasedStateMachine):
         lag=st.sampled_from([0.0, 0.0, 20.0, 200.0]),
         processing=st.sampled_from([0.0, 40.0]),
         lying=st.booleans(),
+        weather=submitting,
     )
-    def open_account(self, page: int, lag: float, processing: float, lying: bool) -> None:
+    def first_submit(
+        self, page: int, lag: float, processing: float, lying: bool, weather: Weather
+    ) -> None:
         self.world = World(
             self.network,
             self.tally,
@@ -57,11 +60,15 @@ class Submissions(RuleBasedStateMachine):
         self.excused: set[str] = set()
         """Submissions that were sent again against all advice."""
         self.tally["runs"] += 1
+        self.submit_one(0, again=False, weather=weather)
 
     # --- commands ----------------------------------------------------------------------------
 
     @rule(number=_number, again=st.sampled_from([False, False, True]), weather=submitting)
     def submit(self, number: int, again: bool, weather: Weather) -> None:
+        self.submit_one(number, again=again, weather=weather)
+
+    def submit_one(self, number: int, *, again: bool, weather: Weather) -> None:
         late = self.sent_past_a_lag(number)
         if late is not None and not self.dares(late):
             self.tally["user waits"] += 1
@@ -110,6 +117,7 @@ class Submissions(RuleBasedStateMachine):
     def follow(self, weather: Weather, place: int, act: str) -> None:
         known = sorted(self.world.journaled())
         if not known:
+            self.submit_one(0, again=False, weather=weather)
             return
         one = known[place % len(known)]
         self.world.command(act, weather, lambda client: _follow(client.job(one), act))
@@ -124,7 +132,10 @@ class Submissions(RuleBasedStateMachine):
     @rule(weather=anything_else)
     def decide(self, weather: Weather) -> None:
         """Settle what is open by hand, with the provider's own page before one's eyes."""
-        for sid in sorted(self.world.unresolved()):
+        open_ones = sorted(self.world.unresolved())
+        if not open_ones:
+            self.submit_one(1, again=False, weather=weather)
+        for sid in open_ones:
             jobs = self.world.jobs_of(sid)
             self.world.command("decide", weather, partial(_decide, sid=sid, jobs=jobs))
 
