@@ -27,9 +27,16 @@ LAYERS = {
     ),
     "data_properties": ("test_engines_agree", "test_every_rule_was_hit", "test_every_branch"),
     "emulators": ("test_openai_emulator", "test_openai_faults", "test_openai_spec"),
+    "emulators": (
+        "test_openai_emulator",
+        "test_openai_faults",
+        "test_openai_keys",
+        "test_openai_spec",
+    ),
     "examples": ("README.md", "quickstart.md"),
     "local": ("test_training", "test_whole_way"),
     "runtime": ("test_exactly_once", "test_journal_processes"),
+    "stateful": ("test_a_submission_has_one_job", "test_two_jobs_come_only"),
     "unit": (),
 }
 ALLOWED_SKIPS: tuple[re.Pattern[str], ...] = (

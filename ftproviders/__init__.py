@@ -12,6 +12,7 @@ Names are loaded on first use: importing the package imports no SDK and no heavy
 
 from __future__ import annotations
 
+import atexit
 import importlib
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -294,4 +295,7 @@ def __dir__() -> list[str]:
 @cache
 def _default_client() -> Any:
     """Return the client behind the module's functions, made from the environment on first use."""
-    return importlib.import_module(f"{__name__}.client").FineTuneClient()
+    client = importlib.import_module(f"{__name__}.client").FineTuneClient()
+    # Nobody else can: without it, connections are still open when the interpreter ends.
+    atexit.register(client.close)
+    return client

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ftproviders import data, registry
 from ftproviders.config import Config
+from ftproviders.data.secrets import find_secrets
 from ftproviders.data.template import OUR_TEMPLATE, default_template
-from ftproviders.errors import DatasetError
+from ftproviders.errors import ConfigurationError, DatasetError
 from ftproviders.planning import PlanInput, base_model_for, make_plan
 from ftproviders.provider import DataProfile, ProviderInfo, ProviderOptions
 from ftproviders.runtime.session import Session
@@ -29,6 +31,7 @@ def plan(session: Session, spec: JobSpec) -> JobPlan:
         UnsupportedFeatureError: The provider does not have the method.
         CostLimitError: Too expensive, or the cost is unknown and a limit was given.
     """
+    _refuse_keys(spec)
     adapter = session.training(spec.provider)
     base_model = base_model_for(spec)
     for name in spec.options:
@@ -66,6 +69,24 @@ def plan(session: Session, spec: JobSpec) -> JobPlan:
             today=session.clock.now().date(),
         )
     )
+
+
+def _refuse_keys(spec: JobSpec) -> None:
+    """Refuse a key where it would be journaled, shown and sent on: names of files, notes, options.
+
+    Raises:
+        ConfigurationError: A field of the job holds what looks like one; it is not quoted.
+    """
+    for field, value in spec.model_dump(mode="json", exclude_none=True).items():
+        found = find_secrets(json.dumps({field: value}, ensure_ascii=False).encode())
+        if found:
+            raise ConfigurationError(
+                f"{field} of the job holds what looks like {found[0].kind.name}.",
+                provider=spec.provider,
+                operation="plan",
+                hint="It would stand in the journal and at the provider. Take it out, or rename "
+                "the file; keys belong in the environment.",
+            )
 
 
 def unknown_in_profile(config: Config) -> str:

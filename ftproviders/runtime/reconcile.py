@@ -229,6 +229,8 @@ def _import(session: Session, problems: list[str]) -> tuple[JobRecord, ...]:
     found: list[JobRecord] = []
     for name in registry.names():
         try:
+            if registry.info(name).training is None:
+                continue
             adapter = session.training(name)
         except FineTuneError:
             continue  # not set up here, so it cannot have lost anything from here

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import json
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 from ftproviders.data.secrets import find_secrets
 
@@ -56,5 +58,17 @@ class Scrubber:
         return self.text(value)
 
 
-def _forms(secret: str) -> tuple[str, str]:
-    return secret, json.dumps(secret)[1:-1]
+def _forms(secret: str) -> set[str]:
+    """Return how a server may write a key: plainly, in JSON, in Python, in an address, in HTML."""
+    once = {
+        secret,
+        json.dumps(secret)[1:-1],
+        repr(secret)[1:-1],
+        secret.replace("\\", "\\\\"),
+        quote(secret),
+        quote(secret, safe=""),
+        quote_plus(secret),
+        html.escape(secret),
+    }
+    # An error is often passed on as JSON inside the JSON of another error.
+    return once | {json.dumps(form)[1:-1] for form in once}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from ftproviders.adapters._openai_dialect.options import DialectOptions
-from ftproviders.adapters.openai.wire import PUBLIC_URL, checked_url
+from ftproviders.adapters.openai.wire import PUBLIC_URL, checked_key, checked_url, without_key
 from ftproviders.provider.options import ProviderSettings
 
 __all__ = ["OpenAIOptions", "OpenAISettings"]
@@ -18,7 +18,9 @@ _MIB = 1024**2
 class OpenAISettings(ProviderSettings):
     """Connection settings; each has ``FTPROVIDERS_OPENAI_<FIELD>`` beside OpenAI's names."""
 
-    api_key: SecretStr | None = Field(default=None, json_schema_extra={"env": ["OPENAI_API_KEY"]})
+    api_key: Annotated[SecretStr, AfterValidator(checked_key)] | None = Field(
+        default=None, json_schema_extra={"env": ["OPENAI_API_KEY"]}
+    )
     """The key. Never part of the account, a ref or a submission's identity."""
     base_url: Annotated[str, AfterValidator(checked_url)] = Field(
         default=PUBLIC_URL, json_schema_extra={"env": ["OPENAI_BASE_URL"]}
@@ -39,6 +41,11 @@ class OpenAISettings(ProviderSettings):
     """Largest file that goes up in one request; larger ones go in parts (Uploads API)."""
     part_bytes: Annotated[int, Field(ge=1, le=64 * _MIB)] = 64 * _MIB
     """Size of a part."""
+
+    @field_validator("base_url", "organization", "project", "profile")
+    @classmethod
+    def _shown(cls, name: str | None, info: ValidationInfo) -> str | None:
+        return without_key(name, key=info.data.get("api_key"))
 
 
 class OpenAIOptions(DialectOptions):
