@@ -7,10 +7,11 @@ loaded: pickle files can run code.
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 __all__ = ["ALIAS", "HUB_FILES", "BaseModel", "alias_folder", "folder_problem", "locate"]
 
@@ -68,6 +69,14 @@ def locate(name: str) -> BaseModel:
     return BaseModel(name=name, kind="hub")
 
 
+def _config(folder: Path) -> dict[str, Any]:
+    try:
+        content = json.loads((folder / "config.json").read_bytes())
+    except (OSError, ValueError):
+        return {}  # transformers will say what is wrong with it
+    return content if isinstance(content, dict) else {}
+
+
 def folder_problem(folder: Path) -> str | None:
     """Say why the model in `folder` cannot be used, or None."""
     if not (folder / "config.json").is_file():
@@ -79,6 +88,12 @@ def folder_problem(folder: Path) -> str | None:
                 "Convert them to safetensors: model.save_pretrained(FOLDER) in transformers."
             )
         return f"{folder} holds no *.safetensors weights. Give the folder of a whole model."
+    if "quantization_config" in _config(folder):
+        return (
+            f"{folder} holds weights that are quantised already, on which no tuned model can be "
+            "merged again. Name the model that they were made from; tuning=qlora quantises it "
+            "while it is loaded."
+        )
     tokenizers = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json")
     if not any((folder / name).is_file() for name in tokenizers):
         return f"{folder} holds no tokenizer. Save it there: tokenizer.save_pretrained(FOLDER)."

@@ -276,9 +276,9 @@ def _nothing_to_learn(name: str, lines: Sequence[int], max_length: int) -> WorkE
     return WorkError(
         f"{name}: {len(lines)} rows have no assistant token to learn from (lines {shown}): every "
         f"assistant message "
-        f"has weight 0, is empty, or lies beyond max_length_tokens={max_length}. Remove these "
-        f"rows, or raise "
-        "max_length_tokens.",
+        f"has weight 0, is empty, or lies beyond the first {max_length} tokens. Remove these rows, "
+        "shorten what stands before the answers, or raise max_length_tokens where the model "
+        "takes longer rows.",
         code="no_labels",
         param=name,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,7 +12,7 @@ from ftproviders.data.template import default_template
 from ftproviders.worker.encoding import REWRITES, Encoded, encode_file, encode_row
 from ftproviders.worker.failures import WorkError
 from ftproviders.worker.lifecycle import Run
-from ftproviders.worker.pairs import encode_pair
+from ftproviders.worker.pairs import EncodedPair, encode_pair
 
 __all__ = ["Data", "encode_job", "longest_row"]
 
@@ -66,6 +66,7 @@ def encode_job(run: Run, tokenizer: Any, config: Any) -> Data:
         tokenizer.chat_template = default_template()
         encoded = _files(run, tokenizer, length, encode)
     for purpose, found in encoded.items():
+        _check_vocabulary(found, config, purpose=purpose)
         cut = sum(row.cut for row in found.rows)
         if cut:
             run.event(
@@ -74,6 +75,24 @@ def encode_job(run: Run, tokenizer: Any, config: Any) -> Data:
                 level="warning",
             )
     return Data(training=encoded["training"], validation=encoded.get("validation"))
+
+
+def _check_vocabulary(encoded: Encoded, config: Any, *, purpose: str) -> None:
+    size = getattr(config, "vocab_size", None)
+    largest = max((max(ids, default=0) for row in encoded.rows for ids in _ids(row)), default=0)
+    if size is not None and largest >= size:
+        raise WorkError(
+            f"The tokenizer makes token {largest} of a {purpose} row, and the model knows only "
+            f"those below {size}. Save the tokenizer that belongs to the model with it.",
+            code="tokenizer",
+            param="base_model",
+        )
+
+
+def _ids(row: Any) -> Sequence[Sequence[int]]:
+    """Return the token ids of a row, or those of both rows of a pair."""
+    both = (row.chosen, row.rejected) if isinstance(row, EncodedPair) else (row,)
+    return [part.input_ids for part in both]
 
 
 def _encoder(run: Run) -> Callable[..., Any]:

@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
-
-from ftproviders.worker.rundir import read_json
 
 __all__ = ["hide_unused", "unused"]
 
@@ -25,7 +22,7 @@ def unused(job: Mapping[str, Any]) -> frozenset[str]:
     """
     settings = job["settings"]
     packages = set()
-    if settings.get("tuning") != "qlora" and not _is_quantized(str(job["base_model"])):
+    if settings.get("tuning") != "qlora":
         packages.add("bitsandbytes")
     if not str(settings.get("parallel", "none")).startswith("zero"):
         packages.add("deepspeed")
@@ -43,8 +40,3 @@ def hide_unused(job: Mapping[str, Any]) -> None:
     """
     for package in unused(job):
         sys.modules.setdefault(package, None)  # type: ignore[arg-type] # None is documented
-
-
-def _is_quantized(base_model: str) -> bool:
-    config = Path(base_model) / "config.json"
-    return config.is_file() and "quantization_config" in read_json(config)

@@ -59,7 +59,7 @@ def test_rows_whose_every_label_is_masked(bench: Bench) -> None:
     failure = refused(bench, max_length_tokens=20)
     assert failure.code == "no_labels"
     assert "(lines 1, 2)" in failure.message
-    assert "Remove these rows, or raise max_length_tokens" in failure.message
+    assert "Remove these rows, shorten what stands before" in failure.message
 
 
 @pytest.mark.parametrize("tuning", ["lora", "full"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +200,35 @@ def test_layers_that_are_not_there_are_said(bench: Bench) -> None:
     failure = refused(bench, options={"target_modules": "no_such_layer"})
     assert failure.code == "target_modules"
     assert "no_such_layer" in failure.message
+
+
+def test_one_misspelt_layer_among_others_is_said(bench: Bench) -> None:
+    failure = refused(bench, options={"target_modules": "q_proj,vproj"})
+    assert failure.code == "target_modules"
+    assert "no layer called vproj" in failure.message
+    assert "v_proj" in failure.message
+
+
+def test_layers_that_are_saved_whole_are_checked_too(bench: Bench) -> None:
+    failure = refused(bench, options={"modules_to_save": "lm_hed"})
+    assert failure.code == "modules_to_save"
+    assert "no layer called lm_hed" in failure.message
+
+
+def test_a_tokenizer_of_another_model_is_said(bench: Bench, tmp_path: Path) -> None:
+    bench.base = make_model(tmp_path / "other")
+    config = json.loads((bench.base / "config.json").read_text())
+    file = bench.base / "model.safetensors"
+    tensors = load_file(file)
+    known = 40
+    for name in ("model.embed_tokens.weight", "lm_head.weight"):
+        if name in tensors:
+            tensors[name] = tensors[name][:known].contiguous()
+    save_file(tensors, file, metadata={"format": "pt"})
+    (bench.base / "config.json").write_text(json.dumps(config | {"vocab_size": known}))
+    failure = refused(bench)
+    assert failure.code == "tokenizer"
+    assert f"those below {known}" in failure.message
 
 
 def test_out_of_memory_says_what_to_make_smaller() -> None:

@@ -142,7 +142,7 @@ def _flash_attention() -> Iterator[ConfigurationError]:
             "attn_implementation=flash_attention_2 needs an NVIDIA device, and none is here.",
             provider="local",
             operation="plan",
-            hint="Use sdpa, which chooses the fastest way that the machine has.",
+            hint="Leave it out: auto chooses what is fast on this machine.",
         )
     yield from _needs(
         "flash_attn", "attn_implementation=flash_attention_2", "pip install flash-attn"

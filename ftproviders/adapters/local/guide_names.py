@@ -93,7 +93,7 @@ _NO_EFFECT: Mapping[str, str] = {
     "low_cpu_mem_usage": "weights are always loaded without a second copy",
     "per_device_eval_batch_size": "validation uses the micro-batches of the training",
     "group_by_length": "batches always hold rows of similar length",
-    "dataset_kwargs": "special tokens come from the chat template alone",
+    "dataset_kwargs": "rows are encoded with the chat template alone",
     "dataset_num_proc": "rows are encoded in one process",
     "gradient_checkpointing_kwargs": "checkpointing is always the one without re-entrance",
     "bnb_4bit_quant_storage": "weights are stored as bytes",
@@ -184,8 +184,10 @@ def _option(found: Guided, name: str, value: JsonValue) -> None:
         plain = "" if name == "report_to" and value in ("none", None, []) else value
         plain = short_dtype(value) if name == "torch_dtype" else plain
         _take(found, found.options, _OPTIONS[name], name, plain)
-    else:
+    elif name in _SWITCHES:
         _switch(found, name, value)
+    else:
+        raise _refusal(name, value, "No guide that is known here has it: see docs/providers.")
 
 
 def _switch(found: Guided, name: str, value: JsonValue) -> None:
@@ -229,9 +231,12 @@ def _batch(found: Guided, value: JsonValue, knobs: Mapping[str, Any]) -> None:
 
 def _whole(name: str, value: Any) -> int:
     try:
-        return int(value)
-    except (TypeError, ValueError):
-        raise _refusal(name, value, "It must be a whole number.") from None
+        whole = int(value)
+        if float(value) == whole:
+            return whole
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise _refusal(name, value, "It must be a whole number.")
 
 
 def _refusal(name: str, value: object, instead: str) -> ConfigurationError:

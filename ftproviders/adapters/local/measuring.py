@@ -37,7 +37,7 @@ TUNINGS: Sequence[tuple[str, str, str]] = (
     ("rslora", "rslora", "auto"),
     ("dora", "dora", "auto"),
     ("qlora", "qlora", "auto"),
-    ("full", "full", "auto"),
+    ("full", "full", "bf16"),
     ("full fp32", "full", "fp32"),
 )
 """Name, option ``tuning``, option ``dtype``."""

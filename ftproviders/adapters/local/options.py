@@ -41,8 +41,11 @@ class LocalSettings(ProviderSettings):
 
 
 def _with_commas(value: object) -> object:
-    """Take a list of names too."""
-    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else value
+    """Take a list of names too, and names with blanks around them."""
+    given = value.split(",") if isinstance(value, str) else value
+    if not isinstance(given, (list, tuple)):
+        return given
+    return ",".join(filter(None, (str(name).strip() for name in given)))
 
 
 Dtype = Annotated[Literal["auto", "bf16", "fp32"], BeforeValidator(short_dtype)]

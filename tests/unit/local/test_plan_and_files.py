@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import importlib.util
+import json
 from pathlib import Path
 
 import pytest
@@ -163,6 +164,13 @@ def test_a_folder_without_a_loadable_model_is_refused(
     if added:
         (rig.base / added).write_bytes(b"\x80")
     with pytest.raises(ConfigurationError, match=words):
+        assess(rig)
+
+
+def test_a_model_that_is_quantised_already_is_refused(rig: Rig) -> None:
+    config = {"quantization_config": {"quant_method": "bitsandbytes"}}
+    (rig.base / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ConfigurationError, match="quantised already"):
         assess(rig)
 
 

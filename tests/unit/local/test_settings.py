@@ -370,3 +370,22 @@ def test_a_template_that_rewrites_gives_way_to_ours(rig: Rig) -> None:
 
 def test_without_a_tokenizer_here_no_row_is_shown(rig: Rig) -> None:
     assert not any("First row" in note for note in assess(rig, {}).notes)
+
+
+@pytest.mark.parametrize("name", ["seed", "per_device_train_batch_size"])
+def test_a_broken_number_of_a_guide_is_not_cut_off(rig: Rig, name: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"{name}=2\.9") as caught:
+        assess(rig, {name: 2.9})
+
+    assert "whole number" in str(caught.value.hint)
+
+
+def test_a_name_that_no_guide_has_is_refused(rig: Rig) -> None:
+    with pytest.raises(ConfigurationError, match="foo=1"):
+        assess(rig, {"guide": {"foo": 1}})
+
+
+def test_blanks_around_names_of_layers_do_not_count(rig: Rig) -> None:
+    found = assess(rig, {"target_modules": "q_proj, v_proj"})
+
+    assert found.resolved["target_modules"] == "q_proj,v_proj"

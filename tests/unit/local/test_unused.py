@@ -15,9 +15,9 @@ from ftproviders.worker.unused import unused
 ALL = {"bitsandbytes", "datasets", "deepspeed"}
 
 
-def job(*, method: str = "supervised", base_model: str = "a/model", **settings: Any) -> Any:
+def job(*, method: str = "supervised", **settings: Any) -> Any:
     stated = {"tuning": "lora", "parallel": "none"} | settings
-    return {"method": method, "base_model": base_model, "settings": stated}
+    return {"method": method, "settings": stated}
 
 
 @pytest.mark.parametrize(
@@ -33,13 +33,6 @@ def job(*, method: str = "supervised", base_model: str = "a/model", **settings: 
 )
 def test_only_what_the_settings_use_is_loaded(given: dict[str, Any], needed: set[str]) -> None:
     assert unused(job(**given)) == ALL - needed
-
-
-def test_a_quantised_base_model_needs_its_quantiser(tmp_path: Path) -> None:
-    config = {"quantization_config": {"quant_method": "bitsandbytes"}}
-    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
-
-    assert "bitsandbytes" not in unused(job(base_model=str(tmp_path)))
 
 
 def test_hidden_packages_look_as_if_they_were_not_installed(tmp_path: Path) -> None:
