@@ -26,7 +26,6 @@ LAYERS = {
         "test_planted_lies",
     ),
     "data_properties": ("test_engines_agree", "test_every_rule_was_hit", "test_every_branch"),
-    "emulators": ("test_openai_emulator", "test_openai_faults", "test_openai_spec"),
     "emulators": (
         "test_openai_emulator",
         "test_openai_faults",

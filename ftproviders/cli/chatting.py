@@ -48,9 +48,16 @@ def chat(
 ) -> int:
     """Ask a job's tuned model, or a deployment, and print its answer."""
     target: Deployment | FineTuneJob
+    told = None if session.out.json_mode else session.out.note
     if checkpoint is None and session.client.names_deployment(ref):
         target = session.client.deployment(ref)
-        reply = target.chat(prompt, system=system, temperature=temperature, max_tokens=max_tokens)
+        reply = target.chat(
+            prompt,
+            system=system,
+            temperature=temperature,
+            max_tokens=max_tokens,
+            on_progress=told,
+        )
     else:
         target = session.client.job(ref)
         reply = target.chat(
@@ -59,6 +66,7 @@ def chat(
             temperature=temperature,
             max_tokens=max_tokens,
             checkpoint=checkpoint,
+            on_progress=told,
         )
     if session.out.json_mode:
         body = {"ref": str(target.ref), **reply.model_dump(mode="json")}

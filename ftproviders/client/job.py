@@ -146,6 +146,7 @@ class FineTuneJob(JobReading):
         temperature: float | None = None,
         max_tokens: int | None = None,
         checkpoint: str | None = None,
+        on_progress: Callable[[str], None] | None = None,
     ) -> ChatReply:
         """Ask the tuned model.
 
@@ -155,6 +156,7 @@ class FineTuneJob(JobReading):
             temperature: Sampling temperature; None = the provider's default.
             max_tokens: Most tokens of the answer; None = the provider's default.
             checkpoint: Id of a checkpoint to ask instead of the final model.
+            on_progress: Told in words what the answer waits for, when that takes long.
 
         Raises:
             JobError: The model is not ready yet.
@@ -168,6 +170,7 @@ class FineTuneJob(JobReading):
             chat_with.conversation(messages, system=system),
             temperature=temperature,
             max_tokens=max_tokens,
+            on_progress=on_progress,
         )
 
     def deploy(
