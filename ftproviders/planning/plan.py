@@ -92,6 +92,7 @@ def make_plan(given: PlanInput) -> JobPlan:
         validation_report=given.validation_report,
         trained_tokens=tokens,
         resolved=assessment.resolved,
+        defaults=assessment.defaults,
         mapped=assessment.mapped,
         ignored=assessment.ignored,
         warnings=_warnings(given, base_model),
