@@ -10,7 +10,7 @@ from ftproviders import data, registry
 from ftproviders.config import Config
 from ftproviders.data.secrets import find_secrets
 from ftproviders.data.template import GivenTemplate, given_template
-from ftproviders.errors import DatasetError
+from ftproviders.errors import ConfigurationError, DatasetError
 from ftproviders.planning import PlanInput, base_model_for, make_plan
 from ftproviders.provider import DataProfile, ProviderInfo, ProviderOptions
 from ftproviders.runtime.session import Session
