@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ftproviders.data.findings import Finding
 from ftproviders.data.keys import RowKeys
 from ftproviders.data.ledger import Ledger
+from ftproviders.data.numbers import LENIENT
 from ftproviders.data.repeats import Repeat, Repeats, find_overlaps, find_repeats
 
 __all__ = ["add_overlaps", "add_repeats", "count_long_rows"]
@@ -89,7 +89,7 @@ def count_long_rows(
     with path.open("rb") as file:
         for line, offset in rows:
             file.seek(offset)
-            tokens = count_tokens(json.loads(file.readline().decode("utf-8", "surrogatepass")))
+            tokens = count_tokens(LENIENT.decode(file.readline().decode("utf-8", "surrogatepass")))
             ledger.add(
                 Finding(
                     rule="row.tokens",

@@ -7,9 +7,9 @@ the same ledgers.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, count
+from itertools import accumulate, chain, count
 from operator import add
 from typing import Protocol
 
@@ -29,7 +29,7 @@ from ftproviders.data.statistics import tally_row, texts_of_row
 from ftproviders.data.stream import Block
 from ftproviders.schema.hyperparameters import Method
 
-__all__ = ["Engine", "ExactEngine", "Rows", "TwoPathEngine"]
+__all__ = ["TOO_LONG", "Engine", "ExactEngine", "Rows", "TwoPathEngine"]
 
 _JSON_SPACE = b" \t\r"
 _PAIR_SHAPES = {Shape.PREFERENCE, Shape.CHOSEN_REJECTED}
@@ -102,14 +102,13 @@ class ExactEngine:
         tally = ledger.tally
         tally.rows += 1
         if too_long:
-            ledger.add(_TOO_LONG, line=line_number, text="")
+            ledger.add(TOO_LONG, line=line_number, text="")
             return None
         wanted = self._wanted
         tally.longest_row_bytes = max(tally.longest_row_bytes, len(line))
         document = read_document(line, wants=ledger.wants)
-        for finding in document.findings:
-            ledger.add(finding, line=line_number, text=document.text)
         if not document.readable:
+            ledger.add_row(document.findings, line=line_number, text=document.text)
             self._unread.add(line_number)
             return None
         row = document.value
@@ -117,10 +116,12 @@ class ExactEngine:
         roles, sizes = tally_row(row, tally, texts)
         if roles:
             self._patterns.of(tuple(roles)).sizes += sizes
-        for finding in check_row(row, method=wanted.method, shapes=wanted.shapes):
-            if document.findings and document.is_constant(finding.path):
-                continue  # NaN and the like are one issue, wherever they stand
-            ledger.add(finding, line=line_number, text=document.text)
+        found: Iterable[Finding] = check_row(row, method=wanted.method, shapes=wanted.shapes)
+        if document.findings:
+            # NaN and the like are one issue, wherever they stand.
+            others = (one for one in found if not document.is_constant(one.path))
+            found = chain(document.findings, others)
+        ledger.add_row(found, line=line_number, text=document.text)
         if isinstance(row, dict) and (shape := other_shape(row)) in self._fitting:
             ledger.note_shape(shape, line_number)
         return key_of_row(row, texts, graded=self._graded)
@@ -175,7 +176,7 @@ class TwoPathEngine(ExactEngine):
         self._fast.drain(ledger.tally)
 
 
-_TOO_LONG = Finding(
+TOO_LONG = Finding(
     rule="json.length",
     offset=0,
     message=f"the line is longer than {MAX_ROW_BYTES // 2**20} MiB; it was not looked at",

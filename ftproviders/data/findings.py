@@ -53,11 +53,15 @@ def format_path(path: JsonPath) -> str:
     for step in path:
         if isinstance(step, int):
             written += f"[{step}]"
-        elif _PLAIN_KEY.fullmatch(step):
+        elif _PLAIN_KEY.fullmatch(step) and _may_be_shown(step):
             written += f".{step}" if written else step
         else:
             written += f"[{_quoted(step)}]"
     return written
+
+
+def _may_be_shown(key: str) -> bool:
+    return len(key) < _SHORTEST_SECRET or mask(key) == key
 
 
 def show(value: object) -> str:

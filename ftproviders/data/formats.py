@@ -6,7 +6,6 @@ Looks only at the first bytes of a file. What it does not recognise is left to t
 from __future__ import annotations
 
 import csv
-import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 
 from ftproviders.data.findings import show_file
+from ftproviders.data.numbers import LENIENT
 from ftproviders.data.shapes import columns_flag, suggest_columns
 from ftproviders.data.stream import BOM
 
@@ -190,7 +190,7 @@ def _is_spread(text: bytes, *, whole: bool) -> bool:
     if first.strip(_SPACE) == b"{":
         return True
     try:
-        _, end = json.JSONDecoder().raw_decode(text.decode("utf-8", "replace"))
+        _, end = LENIENT.raw_decode(text.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         # A row that is cut off is followed by another row; an object that goes on is not.
         return not whole and not rest.lstrip(_SPACE).startswith(b"{") and first.endswith(b",")
@@ -199,7 +199,7 @@ def _is_spread(text: bytes, *, whole: bool) -> bool:
 
 def _is_json(text: bytes) -> bool:
     try:
-        json.loads(text)
+        LENIENT.decode(text.decode())
     except (ValueError, RecursionError):
         return False
     return True
@@ -236,7 +236,7 @@ def _header(prefix: bytes, delimiter: str) -> Sequence[str]:
 def _first_keys(prefix: bytes) -> Sequence[str]:
     text = prefix.removeprefix(BOM).decode("utf-8", "replace").lstrip(" \t\r\n[")
     try:
-        value, _ = json.JSONDecoder().raw_decode(text)
+        value, _ = LENIENT.raw_decode(text)
     except (ValueError, RecursionError):
         return []
     return list(value) if isinstance(value, dict) else []

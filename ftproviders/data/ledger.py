@@ -7,11 +7,12 @@ merged, so that parts may be looked at by different processes.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from ftproviders.data.findings import Finding, format_path
-from ftproviders.data.positions import locate
+from ftproviders.data.positions import locate, locate_all
 from ftproviders.data.rules import RULES
 from ftproviders.data.secrets import mask
 from ftproviders.data.statistics import Tally
@@ -22,6 +23,7 @@ from ftproviders.schema.hyperparameters import Method
 
 __all__ = ["LIMITS", "Judgement", "Ledger", "judgements", "minds"]
 
+_LOCATED_AT_ONCE = 4096
 _ORDER = {Severity.INFO: 0, Severity.WARNING: 1, Severity.ERROR: 2}
 
 
@@ -135,24 +137,35 @@ class Ledger:
     def _kept(self, severity: Severity) -> list[Issue]:
         return self._errors if severity is Severity.ERROR else self._others
 
-    def add(self, finding: Finding, *, line: int, text: str) -> None:
+    def add_row(self, findings: Iterable[Finding], *, line: int, text: str) -> None:
+        """Count the findings in a row as `add` does; the row is searched once for many columns."""
+        rest = iter(findings)
+        while batch := list(islice(rest, _LOCATED_AT_ONCE)):
+            wanted = [one for one in batch if one.shape or one.amount or self.wants(one.rule)]
+            columns = locate_all(text, wanted) if len(wanted) > 1 else {}
+            for one in batch:
+                self.add(one, line=line, text=text, column=columns.get(one))
+
+    def add(self, finding: Finding, *, line: int, text: str, column: int | None = None) -> None:
         """Count a finding in a row, and keep it in detail while there is room.
 
         Args:
             finding: What was found.
             line: Line number from 1.
             text: The line, in which the column is looked up.
+            column: The column, where it is known.
         """
         judgement = self._rules[finding.rule]
         if finding.shape or finding.amount is not None:
             minding = [name for name, one in self._profiles.items() if minds(finding, one)]
             if len(minding) < len(self._profiles) or (finding.amount and not self._profiles):
-                self._add_for(minding, finding, line=line, text=text)
+                self._add_for(minding, finding, line=line, text=text, column=column)
                 return
         self.counts[finding.rule] += 1
         if judgement.severity is None or not self.wants(finding.rule):
             return
-        self._keep(finding, judgement, line=line, column=locate(text, finding))
+        column = column or locate(text, finding)
+        self._keep(finding, judgement, line=line, column=column)
 
     def add_file_issue(self, rule_id: str, *, message: str, fix: str, line: int = 0) -> None:
         """Count an issue of the file as a whole."""
@@ -176,6 +189,7 @@ class Ledger:
         *,
         line: int = 0,
         text: str = "",
+        column: int | None = None,
         everybody: bool = False,
     ) -> None:
         """Count a finding that only `providers` mind."""
@@ -191,7 +205,7 @@ class Ledger:
                 continue
             whole = everybody and len(names) == len(providers)
             judgement = Judgement(severity, () if whole else tuple(names), {})
-            column = locate(text, finding) if line else None
+            column = (column or locate(text, finding)) if line else None
             self._keep(finding, judgement, line=line, column=column)
 
     def _keep(

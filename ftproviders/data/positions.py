@@ -8,12 +8,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import NamedTuple, NoReturn
 
 from ftproviders.data.findings import Finding, JsonPath
 
-__all__ = ["Entry", "SyntaxFault", "find_duplicate_key", "find_syntax_fault", "locate", "walk"]
+__all__ = [
+    "Entry",
+    "SyntaxFault",
+    "find_duplicate_key",
+    "find_syntax_fault",
+    "locate",
+    "locate_all",
+    "walk",
+]
 
 _SPACE = re.compile(r"[ \t\n\r]*+")
 _STRING = re.compile(r'"[^"\\\x00-\x1f]*+(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*+)*+"')
@@ -248,15 +257,26 @@ def locate(text: str, finding: Finding) -> int:
 
     Of a key that stands twice the last one counts, as it does for decoders.
     """
+    return locate_all(text, [finding])[finding]
+
+
+def locate_all(text: str, findings: Sequence[Finding]) -> dict[Finding, int]:
+    """Return the columns of findings in one row; the row is walked over once for all of them."""
+    wanted = {finding.path for finding in findings if finding.offset is None}
+    entries: dict[JsonPath, Entry] = {}
+    with suppress(SyntaxFault):
+        for entry in walk(text) if wanted else ():
+            if entry.path in wanted:
+                entries[entry.path] = entry
+    return {finding: _column(text, finding, entries.get(finding.path)) for finding in findings}
+
+
+def _column(text: str, finding: Finding, entry: Entry | None) -> int:
     if finding.offset is not None:
         return finding.offset + 1
     place = 0
-    try:
-        for entry in walk(text):
-            if entry.path == finding.path:
-                place = entry.start if entry.key is None or not finding.key else entry.key
-    except SyntaxFault:
-        return place + 1
+    if entry is not None:
+        place = entry.start if entry.key is None or not finding.key else entry.key
     if finding.needle:
         inside = text.find(finding.needle, place)
         place = inside if inside >= 0 else place

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import heapq
 import json
+from array import array
 from collections import Counter, OrderedDict
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from ftproviders.data.keys import RowKeys, bucket_count, heads_of, split_row
+from ftproviders.data.numbers import COMPARABLE
 from ftproviders.data.stream import BOM
 
 __all__ = ["Repeat", "Repeats", "find_overlaps", "find_repeats"]
@@ -90,17 +93,33 @@ class _Reader:
 
     def split(self, offset: int) -> tuple[str, str, Any]:
         """Return prompt and answer of a row as canonical text, and the answer itself."""
-        row = json.loads(self.raw(offset).decode("utf-8", "surrogatepass"))
+        row = COMPARABLE.decode(self.raw(offset).decode("utf-8", "surrogatepass"))
         asked, said = split_row(row, graded=self._graded)
         return _canonical(asked), _canonical(said), said
+
+    def digests(self, offset: int) -> tuple[bytes, bytes]:
+        """Return what only equal rows, and what only equal prompts, have in common."""
+        asked, said, _ = self.split(offset)
+        return _digest(asked, said), _digest(asked)
 
 
 def _canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True) if value is not None else ""
 
 
+def _digest(*texts: str) -> bytes:
+    made = blake2b(digest_size=16)
+    for text in texts:  # canonical text is ASCII and has no line feed
+        made.update(text.encode() + b"\n")
+    return made.digest()
+
+
 _Place = tuple[int, int]
 """Line and offset."""
+
+_Group = _Place | dict[bytes, _Place]
+"""Rows that share a key: the only one so far, or the first one of each digest. Many rows do where
+the texts are the same and something else is not, in a file of images for instance."""
 
 
 _Record = tuple[int, int, int]
@@ -170,8 +189,8 @@ class _Search:
         self._found = found
         self._turn = turn
         self._turns = turns
-        self._rows: dict[int, list[_Place]] = {}
-        self._prompts: dict[int, list[_Place]] = {}
+        self._rows: dict[int, _Group] = {}
+        self._prompts: dict[int, _Group] = {}
 
     def run(self, records: Iterator[_Record]) -> None:
         """Look at rows whose prompts stand more than once."""
@@ -182,34 +201,42 @@ class _Search:
 
     def _same_row(self, key: int, line: int, offset: int) -> bool:
         """Look for an equal row; return whether there is one."""
-        reader = self._reader
-        firsts = self._rows.setdefault(key, [])
-        raw = reader.raw(offset)
-        for other_line, other in firsts:
-            if raw == reader.raw(other) or reader.split(offset)[:2] == reader.split(other)[:2]:
-                self._found.add(Repeat(line, other_line, "rows.duplicate", offset))
-                return True
-        firsts.append((line, offset))
-        reader.keep(offset)
-        return False
+        reader, place = self._reader, (line, offset)
+        group = self._rows.setdefault(key, place)
+        if group is place:
+            reader.keep(offset)
+            return False
+        if isinstance(group, tuple) and reader.raw(offset) == reader.raw(group[1]):
+            first = group
+        else:
+            group = self._rows[key] = self._by_digest(group, 0)
+            first = group.setdefault(reader.digests(offset)[0], place)
+        if first is not place:
+            self._found.add(Repeat(line, first[0], "rows.duplicate", offset))
+        return first is not place
+
+    def _by_digest(self, group: _Group, which: int) -> dict[bytes, _Place]:
+        """Return a group that knows its rows (`which` 0) or prompts (1) by their digests."""
+        if isinstance(group, dict):
+            return group
+        return {self._reader.digests(group[1])[which]: group}
 
     def _same_prompt(self, key: int, line: int, offset: int, *, known_row: bool) -> None:
         """Look for an equal prompt with another answer."""
         if known_row:
             return  # its first has been looked at
-        reader = self._reader
-        firsts = self._prompts.setdefault(key >> 32, [])
-        if not firsts:
-            firsts.append((line, offset))
+        reader, place = self._reader, (line, offset)
+        group = self._prompts.setdefault(key >> 32, place)
+        if group is place:
             return
+        group = self._prompts[key >> 32] = self._by_digest(group, 1)
         asked, said, answer = reader.split(offset)
-        for other_line, other in firsts:
-            other_asked, other_said, other_answer = reader.split(other)
-            if asked == other_asked:
-                if asked and _contradict(said, other_said, answer, other_answer):
-                    self._found.add(Repeat(line, other_line, "rows.conflict", offset, same=False))
-                return
-        firsts.append((line, offset))
+        first = group.setdefault(_digest(asked), place)
+        if first is place or not asked:
+            return
+        other_said, other_answer = reader.split(first[1])[1:]
+        if _contradict(said, other_said, answer, other_answer):
+            self._found.add(Repeat(line, first[0], "rows.conflict", offset, same=False))
 
 
 def _contradict(said: str, other_said: str, answer: Any, other: Any) -> bool:
@@ -246,37 +273,65 @@ def find_overlaps(
     learned, held = _Reader(paths[0], graded=graded), _Reader(paths[1], graded=graded)
     try:
         for bucket in range(bucket_count(training, validation)):
-            wanted = {h for part in validation for c in part.read(bucket) for h in heads_of(c)}
-            rows: dict[int, list[_Place]] = {}
-            prompts: dict[int, _Place] = {}
-            for key, line, offset in _records(training, bucket, wanted):
-                prompts.setdefault(key >> 32, (line, offset))
-                rows.setdefault(key, []).append((line, offset))
-            for key, line, offset in _records(validation, bucket, prompts):
-                hit = _overlap(key, offset, learned, held, rows, prompts)
-                if hit is not None:
-                    found.add(Repeat(line, hit[0], "rows.overlap", offset, same=hit[1]))
+            wanted = _Wanted(learned, validation, bucket)
+            for record in _records(training, bucket, wanted.heads):
+                wanted.add(*record)
+            for key, line, offset in _records(validation, bucket, wanted.rows):
+                other_line, same = wanted.find(key, held.digests(offset))
+                if other_line:
+                    found.add(Repeat(line, other_line, "rows.overlap", offset, same=same))
     finally:
         learned.close()
         held.close()
     return found
 
 
-def _overlap(
-    key: int,
-    offset: int,
-    learned: _Reader,
-    held: _Reader,
-    rows: dict[int, list[_Place]],
-    prompts: dict[int, _Place],
-) -> tuple[int, bool] | None:
-    """Return the line of the training row that a validation row repeats, and whether all of it."""
-    if key >> 32 not in prompts:
-        return None
-    raw = held.raw(offset)
-    asked, said, _ = held.split(offset)
-    for line, other in rows.get(key, ()):
-        if raw == learned.raw(other) or (asked, said) == learned.split(other)[:2]:
-            return line, True
-    line, other = prompts[key >> 32]
-    return (line, False) if asked and asked == learned.split(other)[0] else None
+class _Wanted:
+    """The training rows whose prompts may stand in the validation file, in one bucket.
+
+    Args:
+        learned: The training file.
+        validation: Keys of the validation file.
+        bucket: The bucket.
+    """
+
+    def __init__(self, learned: _Reader, validation: Sequence[RowKeys], bucket: int) -> None:
+        self._learned = learned
+        self.heads: set[int] = set()
+        """Checksums of the prompts of the validation file."""
+        self.rows: dict[int, array[int]] = {}
+        """Those of the training file among them -> line and place of each row that has it."""
+        self._keys: set[int] = set()
+        for part in validation:
+            for chunk in part.read(bucket):
+                self._keys.update(chunk[0::3])
+                self.heads.update(heads_of(chunk))
+        self._known: dict[int, dict[bytes, int]] = {}
+        """Checksum -> line of the first training row of each digest."""
+
+    def add(self, key: int, line: int, offset: int) -> None:
+        """Remember a training row."""
+        rows = self.rows.setdefault(key >> 32, array("Q"))
+        # Only what may be a row of the validation file matters as a whole; the others by prompt.
+        rows.extend((line << 1 | (key in self._keys), offset))
+
+    def find(self, key: int, digests: tuple[bytes, bytes]) -> tuple[int, bool]:
+        """Return the line of the training row that has all of it, or else its prompt; 0 = none."""
+        known = self._known.get(key >> 32)
+        if known is None:
+            known = self._known[key >> 32] = self._digested(self.rows[key >> 32])
+        whole, asked = digests
+        return (known[whole], True) if whole in known else (known.get(asked, 0), False)
+
+    def _digested(self, rows: array[int]) -> dict[bytes, int]:
+        known: dict[bytes, int] = {}
+        for line, offset in zip(rows[0::2], rows[1::2], strict=True):
+            whole, asked = self._learned.digests(offset)
+            if line & 1:
+                known.setdefault(whole, line >> 1)
+            if asked != _NOTHING_ASKED:
+                known.setdefault(asked, line >> 1)
+        return known
+
+
+_NOTHING_ASKED = _digest("")

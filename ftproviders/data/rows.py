@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from ftproviders.data.engine import TOO_LONG
 from ftproviders.data.exact import check_row, read_document
 from ftproviders.data.findings import Finding, format_path, show_file
 from ftproviders.data.ledger import minds
@@ -43,6 +44,8 @@ def read_rows(
     path = Path(path)
     with closing(open_data_file(path)) as opened:
         for block in LineStream(opened, path=path).blocks():
+            if block.too_long:
+                raise _bad_row(TOO_LONG, "", block.first_line, path)
             for number, line in enumerate(block.lines, block.first_line):
                 if line.strip(b" \t\r"):
                     yield number, _read_row(line, number, path, profile, method)

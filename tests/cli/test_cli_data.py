@@ -288,6 +288,19 @@ def test_ctrl_c_leaves_nothing_half_written(spawn: Spawn, folder: Path, verb: li
     assert {path.name for path in folder.iterdir()} == before
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is another signal there")
+def test_ctrl_c_while_repairing(spawn: Spawn, folder: Path) -> None:
+    large_file(folder)
+    before = {path.name for path in folder.iterdir()}
+    process = spawn("validate", "large.jsonl", "--fix", "fixed.jsonl")
+    wait_for_part(folder)
+    process.send_signal(signal.SIGINT)
+    result = ended(process)
+    assert result.code == 130, result.err
+    assert "Traceback" not in result.err
+    assert {path.name for path in folder.iterdir()} == before
+
+
 def test_progress_is_shown_on_a_terminal_only(spawn: Spawn, folder: Path) -> None:
     large_file(folder)
     command = ["data", "convert", "large.jsonl", "--out"]

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from ftproviders.data.conversion.mapping import RowMapping
 from ftproviders.data.conversion.reading import parse_json
 from ftproviders.data.findings import show
+from ftproviders.data.secrets import mask
 from ftproviders.data.shapes import Shape, columns_flag, shape_of, suggest_columns
 
 __all__ = ["Chat", "RowProblem", "read_row", "text_of"]
@@ -70,7 +71,7 @@ def _known_shape(row: Mapping[str, Any]) -> Shape:
         guess = suggest_columns(keys)
         hint = f"; state which is which, for instance {columns_flag(guess)}" if guess else ""
         shown = ", ".join(keys[:12]) + (", ..." if len(keys) > 12 else "")
-        raise RowProblem(f"no known shape has the keys {shown}{hint}")
+        raise RowProblem(mask(f"no known shape has the keys {shown}{hint}"))
     return shape
 
 
@@ -122,7 +123,9 @@ def _from_columns(row: Mapping[str, Any], mapping: RowMapping) -> Chat:
             chat["tools"] = _listed(mapping.value("tools", row), "tools")
     except KeyError as error:
         columns = ", ".join(str(key) for key in row)
-        raise RowProblem(f"there is no column {error.args[0]!r}; there are {columns}") from error
+        raise RowProblem(
+            mask(f"there is no column {error.args[0]!r}; there are {columns}")
+        ) from error
     return chat
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple, NoReturn
 
+from ftproviders.data.findings import show
 from ftproviders.data.positions import find_syntax_fault
 from ftproviders.data.rules import MAX_ROW_BYTES
 from ftproviders.errors import DatasetError
@@ -32,8 +33,8 @@ class SourceRow(NamedTuple):
     """Why there is no value."""
 
 
-class _RepeatedKeyError(ValueError):
-    """An object has a key twice, with different values."""
+class _UnfitError(ValueError):
+    """It is JSON, but says two things at once, or what nobody could write again."""
 
 
 def _pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -41,15 +42,24 @@ def _pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(built) != len(items):
         for key, value in items:
             if built[key] != value:
-                raise _RepeatedKeyError(f"the key {key[:40]!r} stands twice in the same object")
+                raise _UnfitError(f"the key {show(key)} stands twice in the same object")
     return built
 
 
 def _constant(word: str) -> NoReturn:
-    raise _RepeatedKeyError(f"{word} is not a JSON number")
+    raise _UnfitError(f"{word} is not a JSON number")
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant)
+def _integer(digits: str) -> int:
+    try:
+        return int(digits)
+    except ValueError as error:
+        raise _UnfitError(f"a number has {len(digits.lstrip('-')):,} digits") from error
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant, parse_int=_integer)
+_PASSING = json.JSONDecoder(parse_int=float)  # for where a value ends; takes numbers of any length
+_TOO_DEEP = "values are nested too deep"
 
 
 def parse_json(text: str) -> Any:
@@ -60,10 +70,10 @@ def parse_json(text: str) -> Any:
     """
     try:
         return _DECODER.decode(text)
-    except _RepeatedKeyError:
+    except _UnfitError:
         raise
     except RecursionError as error:
-        raise ValueError("values are nested too deep") from error
+        raise ValueError(_TOO_DEEP) from error
     except ValueError as error:
         fault = find_syntax_fault(text)
         if fault is None:
@@ -155,7 +165,7 @@ class _Values:
         while True:
             try:
                 value, end = _DECODER.raw_decode(self._text, self._at)
-            except _RepeatedKeyError as error:
+            except _UnfitError as error:
                 if self._skip():
                     raise
                 self._fail(str(error), self._at, error)
@@ -164,7 +174,7 @@ class _Values:
                     self._fail(error.msg, error.pos, error)
                 continue
             except RecursionError as error:
-                self._fail("values are nested too deep", self._at, error)
+                self._fail(_TOO_DEEP, self._at, error)
             self._pass(end)
             return value
 
@@ -177,7 +187,9 @@ class _Values:
     def _skip(self) -> bool:
         while True:
             try:
-                _, end = json.JSONDecoder().raw_decode(self._text, self._at)
+                _, end = _PASSING.raw_decode(self._text, self._at)
+            except RecursionError as error:
+                self._fail(_TOO_DEEP, self._at, error)
             except ValueError:
                 if not self._more():
                     return False

@@ -11,13 +11,16 @@ from typing import Any
 import msgspec
 
 from ftproviders.data.findings import Finding, JsonPath, show
+from ftproviders.data.numbers import to_number
 from ftproviders.data.positions import find_duplicate_key, find_syntax_fault, walk
 from ftproviders.data.quotes import quotes_in
 from ftproviders.data.rules import MAX_DEPTH
 
 __all__ = ["Document", "read_document"]
 
-_DEPTH_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"|[{}\[\]]', re.DOTALL)
+_DEPTH_TOKEN = re.compile(r'"(?:[^"\\]++|\\.?)*+"?|[{}\[\]]', re.DOTALL)
+"""A string, which may lack its end (else each quote in it would be tried as a beginning), or a
+bracket."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -70,7 +73,7 @@ class _Reader(threading.local):
         self._decoder = json.JSONDecoder(
             object_pairs_hook=self.pairs,
             parse_constant=self.note_constant,
-            parse_int=_to_number,
+            parse_int=to_number,
         )
 
     def read(self, text: str) -> Any:
@@ -94,14 +97,6 @@ class _Reader(threading.local):
         """Notice NaN and infinities."""
         self.constant = self.constant or word
         return _Constant(0.0)
-
-
-def _to_number(digits: str) -> int | float:
-    """Read an integer; absurdly long ones lose precision instead of raising."""
-    try:
-        return int(digits)
-    except ValueError:
-        return float("inf")
 
 
 _READER = _Reader()
@@ -184,7 +179,7 @@ def _encoding_finding(line: bytes, error: UnicodeDecodeError) -> Finding:
         rule="json.encoding",
         offset=len(before),
         message=f"the byte {shown} is not UTF-8; the file looks like Latin-1 or Windows-1252",
-        fix="Convert it: iconv -f WINDOWS-1252 -t UTF-8 old.jsonl > new.jsonl",
+        fix="Write it as UTF-8: ftproviders validate FILE --fix NEW_FILE",
     )
 
 

@@ -42,10 +42,10 @@ def check_pair(row: dict[str, Any], shapes: Collection[str]) -> Iterator[Finding
 def _shape_finding(row: dict[str, Any], shape: str) -> Finding:
     if shape == Shape.CHOSEN_REJECTED:
         what = "the row has TRL's columns `chosen` and `rejected`, not OpenAI's preference shape"
-        fix = "Convert it: ftproviders data convert FILE --to preference"
+        fix = "Convert it: ftproviders data convert FILE --to preference --out NEW_FILE"
     elif shape == Shape.PREFERENCE:
         what = "the row has OpenAI's preference shape, not the columns `chosen` and `rejected`"
-        fix = "Convert it: ftproviders data convert FILE --to chosen-rejected"
+        fix = "Convert it: ftproviders data convert FILE --to chosen-rejected --out NEW_FILE"
     else:
         missing = [key for key in _KEYS if key not in row]
         what = f"the row has no {' and no '.join(f'`{key}`' for key in missing)}"
@@ -172,6 +172,7 @@ def _places(before: int, after: int, path: JsonPath) -> list[JsonPath]:
 
 def _check_columns(row: dict[str, Any]) -> Iterator[Finding]:
     """Look at a row of columns: texts, or lists of messages."""
+    yield from check_row_keys(_columns_beside(row), None)
     keys = [key for key in ("prompt", "chosen", "rejected") if key in row]
     kinds = {key: str if isinstance(row[key], str) else list for key in keys}
     for key in keys:
@@ -187,5 +188,24 @@ def _check_columns(row: dict[str, Any]) -> Iterator[Finding]:
             return
         if isinstance(value, list):
             yield from check_conversation(value, (key,))
+    if isinstance(row["chosen"], list):
+        yield from _column_calls(row)
     if row["chosen"] == row["rejected"]:
         yield _identical("rejected")
+
+
+def _columns_beside(row: dict[str, Any]) -> dict[str, Any]:
+    """Return what is declared beside the columns; TRL takes tools as the text of JSON, too."""
+    names = ("tools", "parallel_tool_calls")
+    return {key: row[key] for key in names if key in row and not isinstance(row[key], str)}
+
+
+def _column_calls(row: dict[str, Any]) -> Iterator[Finding]:
+    """Look at the calls of both conversations; what the prompt breaks is said once."""
+    prompt = row.get("prompt", [])
+    for key in ("chosen", "rejected"):
+        places: list[JsonPath] = [("prompt", index) for index in range(len(prompt))]
+        places += [(key, index) for index in range(len(row[key]))]
+        for finding in check_calls([*prompt, *row[key]], row.get("tools"), places):
+            if finding.path[0] != "prompt" or key == "chosen":
+                yield finding

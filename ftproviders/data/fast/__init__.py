@@ -33,10 +33,6 @@ class FastPath:
         """
         return self._blocks.look(lines, raw or b"\n".join(lines))
 
-    def accept(self, line: bytes) -> bool:
-        """Accept a row and count it, or leave it to the judge and return False."""
-        return not self.look([line]).refused
-
     def drain(self, tally: Tally) -> None:
         """Add what was counted since the last time to `tally`."""
         self._blocks.drain(tally)

@@ -44,8 +44,6 @@ def _flat(schema: object) -> dict[str, frozenset[type]] | None:
     """Return the types of the properties of an object without depth; None for other schemas."""
     if not isinstance(schema, dict) or schema.get("type") != "object" or "enum" in schema:
         return None
-    if not isinstance(schema.get("required", []), list):
-        return None
     properties = schema.get("properties")
     types: dict[str, frozenset[type]] = {}
     for name, one in properties.items() if isinstance(properties, dict) else ():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from ftproviders.schema.chat import Role
 
 __all__ = ["RowRepair", "repair_row"]
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|,(?=[ \t\r]*(?:[\]}]|$))', re.DOTALL)
+_TOKEN = re.compile(r'"(?:[^"\\]++|\\.?)*+"?|,(?=[ \t\r]*(?:[\]}]|$))', re.DOTALL)
 _ROLES = frozenset(Role)
 _NULLABLE = ("name", "weight", "tool_calls", "function_call", "tool_call_id", "refusal", "audio")
 _LISTS = ("messages", "preferred_output", "non_preferred_output")
@@ -49,9 +50,8 @@ class _Pairs:
                 text = json.dumps(value, sort_keys=True)
                 if seen.setdefault(key, text) != text:
                     raise _TwoValuesError(key)
-            self.repeated += sorted(
-                {key for key, _ in items if sum(key == other for other, _ in items) > 1}
-            )
+            times = Counter(key for key, _ in items)
+            self.repeated += sorted(key for key, count in times.items() if count > 1)
         return built
 
 

@@ -8,6 +8,7 @@ that is added moves others only at the border between two parts.
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -19,6 +20,7 @@ from ftproviders.data.conversion.texts import looking
 from ftproviders.data.findings import show_file
 from ftproviders.data.formats import recognise
 from ftproviders.data.outputs import check_outputs, new_files
+from ftproviders.data.rules import MAX_ROW_BYTES
 from ftproviders.data.splitting.keys import MissingFieldError, prompt_hash, row_key
 from ftproviders.data.splitting.notes import Notes
 from ftproviders.data.stream import LineStream, open_data_file
@@ -102,7 +104,8 @@ def split(
 def _check_sizes(validation: float, test: float, seed: int) -> None:
     for name, size in (("validation", validation), ("test", test)):
         is_share = isinstance(size, float) and 0 < size < 1
-        if not (is_share or (size == int(size) and size >= (name == "validation"))):
+        is_number = math.isfinite(size) and size == int(size)
+        if not (is_share or (is_number and size >= (name == "validation"))):
             raise ConfigurationError(
                 f"{size} is no size for the {name} rows.",
                 hint="Give a share between 0 and 1 (0.1), or a number of rows (200).",
@@ -140,6 +143,12 @@ def _lines(
                 hint=foreign.fix,
             )
         for block in stream.blocks():
+            if block.too_long:
+                raise DatasetError(
+                    f"{show_file(path)}, line {block.first_line}: the line is longer than "
+                    f"{MAX_ROW_BYTES // 2**20} MiB.",
+                    hint="Write one row a line; are the line ends missing?",
+                )
             for number, line in enumerate(block.lines, block.first_line):
                 content = line.strip(_SPACE)
                 if content:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
+
+from ftproviders.data.numbers import LENIENT
 
 __all__ = ["NotText", "default_template", "plain_messages"]
 
@@ -64,5 +65,5 @@ def _tool_call(call: Mapping[str, Any]) -> dict[str, Any]:
     function = dict(call["function"])
     # What is no JSON is left as it is: some templates print the string.
     with contextlib.suppress(ValueError, TypeError, RecursionError):
-        function["arguments"] = json.loads(function.get("arguments") or "{}")
+        function["arguments"] = LENIENT.decode(function.get("arguments") or "{}")
     return {**call, "function": function}

@@ -8,7 +8,6 @@ thousand rows are nearly always enough; when the 95 % interval is wider than 1 %
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import random
@@ -20,6 +19,7 @@ from pathlib import Path
 import msgspec
 
 from ftproviders.data.histogram import Histogram, weighted_distribution
+from ftproviders.data.numbers import LENIENT
 from ftproviders.data.stream import BOM, open_data_file
 from ftproviders.data.tokens.counting import RowTokenizer, RowTokens
 from ftproviders.schema.dataset import TokenCount
@@ -150,7 +150,7 @@ def decode_row(line: bytes) -> object:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         pass
     try:  # lone surrogates, NaN and their like are faults that validation names
-        return json.loads(line.decode("utf-8", "surrogatepass"))
+        return LENIENT.decode(line.decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError):
         return None
 

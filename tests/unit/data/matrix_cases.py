@@ -61,7 +61,7 @@ def shapes_of(method: Method, profile: DataProfile) -> Iterator[str]:
 
 IN_CONVERSATIONS = ("json.", "message.", "content.", "image.url", "image.detail", "row.object")
 """Rules for messages, wherever they stand; those for calls and keys beside them need a row that has
-such keys, which TRL's columns have not: other columns belong to whoever reads them."""
+such keys, and have a test of their own for TRL's columns."""
 
 
 def cases_of(rule: str, method: Method, shape: str) -> Case | None:
@@ -135,9 +135,8 @@ def _as_shape(text: str, shape: str) -> str:
         if answers:
             return _preference(talk, extra, mark, ", ".join(answers) + ", ")
         return _preference(f"{talk}, {_LAST_USER}", extra, mark)
-    return (
-        f'{{"prompt": {mark}[{talk}, {_LAST_USER}], "chosen": [{ANSWER}], "rejected": [{WORSE}]}}'
-    )
+    after = "".join(f", {one}" for one in (*answers, _LAST_USER))
+    return f'{{"prompt": {mark}[{talk}{after}], "chosen": [{ANSWER}], "rejected": [{WORSE}]}}'
 
 
 def _preference(talk: str, extra: str, mark: str, before: str = "") -> str:

@@ -304,7 +304,7 @@ ARRAY = f"[{GOOD},\n{GOOD}"
     ("content", "message"),
     [
         (f"{GOOD}\n{{'prompt': 1}}\n", "line 2: not valid JSON at column 2"),
-        (f'{GOOD}\n\n{{"a": 1, "a": 2}}\n', "line 3: the key 'a' stands twice"),
+        (f'{GOOD}\n\n{{"a": 1, "a": 2}}\n', 'line 3: the key "a" stands twice'),
         (f'{GOOD}\n{{"a": NaN}}\n', "line 2: NaN"),
         (f"{GOOD}\n[1]\n", "line 2: the row is a list of 1"),
         (f'{GOOD}\n{{"q": 1, "a": 2}}\n', "line 2: .*--columns user=q,assistant=a"),
@@ -317,7 +317,7 @@ ARRAY = f"[{GOOD},\n{GOOD}"
         (f"{ARRAY}\n", "line 3: not valid JSON: expected ',' or"),
         (f"{ARRAY} {GOOD}]", "line 2: not valid JSON: expected ',' or ']'"),
         (f"{ARRAY}] 1", "line 2: not valid JSON: expected nothing after the array"),
-        (f'{ARRAY},\n{{"a": 1, "a": 2}}]', "line 3: the key 'a' stands twice"),
+        (f'{ARRAY},\n{{"a": 1, "a": 2}}]', 'line 3: the key "a" stands twice'),
         ("prompt,completion\na,b\na\n", "line 3: the row has 1 column, the table has 2"),
         ('prompt,completion\n"a\nb",c\na,"b', "line 4: the table cannot be read"),
         ("prompt,prompt\na,b\n", "more than one column"),

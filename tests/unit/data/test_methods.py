@@ -282,3 +282,44 @@ def test_image_bytes_tell_the_format(tmp_path: Path) -> None:
     (issue,) = data.validate(written(tmp_path, text), profiles={"one": ONE})[1].issues
     assert issue.rule == "image.format"
     assert "PNG" in issue.message
+
+
+def test_calls_and_tools_in_trls_columns(tmp_path: Path) -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": '{"x": 1}'}}
+    calling = {"role": "assistant", "content": None, "tool_calls": [call]}
+    answer = {"role": "tool", "tool_call_id": "c", "content": "1"}
+    said = {"role": "assistant", "content": "a"}
+    shape = {"type": "object", "properties": {"x": {"type": "integer"}}}
+    tools = [{"type": "function", "function": {"name": "f", "parameters": shape}}]
+    good = {
+        "prompt": [{"role": "user", "content": "q"}, calling, answer],
+        "chosen": [said],
+        "rejected": [calling],
+        "tools": tools,
+        "source": None,
+    }
+
+    def found(**changes: object) -> list[tuple[str, str]]:
+        file = written(tmp_path, json.dumps({**good, **changes}))
+        report = data.validate(file, profiles={"trl": TRL}, method=Method.DPO)[1]
+        return [(issue.rule, issue.path) for issue in report.issues]
+
+    assert found() == []
+    assert found(tools=json.dumps(tools)) == []
+    wrong = {**call, "function": {"name": "f", "arguments": '{"x": "one"}'}}
+    place = "tool_calls[0].function.arguments"
+    assert found(rejected=[{**calling, "tool_calls": [wrong]}]) == [
+        ("tool_call.schema", f"rejected[0].{place}")
+    ]
+    assert found(chosen=[{**answer, "tool_call_id": "d"}, said]) == [
+        ("tool.answer", "chosen[0].tool_call_id")
+    ]
+    assert found(prompt=[*good["prompt"][:2]]) == [
+        ("tool_call.unanswered", "prompt[1].tool_calls[0]"),
+        ("tool_call.duplicate_id", "rejected[0].tool_calls[0].id"),
+    ]
+    assert found(tools=[{"type": "function"}]) == [
+        ("tool_call.undeclared", "prompt[1].tool_calls[0].function.name"),
+        ("tool_call.undeclared", "rejected[0].tool_calls[0].function.name"),
+        ("tool.shape", "tools[0]"),
+    ]

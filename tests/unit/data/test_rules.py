@@ -13,6 +13,7 @@ from ftproviders.data.rules import rules_for
 from ftproviders.provider import DataProfile
 from ftproviders.schema.dataset import Issue, Severity, ValidationReport
 from ftproviders.schema.hyperparameters import Method
+from tests.unit.data.across_cases import ACROSS, HELD, rules_of
 from tests.unit.data.data_cases import GOOD, ROW_CASES, RowCase
 from tests.unit.data.method_cases import METHOD_CASES
 
@@ -110,17 +111,27 @@ def test_file_just_inside_is_accepted(
     assert file_report(rule, FILE_CASES[rule][3], tmp_path, monkeypatch) == []
 
 
-ACROSS = {
-    "file.images", "file.method", "file.mixed_shapes", "file.upload", "file.validation",
-    "row.tokens", "rows.conflict", "rows.duplicate", "rows.overlap",
-}  # fmt: skip
-"""Rules that need several rows, files or settings: ``test_methods`` has a test for each."""
+@pytest.mark.parametrize("rule", ACROSS)
+def test_what_only_several_rows_or_files_show(rule: str, tmp_path: Path) -> None:
+    case = ACROSS[rule]
+    found = rules_of(case, case.broken, tmp_path)
+    assert [(one.rule, one.line) for one in found] == [(rule, case.line)]
+    assert found[0].severity == RULES[rule].severity
+    assert found[0].fix
+    assert rules_of(case, case.inside, tmp_path) == []
+
+
+def test_held_rows_are_good_by_themselves(tmp_path: Path) -> None:
+    assert check(tmp_path, "".join(f"{one}\n" for one in HELD).encode()).issues == ()
 
 
 def test_every_rule_has_its_cases() -> None:
     elsewhere = {rule for rule in RULES if rule.startswith(("secret.", "template."))}
-    assert set(ROW_CASES) | set(FILE_CASES) | set(METHOD_CASES) | ACROSS == set(RULES) - elsewhere
+    assert (
+        set(ROW_CASES) | set(FILE_CASES) | set(METHOD_CASES) | set(ACROSS) == set(RULES) - elsewhere
+    )
     assert not set(ROW_CASES) & set(FILE_CASES)
+    assert not set(ACROSS) & {*ROW_CASES, *FILE_CASES, *METHOD_CASES}
 
 
 def test_table_is_complete_and_says_its_sources() -> None:
