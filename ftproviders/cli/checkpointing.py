@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from ftproviders.cli import shapes
 from ftproviders.cli.flags import Ref
 from ftproviders.cli.jobs import show
+from ftproviders.cli.output import when
 from ftproviders.cli.session import Session, verb
 
 if TYPE_CHECKING:
     from ftproviders.client import FineTuneJob
+    from ftproviders.schema.job import JobSnapshot
 
 __all__ = ["checkpoints", "pause", "resume"]
 
@@ -33,13 +35,13 @@ def checkpoints(session: Session, ref: Ref) -> int:
         (
             one.id,
             "" if one.step is None else str(one.step),
-            (shapes.moment(one.created_at) or "")[:19],
+            when(one.created_at),
             *(f"{one.metrics[n]:.6g}" if n in one.metrics else "" for n in names),
             one.model.name,
         )
         for one in found
     ]
-    session.out.table(("id", "step", "created (UTC)", *names, "model"), rows)
+    session.out.table(("id", "step", "created", *names, "model"), rows)
     session.out.note(f"Next: ftproviders deploy {job.ref} --checkpoint {found[-1].id}")
     return 0
 
@@ -49,12 +51,20 @@ def pause(session: Session, ref: Ref) -> int:
     """Let a job write a checkpoint and stop. On a paid provider this is agreed to first."""
     job = session.client.job(ref)
     _agreed(session, job, verb_name="pause", what="pauses")
-    stopped = job.pause().status.value == "paused"
+    seen = job.pause()
     show(session, job)
-    if not stopped:
-        session.out.note(f"It stops when its checkpoint is written: ftproviders status {job.ref}")
+    if seen.status.value != "paused":
+        session.out.note(f"{_when_it_stops(seen)}: ftproviders status {job.ref}")
     session.out.note(f"Go on then with: ftproviders resume {job.ref}")
     return 0
+
+
+def _when_it_stops(seen: JobSnapshot) -> str:
+    if seen.step is not None and seen.step > 0:
+        return "It stops when its checkpoint is written"
+    if seen.status.value in ("pending", "validating", "queued") or seen.step == 0:
+        return "It has done no step yet, so there is no checkpoint; it stops as soon as it can"
+    return "It stops as soon as it can"
 
 
 @verb

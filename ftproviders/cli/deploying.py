@@ -11,13 +11,12 @@ import typer
 from ftproviders.cli import shapes
 from ftproviders.cli.failures import Interrupted, WaitLeftError
 from ftproviders.cli.flags import DeploymentName, Ref, Ttl
+from ftproviders.cli.output import when
 from ftproviders.cli.session import Session, verb
 from ftproviders.cli.streams import ReaderGoneError
 from ftproviders.errors import ConfigurationError, FineTuneError, NotFoundError
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from ftproviders.client import Deployment
     from ftproviders.runtime.deploy import Proposal
     from ftproviders.schema.deployment import DeploymentSnapshot
@@ -112,7 +111,7 @@ def _agreed(session: Session, proposal: Proposal) -> None:
     lease = proposal.spec.lease
     end = "never: it costs until it is undeployed"
     if lease is not None and lease.expires_at is not None:
-        end = f"{_when(lease.expires_at)}, then `ftproviders deployments --reap` deletes it"
+        end = f"{when(lease.expires_at)}, then `ftproviders deployments --reap` deletes it"
     options = proposal.spec.options
     ask(
         session,
@@ -222,16 +221,12 @@ def expiry(seen: DeploymentSnapshot) -> str:
     """Say when a deployment's time ends."""
     if seen.lease is None or seen.lease.expires_at is None:
         return "never"
-    return _when(seen.lease.expires_at)
+    return when(seen.lease.expires_at)
 
 
 def owner(seen: DeploymentSnapshot) -> str:
     """Say who made a deployment; nothing when it carries no tag."""
     return seen.lease.owner if seen.lease else ""
-
-
-def _when(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
 @verb

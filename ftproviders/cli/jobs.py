@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ftproviders.cli import shapes
 from ftproviders.cli.flags import Ref
+from ftproviders.cli.output import when
 from ftproviders.cli.session import Session, verb
 from ftproviders.errors import ConfigurationError, FineTuneError, JobError, NotFoundError
 
@@ -66,12 +68,17 @@ def jobs(
             str(job["status"] if job["ref"] else _WITHOUT_A_JOB.get(str(job["state"]), "")),
             str(job["base_model"] or ""),
             str(job["model"] or ""),
-            str(job["created_at"] or "")[:19],
+            _readable(job["created_at"]),
         )
         for job in found
     ]
-    session.out.table(("ref", "status", "base model", "model", "created (UTC)"), rows)
+    session.out.table(("ref", "status", "base model", "model", "created"), rows)
     return 0
+
+
+def _readable(moment: object) -> str:
+    """Write a time of a JSON shape for people."""
+    return when(datetime.fromisoformat(moment)) if isinstance(moment, str) else ""
 
 
 def _now(session: Session, row: JobRecord) -> dict[str, object]:
@@ -149,8 +156,8 @@ def show(session: Session, job: FineTuneJob) -> None:
         ("base model", seen.base_model or ""),
         ("model", body["model"] or ""),
         ("account", body["account"] or ""),
-        ("created", body["created_at"] or ""),
-        ("finished", body["finished_at"] or ""),
+        ("created", when(seen.created_at)),
+        ("finished", when(seen.finished_at)),
         ("trained tokens", "" if seen.trained_tokens is None else f"{seen.trained_tokens:,}"),
         ("submission", body["submission_id"] or ""),
         ("error", seen.error.message if seen.error else ""),
@@ -207,7 +214,7 @@ def _event(session: Session, job: FineTuneJob, happened: JobEvent) -> None:
     step = "" if happened.step is None else f"step {happened.step}  "
     words = "" if happened.kind == "metrics" and numbers else happened.message
     session.out.line(
-        f"{happened.created_at:%Y-%m-%d %H:%M:%S}  {happened.level.value:7}  "
+        f"{when(happened.created_at)}  {happened.level.value:7}  "
         f"{step}{words}{'  ' if words and numbers else ''}{numbers}".rstrip()
     )
 

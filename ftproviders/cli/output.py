@@ -9,16 +9,17 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, TextIO
 
 from ftproviders.cli.streams import telling, writing
 
-__all__ = ["Output", "printable"]
+__all__ = ["Output", "printable", "when"]
 
 _WHOLE = ("ref", "provider", "model", "base model", "hyperparameter", "environment")
 """Columns whose cells are names to be copied; they are never broken into lines."""
-_NARROW = 19
-"""Characters that every other column gets at least, if it has so many: a time has 19."""
+_NARROW = 23
+"""Characters that every other column gets at least, if it has so many: a time has 23."""
 _PADDING = 3
 _CONTROL = {code: None for code in (*range(32), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
 
@@ -26,6 +27,11 @@ _CONTROL = {code: None for code in (*range(32), *range(0x7F, 0xA0)) if chr(code)
 def printable(text: str) -> str:
     """Drop control characters, so that text from elsewhere cannot steer the terminal."""
     return text.translate(_CONTROL)
+
+
+def when(moment: datetime | None) -> str:
+    """Write a time for people: ``2026-05-04 12:30:00 UTC``; nothing for None."""
+    return "" if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 class Output:

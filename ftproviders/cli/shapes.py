@@ -238,6 +238,7 @@ def plan(made: JobPlan) -> dict[str, Any]:
         else _dataset(made.validation, made.validation_report),
         "trained_tokens": made.trained_tokens,
         "resolved": dict(made.resolved),
+        "defaults": list(made.defaults),
         "options": dict(made.spec.options.get(made.provider, {})),
         "mapped": [setting.model_dump(mode="json") for setting in made.mapped],
         "ignored": [setting.model_dump(mode="json") for setting in made.ignored],

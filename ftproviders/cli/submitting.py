@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
@@ -157,15 +158,22 @@ def plan_lines(made: JobPlan) -> list[str]:
         lines.append(f"validation  {_data(made.validation, made.validation_report)}")
     lines.append(f"trains on   {_trained(made)} tokens")
     lines.append(f"takes       {'unknown' if length is None else 'about ' + duration(length)}")
-    lines += [f"setting     {name} = {_value(value)}" for name, value in made.resolved.items()]
+    lines += [f"setting     {line}" for line in _settings(made)]
     options = made.spec.options.get(made.provider, {})
-    lines += [f"option      {name} = {_value(value)}" for name, value in options.items()]
+    further = {name: value for name, value in options.items() if name not in made.resolved}
+    lines += [f"option      {name} = {_value(value)}" for name, value in further.items()]
     lines += [f"sent as     {m.name} -> {m.sent_as}" for m in made.mapped]
     lines += [f"ignored     {i.name} = {_value(i.value)}: {i.reason}" for i in made.ignored]
     lines += [f"warning     {warning}" for warning in made.warnings]
     lines += [f"note        {note}" for note in made.notes]
     lines += [f"cost        {_cost(made.cost)}", f"submission  {made.submission_id}"]
     return lines
+
+
+def _settings(made: JobPlan) -> Iterator[str]:
+    """Yield every setting; those that nobody stated are marked."""
+    for name, value in made.resolved.items():
+        yield f"{name} = {_value(value)}{' (default)' if name in made.defaults else ''}"
 
 
 def _trained(made: JobPlan) -> str:

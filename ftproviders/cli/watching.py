@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ftproviders.cli.failures import Interrupted, WaitLeftError
+from ftproviders.cli.output import when
 from ftproviders.cli.streams import ReaderGoneError
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class Progress:
         if event.step is not None:
             self._step = max(self._step or 0, event.step)
         if event.kind == "message":
-            self._out.note(f"{event.created_at:%H:%M:%S}  {event.message}")
+            self._out.note(f"{when(event.created_at)}  {event.message}")
             return
         for name in sorted(event.metrics, key=lambda name: ("train" not in name, name)):
             if "loss" in name:

@@ -7,7 +7,13 @@ from pathlib import Path
 
 from ftproviders.data.ledger import Ledger
 from ftproviders.data.statistics import estimate_tokens
-from ftproviders.data.template import ChatTemplate, TemplateCheck, TemplateTokenizer, model_folder
+from ftproviders.data.template import (
+    ChatTemplate,
+    GivenTemplate,
+    TemplateCheck,
+    TemplateTokenizer,
+    model_folder,
+)
 from ftproviders.data.tokens import ChatTokenizer, RowTokenizer, count_file, encoding_of
 from ftproviders.errors import MissingDependencyError
 from ftproviders.schema.dataset import DatasetStatistics, TokenCount
@@ -55,7 +61,7 @@ class BaseModelData:
 
 
 def find_base_model(
-    model: str | None, *, exact: bool, cache: Path, template: str | None = None
+    model: str | None, *, exact: bool, cache: Path, template: GivenTemplate | None = None
 ) -> BaseModelData | None:
     """Return what is known here about a base model; None when nobody asks for tokens.
 
@@ -63,7 +69,7 @@ def find_base_model(
         model: As the user wrote it: a name, a folder, a name on the Hugging Face Hub.
         exact: Whether exact tokens are asked for.
         cache: Our cache folder, in which converted models are.
-        template: Text of a chat template to use instead of the model's own.
+        template: Chat template to use instead of the model's own.
 
     Raises:
         ConfigurationError: The model's files are here and cannot be read.

@@ -103,10 +103,17 @@ class DeploymentRows:
                 _log.warning("%s", error)  # one damaged row must not hide the others
         return found
 
-    def matching(self, text: str) -> Sequence[DeploymentRef]:
-        """Return the refs of those that are there and whose id is `text` or begins with it."""
+    def matching(
+        self, text: str, *, within: DeploymentRef | None = None
+    ) -> Sequence[DeploymentRef]:
+        """Return the refs of those that are there and whose id is `text` or begins with it.
+
+        Args:
+            text: A name, or its beginning.
+            within: Only refs of this one's provider and, where it names one, account.
+        """
         refs = [row.ref for row in self.rows() if row.state is DeploymentState.CREATED]
-        known = [ref for ref in refs if ref is not None]
+        known = [ref for ref in refs if ref and (within is None or ref.beside(within))]
         return [ref for ref in known if ref.id == text] or [
             ref for ref in known if ref.id.startswith(text)
         ]

@@ -230,10 +230,18 @@ class Journal:
                 "`ftproviders reconcile` brings the jobs of each provider back into it.",
             ) from error
 
-    def matching(self, text: str) -> Sequence[JobRef]:
-        """Return the refs whose job id or submission id is `text` or begins with it."""
-        found = [record for record in self.records() if record.ref is not None]
-        refs = [(r.ref, r.submission_id) for r in found if r.ref is not None]
+    def matching(self, text: str, *, within: JobRef | None = None) -> Sequence[JobRef]:
+        """Return the refs whose job id or submission id is `text` or begins with it.
+
+        Args:
+            text: An id, or its beginning.
+            within: Only refs of this one's provider and, where it names one, account.
+        """
+        refs = [
+            (record.ref, record.submission_id)
+            for record in self.records()
+            if record.ref is not None and (within is None or record.ref.beside(within))
+        ]
         exact = [ref for ref, submission in refs if text in (ref.id, submission)]
         if exact:
             return exact

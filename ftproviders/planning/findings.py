@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ftproviders.schema.dataset import Issue, Severity, ValidationReport
+from ftproviders.schema.template import TemplateReport
 
 __all__ = ["data_notes", "data_warnings"]
 
@@ -20,7 +21,11 @@ _FAMILIES: Mapping[str, tuple[str, str]] = {
 
 
 def data_warnings(*reports: ValidationReport | None) -> Iterator[str]:
-    """Yield one warning for each file and family of issues, with the first place."""
+    """Yield one warning for each file and family of issues, with the first place.
+
+    Args:
+        reports: On the training file, then on the validation file.
+    """
     for report in reports:
         if report is None:
             continue
@@ -31,6 +36,25 @@ def data_warnings(*reports: ValidationReport | None) -> Iterator[str]:
                 what = one if len(found) == 1 and not more else f"{more}{len(found)} {several}"
                 first = found[0]
                 yield f"{report.file} has {what}. Line {first.line}: {first.message}."
+    for template in [report.template for report in reports[:1] if report is not None]:
+        if template is not None:
+            yield from _about_answers(template)
+
+
+def _about_answers(template: TemplateReport) -> Iterator[str]:
+    """Yield what the form of an answer will do to the tuned model."""
+    if not template.ends_answers:
+        yield (
+            f"Chat template ({template.template}): no end token is learned after the assistant's "
+            "words, so the model would not learn to stop. Write one there, for instance "
+            "{{ eos_token }}; with {% generation %} marks, inside them."
+        )
+    if not template.opens_answers:
+        yield (
+            f"Chat template ({template.template}): it ignores add_generation_prompt. A chat asks "
+            "without what stands before the assistant's words, so the model has to write that "
+            "itself. Write it too where add_generation_prompt is set."
+        )
 
 
 def _concerns(issue: Issue, family: str) -> bool:
@@ -38,18 +62,19 @@ def _concerns(issue: Issue, family: str) -> bool:
 
 
 def data_notes(report: ValidationReport) -> Iterator[str]:
-    """Yield how tokens were counted, and which roles the template does not write."""
+    """Yield how tokens were counted, and what in these rows the template does not write."""
     tokens = report.tokens
     if tokens.low is not None and tokens.high is not None:
         yield f"Tokens: {tokens.method}; 95 % interval {tokens.low:,} to {tokens.high:,}."
     elif tokens.tokenizer is not None:
         yield f"Tokens: {tokens.method}."
     if tokens.hint:
-        yield f"Tokens are estimated by size. {tokens.hint}"
+        said = "estimated by size" in tokens.hint
+        yield tokens.hint if said else f"Tokens are estimated by size. {tokens.hint}"
     template = report.template
     if template is None:
         return
     for word in ("dropped", "refused"):
-        kinds = [kind for kind, treated in template.treatments.items() if treated == word]
+        kinds = [k for k in template.kinds if template.treatments.get(k) == word]
         if kinds:
             yield f"Chat template ({template.template}): {word} are {', '.join(kinds)}."

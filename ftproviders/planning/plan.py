@@ -91,6 +91,7 @@ def make_plan(given: PlanInput) -> JobPlan:
         validation_report=given.validation_report,
         trained_tokens=tokens,
         resolved=assessment.resolved,
+        defaults=assessment.defaults,
         mapped=assessment.mapped,
         ignored=assessment.ignored,
         warnings=(*assessment.warnings, *data_warnings(given.report, given.validation_report)),

@@ -22,6 +22,7 @@ from ftproviders.errors import (
     ProviderError,
 )
 from ftproviders.provider import HostingAdapter
+from ftproviders.provider.machine import owner
 from ftproviders.runtime import leases
 from ftproviders.runtime.deployments import delete, failed, host_time, look_up
 from ftproviders.runtime.hosts import choose_host
@@ -95,7 +96,7 @@ def deploy(
         JournalError: The journal cannot be written; nothing was sent.
     """
     host = session.hosting(choose_host(model, provider))
-    me = leases.owner(session.config.home)
+    me = owner(session.config.home)
     end = None if ttl is None else leases.ends_at(ttl, now=host_time(session, host))
     lease = Lease(id=name, owner=me, expires_at=end)
     spec = DeploymentSpec(name=name, lease=lease, options=dict(options or {}))

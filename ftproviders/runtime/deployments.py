@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -66,16 +66,30 @@ def resolve_ref(session: Session, text: str) -> DeploymentRef:
         except ValueError as error:
             raise ConfigurationError(f"{error}.", hint=hint) from error
         registry.info(ref.provider)
-        return ref
+        found = _beginning(session, ref)
+        return ref if not found or _there(session, ref) else _only(found, text)
     found = session.journal.deployments.matching(text) if text.strip() else ()
+    if found:
+        return _only(found, text)
+    raise ConfigurationError(f"No deployment {text!r} is known here.", hint=hint)
+
+
+def _beginning(session: Session, ref: DeploymentRef) -> Sequence[DeploymentRef]:
+    """Return the journal's deployments whose names begin so; none where it has just this one."""
+    try:
+        found = session.journal.deployments.matching(ref.id, within=ref)
+    except JournalError:
+        return ()  # a whole ref needs no journal
+    return () if any(known.id == ref.id for known in found) else found
+
+
+def _only(found: Sequence[DeploymentRef], text: str) -> DeploymentRef:
     if len(found) == 1:
         return found[0]
-    if found:
-        shown = ", ".join(str(ref) for ref in found[:5])
-        raise ConfigurationError(
-            f"{text!r} fits more than one deployment: {shown}.", hint="Write the whole ref."
-        )
-    raise ConfigurationError(f"No deployment {text!r} is known here.", hint=hint)
+    shown = ", ".join(str(ref) for ref in found[:5])
+    raise ConfigurationError(
+        f"{text!r} fits more than one deployment: {shown}.", hint="Write the whole ref."
+    )
 
 
 def names_deployment(session: Session, text: str) -> bool:
@@ -104,7 +118,9 @@ def names_deployment(session: Session, text: str) -> bool:
     try:
         session.retrieve(job)
     except NotFoundError:
-        return _there(session, ref)
+        if _there(session, ref):
+            return True
+        return bool(_beginning(session, ref)) and not session.journal.matching(job.id, within=job)
     except FineTuneError:
         return False  # whoever takes it for a job meets the same error and says so
     return False

@@ -5,19 +5,13 @@ Everything here decides; nothing here talks to a host.
 
 from __future__ import annotations
 
-import contextlib
-import getpass
-import os
 import re
-import secrets
-import socket
 from datetime import datetime, timedelta
-from pathlib import Path
 
-from ftproviders.errors import ConfigurationError, JournalError
+from ftproviders.errors import ConfigurationError
 from ftproviders.schema.deployment import DeploymentSnapshot, DeploymentStatus, Lease
 
-__all__ = ["GRACE", "ends_at", "is_ours", "owner", "parse_ttl", "tagged", "why_not_reaped"]
+__all__ = ["GRACE", "ends_at", "is_ours", "parse_ttl", "tagged", "why_not_reaped"]
 
 GRACE = timedelta(minutes=5)
 """How long past its end a lease must be before the deployment is deleted: clocks differ."""
@@ -57,61 +51,6 @@ def ends_at(ttl: str | timedelta, *, now: datetime) -> datetime:
     return (now + parse_ttl(ttl)).replace(microsecond=0)
 
 
-def owner(home: Path) -> str:
-    """Return who deploys from here: ``<user>@<host name>-<8 hexadecimal digits>``.
-
-    Made once and kept in the state folder, so that a renamed machine stays the same owner. Two
-    processes that ask first at the same time get the same one: a link never replaces a file.
-
-    Raises:
-        JournalError: The state folder cannot be read or written.
-    """
-    file = home / "owner"
-    try:
-        with contextlib.suppress(FileNotFoundError):
-            return _read(file)
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = home / f".owner-{secrets.token_hex(8)}"
-        number = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(number, "w", encoding="utf-8") as content:
-                content.write(f"{_new_owner()}\n")
-                content.flush()
-                os.fsync(content.fileno())
-            with contextlib.suppress(FileExistsError):
-                os.link(draft, file)
-        finally:
-            draft.unlink()
-        return _read(file)
-    except (OSError, UnicodeDecodeError) as error:
-        raise JournalError(
-            f"Who deploys from here stands in {file}, and it cannot be used: {error}. "
-            "Nothing was sent.",
-            operation="deploy",
-            hint="Correct the folder's permissions, or set FTPROVIDERS_HOME to another folder.",
-        ) from error
-
-
-def _read(file: Path) -> str:
-    text = file.read_text(encoding="utf-8").strip()
-    if not re.fullmatch(r"[A-Za-z0-9.@_-]{3,120}", text):
-        raise OSError("it does not hold one name")
-    return text
-
-
-def _new_owner() -> str:
-    try:
-        user = getpass.getuser()
-    except (OSError, KeyError):  # a container without a user database
-        user = ""
-    host = _plain(socket.gethostname(), "machine")
-    return f"{_plain(user, 'user')}@{host}-{secrets.token_hex(4)}"
-
-
-def _plain(text: str, otherwise: str) -> str:
-    return re.sub(r"[^A-Za-z0-9-]+", "-", text).strip("-")[:40] or otherwise
-
-
 def is_ours(seen: DeploymentSnapshot, *, me: str) -> bool:
     """Say whether a deployment was made from here: our tag, its own id, our name on it."""
     return seen.lease is not None and _genuine(seen, seen.lease) and seen.lease.owner == me
@@ -129,7 +68,7 @@ def why_not_reaped(
 
     Args:
         seen: The deployment as the host shows it.
-        me: Owner that `owner` returned.
+        me: What `provider.machine.owner` returned.
         all_owners: Others' expired deployments count too.
         now: The host's time, or ours where it tells none.
     """

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ftproviders import data, registry
 from ftproviders.config import Config
-from ftproviders.data.template import OUR_TEMPLATE, default_template
+from ftproviders.data.template import GivenTemplate, given_template
 from ftproviders.errors import DatasetError
 from ftproviders.planning import PlanInput, base_model_for, make_plan
 from ftproviders.provider import DataProfile, ProviderInfo, ProviderOptions
@@ -92,22 +92,15 @@ def _wanted(
     if isinstance(longest, int):
         profile = replace(profile, maximum_row_tokens=longest)
     known = data.find_base_model(
-        model, exact=False, cache=session.config.cache, template=_template(options)
+        model, exact=False, cache=session.config.cache, template=_template(options, info.name)
     )
     return _Wanted(info.name, profile, known)
 
 
-def _template(options: ProviderOptions) -> str | None:
+def _template(options: ProviderOptions, provider: str) -> GivenTemplate | None:
     """Read the user's chat template, for providers that have such an option."""
     path = getattr(options, "chat_template", None)
-    if not isinstance(path, str):
-        return None
-    if path == OUR_TEMPLATE:
-        return default_template()
-    try:
-        return Path(path).expanduser().read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return None  # the adapter says what is wrong with it
+    return given_template(path, provider=provider) if isinstance(path, str) else None
 
 
 def _read(

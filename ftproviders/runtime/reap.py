@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from ftproviders.errors import ConfigurationError, FineTuneError
 from ftproviders.provider import HostingAdapter
+from ftproviders.provider.machine import owner
 from ftproviders.runtime import leases
 from ftproviders.runtime.deployments import delete, forget, host_time, listed, look_up
 from ftproviders.runtime.hosts import hosts
@@ -30,7 +31,7 @@ def reap(
         all_owners: Others' expired deployments too.
         agree: Given what is about to be deleted, when that is anything; raises to stop.
     """
-    me = leases.owner(session.config.home)
+    me = owner(session.config.home)
     problems: list[str] = []
     expired: list[DeploymentSnapshot] = []
     for name in [provider] if provider is not None else [info.name for info in hosts()]:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from ftproviders import registry
-from ftproviders.errors import ConfigurationError, FineTuneError
+from ftproviders.errors import (
+    ConfigurationError,
+    FineTuneError,
+    InvalidRequestError,
+    JournalError,
+    NotFoundError,
+)
 from ftproviders.journal import SubmissionRow
 from ftproviders.provider import Feature, TrainingAdapter
 from ftproviders.runtime.lock import submission_lock
@@ -27,6 +33,9 @@ __all__ = ["adopt", "list_jobs", "reconcile", "resolve_ref"]
 def resolve_ref(session: Session, text: str) -> JobRef:
     """Read a full ref, or a short form that journal or configuration makes unique.
 
+    What stands after the provider may be a beginning, too. It is a whole id where the journal or
+    the provider has a job of just that id: a beginning never hides it.
+
     Raises:
         ConfigurationError: The text names no job, or more than one.
     """
@@ -36,20 +45,44 @@ def resolve_ref(session: Session, text: str) -> JobRef:
         except ValueError as error:
             raise ConfigurationError(f"{error}.", hint="`ftproviders jobs` lists refs.") from error
         registry.info(ref.provider)
-        return ref
+        found = _known(session, ref)
+        return ref if not found or _there(session, ref) else _only(found, text)
     found = session.journal.matching(text) if text.strip() else ()
-    if len(found) == 1:
-        return found[0]
     if found:
-        listed = ", ".join(str(ref) for ref in found[:5])
-        raise ConfigurationError(
-            f"{text!r} fits more than one job: {listed}.", hint="Write the whole ref."
-        )
+        return _only(found, text)
     if session.config.provider and text.strip():
         return JobRef(provider=session.config.provider.replace("_", "-"), id=text.strip())
     raise ConfigurationError(
         f"No job {text!r} is known here.",
-        hint="Write provider:id, for instance openai:ftjob-abc123; `ftproviders jobs` lists refs.",
+        hint="Write provider:id, for instance openai:ftjob-abc123, or the beginning of an id that "
+        "the journal has, for instance ftjob-ab; `ftproviders jobs` lists refs.",
+    )
+
+
+def _known(session: Session, ref: JobRef) -> Sequence[JobRef]:
+    """Return the journal's jobs whose ids begin as this one; none where it has just this one."""
+    try:
+        found = session.journal.matching(ref.id, within=ref)
+    except JournalError:
+        return ()  # a whole ref needs no journal
+    return () if any(known.id == ref.id for known in found) else found
+
+
+def _there(session: Session, ref: JobRef) -> bool:
+    """Ask the provider whether it has a job of just this id."""
+    try:
+        session.retrieve(ref)
+    except (NotFoundError, InvalidRequestError):
+        return False
+    return True
+
+
+def _only(found: Sequence[JobRef], text: str) -> JobRef:
+    if len(found) == 1:
+        return found[0]
+    listed = ", ".join(str(ref) for ref in found[:5])
+    raise ConfigurationError(
+        f"{text!r} fits more than one job: {listed}.", hint="Write the whole ref."
     )
 
 

@@ -51,6 +51,8 @@ class Assessment(Value):
 
     resolved: FrozenJson = {}
     """Every setting that will be in force, with the provider's defaults filled in."""
+    defaults: tuple[str, ...] = ()
+    """Names in `resolved` that nobody stated."""
     mapped: tuple[MappedSetting, ...] = ()
     ignored: tuple[IgnoredSetting, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -83,6 +85,8 @@ class JobPlan(Value):
     trained_tokens: Annotated[int, Field(ge=0)] | None = None
     """Estimated tokens x epochs; None when the epochs are not known."""
     resolved: FrozenJson = {}
+    defaults: tuple[str, ...] = ()
+    """Names in `resolved` that nobody stated."""
     mapped: tuple[MappedSetting, ...] = ()
     ignored: tuple[IgnoredSetting, ...] = ()
     warnings: tuple[str, ...] = ()

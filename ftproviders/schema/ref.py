@@ -31,6 +31,10 @@ class Ref(Value):
         account = f"{self.account}/" if self.account else ""
         return f"{self.provider}:{account}{self.id}"
 
+    def beside(self, other: Ref) -> bool:
+        """Say whether both have the same provider and, where `other` names one, account."""
+        return self.provider == other.provider and other.account in (None, self.account)
+
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read a ref.

@@ -43,6 +43,12 @@ class TemplateReport(Value):
     treatments: Mapping[str, Treatment]
     """Kind of message or row -> what the template does with it, tried on made-up conversations:
     system, developer, tools, tool answers, two user or two assistant messages in a row."""
+    kinds: tuple[str, ...] = ()
+    """Which of these the rows that were rendered have."""
+    opens_answers: bool = True
+    """False when it does not write what stands before an answer where one is asked for."""
+    ends_answers: bool = True
+    """False when nothing is learned after an answer that would end it."""
     rows: Count
     """Rows that were rendered."""
     complete: bool

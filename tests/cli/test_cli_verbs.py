@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from ftproviders import registry
+from ftproviders.cli import checkpointing
+from ftproviders.client import FineTuneJob
+from ftproviders.schema.job import JobEvent, JobRef, JobSnapshot, JobStatus
 from tests.cli.program import Run, lines_of, row
 
 
@@ -189,6 +194,65 @@ def test_metrics_as_table_csv_and_json(run: Run, finished: str) -> None:
         point["values"]["train_loss"] for point in points
     ]
     assert [int(row["step"]) for row in rows] == [point["step"] for point in points]
+
+
+def test_metrics_have_one_row_a_step(
+    run: Run, finished: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def events(job: FineTuneJob, **_: object) -> list[JobEvent]:
+        told = [{"train_loss": 2.0, "epoch": 1.0}, {"epoch": 1.0, "validation_loss": 3.0}]
+        moment = datetime(2026, 5, 4, tzinfo=UTC)
+        return [
+            JobEvent(id=str(i), created_at=moment, message="", kind="metrics", step=9, metrics=one)
+            for i, one in enumerate(told)
+        ]
+
+    monkeypatch.setattr(FineTuneJob, "events", events)
+    table = run("metrics", finished).out.splitlines()
+    assert [line.split() for line in table] == [
+        ["step", "train_loss", "epoch", "validation_loss"],
+        ["9", "2", "1", "3"],
+    ]
+    assert len(run("metrics", finished, "--csv").out.splitlines()) == 2
+    (point,) = run("metrics", finished, "--json").json["metrics"]
+    assert point["values"] == {"train_loss": 2.0, "epoch": 1.0, "validation_loss": 3.0}
+
+
+def test_times_for_people_have_one_form_with_their_zone(run: Run, submitted: str) -> None:
+    form = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
+    assert re.search(rf"(?m)^created +{form}$", run("status", submitted).out)
+    watched = run("watch", submitted)
+    assert re.search(rf"(?m)^{form}  Job is running\.$", watched.err)
+    assert re.search(rf"(?m)^finished +{form}$", watched.out)
+    assert all(re.match(form, line) for line in run("events", submitted).out.splitlines())
+    assert re.search(rf"{form}$", run("jobs").out.splitlines()[1])
+    assert "T" in run("status", submitted, "--json").json["created_at"]
+
+
+@pytest.mark.parametrize(
+    ("step", "status", "told"),
+    [
+        (3, "running", "when its checkpoint is written"),
+        (0, "running", "there is no checkpoint"),
+        (None, "validating", "there is no checkpoint"),
+        (None, "running", "as soon as it can"),
+    ],
+)
+def test_pause_promises_no_checkpoint_before_the_first_step(
+    step: int | None, status: str, told: str
+) -> None:
+    ref = JobRef(provider="memory", id="job-1")
+    seen = JobSnapshot(ref=ref, status=JobStatus(status), raw_status=status, step=step)
+    assert told in checkpointing._when_it_stops(seen)
+
+
+def test_plan_marks_defaults_and_says_nothing_twice(run: Run, tmp_path: Path) -> None:
+    flags = ("--provider", "local", "--model", "some/model", "--training-file", "train.jsonl")
+    lines = run("plan", *flags, "--epochs", "2", "-o", "packing=true").out.splitlines()
+    assert "setting     n_epochs = 2" in lines
+    assert "setting     packing = true" in lines
+    assert "setting     batch_size = 8 (default)" in lines
+    assert not [line for line in lines if line.startswith("option")]
 
 
 def test_model_prints_its_name_alone(run: Run, finished: str) -> None:

@@ -557,3 +557,18 @@ def test_journal_of_the_first_version_gets_the_table(tmp_path: Path) -> None:
     journal = Journal(file)
     assert journal.deployments.rows() == []
     journal.close()
+
+
+def test_a_deployments_beginning_is_enough_with_the_host_named(world: World) -> None:
+    client = world.client()
+    job = finished(client, world)
+    made = job.deploy(name="kettles")
+    assert client.deployment("memory:kett").ref == made.ref
+    assert client.names_deployment("memory:kett")
+    assert not client.names_deployment("memory:job-0")
+    plant(world, "kett", model=job.model.name)
+    assert client.deployment("memory:kett").ref.id == "kett"
+    job.deploy(name="kettledrums")
+    with pytest.raises(ConfigurationError, match="more than one deployment") as told:
+        client.deployment("memory:kettl")
+    assert "memory:kettledrums" in told.value.message

@@ -13,6 +13,7 @@ import pytest
 
 from ftproviders.client import FineTuneClient
 from ftproviders.errors import ConfigurationError, FineTuneError, JournalError
+from ftproviders.provider.machine import machine_name, owner
 from ftproviders.runtime import leases
 from ftproviders.schema.deployment import (
     DeploymentRef,
@@ -61,11 +62,12 @@ def test_anything_else_is_refused_with_the_form(text: str | timedelta) -> None:
 
 
 def test_owner_is_made_once_and_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = leases.owner(tmp_path / "home")
+    first = owner(tmp_path / "home")
+    assert machine_name(tmp_path / "home") == first.partition("@")[2]
     assert re.fullmatch(r"[A-Za-z0-9-]+@[A-Za-z0-9-]+-[0-9a-f]{8}", first)
     monkeypatch.setattr("socket.gethostname", lambda: "renamed")
-    assert leases.owner(tmp_path / "home") == first
-    assert leases.owner(tmp_path / "other") != first
+    assert owner(tmp_path / "home") == first
+    assert owner(tmp_path / "other") != first
     assert [file.name for file in (tmp_path / "home").iterdir()] == ["owner"]
 
 
@@ -75,7 +77,7 @@ def test_owner_is_one_although_many_ask_at_once(tmp_path: Path) -> None:
 
     def ask() -> None:
         start.wait()
-        found.append(leases.owner(tmp_path))
+        found.append(owner(tmp_path))
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
@@ -90,7 +92,17 @@ def test_owner_is_one_although_many_ask_at_once(tmp_path: Path) -> None:
 def test_damaged_owner_stops_before_anything_is_sent(tmp_path: Path, content: str) -> None:
     (tmp_path / "owner").write_text(content, encoding="utf-8")
     with pytest.raises(JournalError, match="Nothing was sent"):
-        leases.owner(tmp_path)
+        owner(tmp_path)
+
+
+def test_names_that_were_kept_before_hold_on(tmp_path: Path) -> None:
+    (tmp_path / "a" / "local").mkdir(parents=True)
+    (tmp_path / "a" / "local" / "machine").write_text("host-0badcafe\n")
+    assert machine_name(tmp_path / "a") == "host-0badcafe"
+    assert owner(tmp_path / "a").endswith("@host-0badcafe")
+    (tmp_path / "a" / "owner").write_text("me@other-12345678\n")
+    assert owner(tmp_path / "a") == "me@other-12345678"
+    assert machine_name(tmp_path / "a") == "host-0badcafe"
 
 
 # --- the rules ----------------------------------------------------------------------------------
@@ -160,7 +172,7 @@ def crowd(world: World) -> FineTuneClient:
     job.deploy(name="endless")
     plant(world, "untagged", model=model.name, owner=None)
     plant(world, "others", model=model.name, owner=OTHER, expires_at=gone)
-    me = leases.owner(client.config.home)
+    me = owner(client.config.home)
     plant(world, "copied", model=model.name, tag="expired", owner=me, expires_at=gone)
     return client
 

@@ -12,12 +12,15 @@ from ftproviders.errors import (
     JobError,
     JobFailedError,
     JobPausedError,
+    JournalError,
     NotFoundError,
     ProviderUnavailableError,
     StalledError,
     WaitTimeoutError,
 )
-from ftproviders.schema.job import JobEvent, JobSnapshot, JobStatus
+from ftproviders.journal import Journal
+from ftproviders.runtime import Session, reconcile
+from ftproviders.schema.job import JobEvent, JobRef, JobSnapshot, JobStatus
 from tests.runtime.conftest import World
 
 
@@ -246,3 +249,46 @@ def test_chat_with_a_job_that_stopped_says_what_can_be_done(
     job.refresh()
     with pytest.raises(JobError, match=hint):
         job.chat("hello")
+
+
+def test_a_beginning_is_enough_with_the_provider_named(world: World) -> None:
+    client = world.client()
+    first = client.submit(world.spec())
+    assert client.job("memory:job-0").ref == first.ref
+    assert client.job(f"memory:{str(first.submission_id)[:9]}").ref == first.ref
+    second = client.submit(world.spec(seed=1))
+    with pytest.raises(ConfigurationError, match="more than one job") as told:
+        client.job("memory:job-")
+    assert str(first.ref) in told.value.message
+    assert str(second.ref) in told.value.message
+    assert client.job(str(second.ref)).ref == second.ref
+    with pytest.raises(NotFoundError):
+        client.job("memory:nothing").refresh()
+
+
+def test_a_beginning_never_hides_a_job_of_just_that_name(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = world.client().submit(world.spec())
+    found: list[str] = []
+    monkeypatch.setattr(Session, "retrieve", lambda _session, ref: found.append(str(ref)))
+    short = JobRef(provider="memory", id=mine.ref.id[:-1])
+    assert reconcile.resolve_ref(world.client()._session, str(short)) == short
+    assert found == [str(short)]
+
+
+def test_a_whole_ref_needs_no_journal(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    ref = world.client().submit(world.spec()).ref
+
+    def broken(*_: object, **__: object) -> None:
+        raise JournalError("broken")
+
+    monkeypatch.setattr(Journal, "matching", broken)
+    assert world.client().job(str(ref)).ref == ref
+
+
+def test_what_is_no_ref_is_told_of_both_forms(world: World) -> None:
+    with pytest.raises(ConfigurationError) as told:
+        world.client().job("foo")
+    assert "provider:id" in told.value.hint
+    assert "beginning of an id" in told.value.hint

@@ -21,7 +21,7 @@ from ftproviders.adapters.local.inputs import (
     installed,
     template,
 )
-from ftproviders.adapters.local.machine import machine_name, unsupported
+from ftproviders.adapters.local.machine import unsupported
 from ftproviders.adapters.local.options import LocalOptions, LocalSettings
 from ftproviders.adapters.local.runs import Runs
 from ftproviders.adapters.local.settings import choose, resolve
@@ -38,6 +38,7 @@ from ftproviders.errors import (
     ProviderUnavailableError,
 )
 from ftproviders.provider import ProviderOptions, TrainingAdapter
+from ftproviders.provider.machine import machine_name
 from ftproviders.schema.dataset import DatasetStatistics, PreparedFile
 from ftproviders.schema.export import ExportedModel, ExportFormat
 from ftproviders.schema.hyperparameters import Method
@@ -96,7 +97,7 @@ class LocalTrainingAdapter(TrainingAdapter):
 
     @override
     def account(self) -> str:
-        return machine_name(self.folder)
+        return machine_name(self.settings.home.absolute())
 
     @override
     def preflight(self) -> ConfigurationError | None:
@@ -213,11 +214,12 @@ class LocalTrainingAdapter(TrainingAdapter):
         self, spec: JobSpec, options: LocalOptions, files: Sequence[FileRef], submission_id: str
     ) -> dict[str, object]:
         chosen = choose(spec, options)
+        given = template(chosen.options)
         document = job_document(
             spec,
             base_model=base_model(spec).name,
             settings=resolve(chosen.spec, chosen.options),
-            chat_template=template(chosen.options),
+            chat_template=None if given is None else given.text,
             files=files,
             submission_id=submission_id,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,14 @@ TRACKERS: Mapping[str, tuple[str, str]] = {
     "trackio": ("trackio", "pip install trackio"),
 }
 """Tracker -> its module, and what installs it."""
+
+_ONLY_WITH: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
+    "save_steps": lambda settings: settings["save_strategy"] == "steps",
+    "eval_steps": lambda settings: settings["eval_strategy"] == "steps",
+    "early_stopping_threshold": lambda settings: settings["early_stopping_patience"] is not None,
+    "tf32": lambda _settings: hardware.has_nvidia_device(),
+}
+"""Setting -> whether it says anything for a job with such settings."""
 
 _KINDS: Mapping[str, str] = {
     "lora": "LoRA: small matrices are trained beside the frozen base model",
@@ -62,10 +70,17 @@ def complete(answer: Assessment, chosen: Chosen, cache: Path) -> Assessment:
     for problem in _missing(settings, chosen.spec.method):
         raise problem
     optional = dict(_shown(settings))
-    ignored = (*answer.ignored, *chosen.guided.ignored, *_without_lora(settings, answer))
+    ignored = (
+        *answer.ignored,
+        *chosen.guided.ignored,
+        *_without_lora(settings, answer),
+        *_without_device(settings),
+    )
+    resolved = {**answer.resolved, **optional}
     return answer.model_copy(
         update={
-            "resolved": {**answer.resolved, **optional},
+            "resolved": resolved,
+            "defaults": tuple(sorted(resolved.keys() - _stated(chosen, settings))),
             "mapped": (*answer.mapped, *chosen.guided.mapped),
             "ignored": ignored,
             "warnings": (*answer.warnings, *warnings(settings, chosen)),
@@ -96,6 +111,9 @@ def _shown(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             continue
         if name.startswith("bnb_4bit_") and settings["tuning"] != "qlora":
             continue
+        needed = _ONLY_WITH.get(name)
+        if needed is not None and not needed(settings):
+            continue
         yield name, known_dtype(value) if name == "dtype" else value
 
 
@@ -105,6 +123,24 @@ def _notes(settings: Mapping[str, Any]) -> Iterator[str]:
     yield about_dtype(settings["dtype"], whole=settings["tuning"] == "full")
     if not settings["assistant_only_loss"]:
         yield "Every token of a row is learned, the prompts too (assistant_only_loss=false)."
+
+
+def _stated(chosen: Chosen, settings: Mapping[str, Any]) -> set[str]:
+    """Return the settings that the user stated, or that follow from one of these."""
+    knobs = chosen.spec.hyperparameters.stated
+    stated = {name for name, value in knobs.items() if value != "auto"}
+    stated |= chosen.options.model_fields_set
+    stated |= {n for n in ("seed", "suffix", "validation_file") if getattr(chosen.spec, n)}
+    stated |= {name for name in ("use_rslora", "use_dora") if settings[name]}
+    if settings["parallel"] != "none":
+        stated.add("parallel")
+    return stated
+
+
+def _without_device(settings: Mapping[str, Any]) -> Iterator[IgnoredSetting]:
+    if settings["tf32"] and not hardware.has_nvidia_device():
+        reason = "only NVIDIA devices multiply in TensorFloat-32, and none is here"
+        yield IgnoredSetting(name="tf32", value=True, reason=reason)
 
 
 def _without_lora(settings: Mapping[str, Any], answer: Assessment) -> Iterator[IgnoredSetting]:

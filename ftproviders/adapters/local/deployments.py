@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 from ftproviders.adapters.local.deploywire import to_deployment
-from ftproviders.adapters.local.machine import machine_name
 from ftproviders.adapters.local.options import LocalSettings
 from ftproviders.errors import (
     ConfigurationError,
@@ -21,6 +20,7 @@ from ftproviders.errors import (
     ProviderTimeoutError,
     ProviderUnavailableError,
 )
+from ftproviders.provider.machine import machine_name
 from ftproviders.schema.deployment import (
     DeploymentPage,
     DeploymentRef,
@@ -192,7 +192,7 @@ class Deployments:
             NotFoundError: There is none of that name.
             ConfigurationError: It is on another machine, or none can have that name.
         """
-        here = machine_name(self.home)
+        here = machine_name(self.home.parent)
         if ref.account not in (None, here):
             raise ConfigurationError(
                 f"Deployment {ref} is on the machine {ref.account}; this is {here}.",

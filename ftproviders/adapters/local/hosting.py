@@ -16,10 +16,11 @@ from typing_extensions import override
 from ftproviders.adapters.local import PROVIDER
 from ftproviders.adapters.local.chatting import ADAPTER, BASE, ChatProcess
 from ftproviders.adapters.local.deployments import Deployments, missing_server
-from ftproviders.adapters.local.machine import machine_name, unsupported
+from ftproviders.adapters.local.machine import unsupported
 from ftproviders.adapters.local.options import LocalSettings
 from ftproviders.errors import ConfigurationError, DeploymentError
 from ftproviders.provider import HostingAdapter
+from ftproviders.provider.machine import machine_name
 from ftproviders.schema.chat import ChatMessage
 from ftproviders.schema.deployment import (
     ChatReply,
@@ -94,7 +95,7 @@ class LocalHostingAdapter(HostingAdapter):
 
     @override
     def account(self) -> str:
-        return machine_name(self.settings.home.absolute() / "local")
+        return machine_name(self.settings.home.absolute())
 
     @override
     def preflight(self) -> ConfigurationError | None:

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ftproviders.adapters.local.options import LocalOptions
-from ftproviders.data.template import OUR_TEMPLATE, default_template
+from ftproviders.data.template import GivenTemplate, given_template, model_folder
 from ftproviders.errors import ConfigurationError
 from ftproviders.schema.job import JobSpec
 from ftproviders.schema.value import JsonValue
@@ -43,7 +43,12 @@ def about_model(model: BaseModel, cache: Path) -> str:
     if model.kind == "path":
         return f"Base model: the folder {model.name}."
     if model.kind == "hub":
-        return f"Base model: {model.name} from the Hugging Face Hub, or from its cache here."
+        if model_folder(model.name, cache=cache) is not None:
+            return f"Base model: {model.name}, which is in the Hugging Face Hub's cache here."
+        return (
+            f"Base model: {model.name} of the Hugging Face Hub, which is not in its cache here: "
+            "nobody has checked that it exists, and it is downloaded at the start."
+        )
     if alias_folder(cache).is_dir():
         return f"Base model: {ALIAS}, already converted."
     return f"Base model: {ALIAS}, which is downloaded (93 MB) and converted once, at the start."
@@ -65,6 +70,11 @@ def about_dtype(wanted: str, *, whole: bool = False) -> str:
     """
     if whole and wanted == "fp32":
         return "Data type: fp32, in which a whole model keeps its small updates."
+    if wanted == "bf16" and not (hardware.has_nvidia_device() or hardware.cpu_has_bf16()):
+        return (
+            "Data type: bf16, as stated; this processor has no bf16 instructions, so fp32 may be "
+            "faster."
+        )
     if wanted != "auto":
         return f"Data type: {wanted}, as stated."
     if hardware.has_nvidia_device():
@@ -74,35 +84,24 @@ def about_dtype(wanted: str, *, whole: bool = False) -> str:
     return "Data type: fp32; this processor has no bf16 instructions."
 
 
-def template(options: LocalOptions) -> str | None:
+def template(options: LocalOptions) -> GivenTemplate | None:
     """Read the user's chat template; the job keeps the text, so the file may change later.
 
     Raises:
-        ConfigurationError: It cannot be read.
+        ConfigurationError: It cannot be read, or is no valid Jinja.
     """
-    if options.chat_template is None:
-        return None
-    if options.chat_template == OUR_TEMPLATE:
-        return default_template()
-    try:
-        return Path(options.chat_template).expanduser().read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"The chat template {options.chat_template} cannot be read: {error}.",
-            provider="local",
-            operation="plan",
-            hint="Give the path of a Jinja file in option chat_template.",
-        ) from error
+    given = options.chat_template
+    return None if given is None else given_template(given, provider="local")
 
 
 def further_identity(spec: JobSpec, options: LocalOptions) -> Mapping[str, JsonValue]:
     """Return what stands behind the names in a spec: the model's folder, the template's text."""
-    model, text = base_model(spec), template(options)
+    model, given = base_model(spec), template(options)
     found: dict[str, JsonValue] = {}
     if model.kind == "path":
         found["base_model_folder"] = str(Path(model.name).resolve())
-    if text is not None:
-        found["chat_template_sha256"] = hashlib.sha256(text.encode("utf-8")).hexdigest()
+    if given is not None:
+        found["chat_template_sha256"] = hashlib.sha256(given.text.encode("utf-8")).hexdigest()
     return found
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from ftproviders.data.secrets import mask
 from ftproviders.data.template import (
     ChatTemplate,
+    GivenTemplate,
     NotText,
     TemplateRefusal,
     conversations,
@@ -27,19 +28,20 @@ from ftproviders.schema.job import JobSpec
 __all__ = ["rendered_row"]
 
 _SHOWN_CHARACTERS = 600
+_OURS_INSTEAD = "ChatML of ftproviders, because the model's own rewrites earlier messages"
 _ROWS = 20
 """Rows that are tried: a template that rewrites earlier messages shows it only in longer chats."""
 
 
 def rendered_row(
-    spec: JobSpec, cache: Path, *, template: str | None, settings: Mapping[str, Any]
+    spec: JobSpec, cache: Path, *, template: GivenTemplate | None, settings: Mapping[str, Any]
 ) -> Sequence[str]:
     """Return notes: which template is used, and the first row as it writes it.
 
     Args:
         spec: The job.
         cache: Our cache folder, in which converted models are.
-        template: Text of the user's own template.
+        template: The user's own template.
         settings: The job's resolved settings.
     """
     folder = model_folder(str(spec.base_model), cache=cache)
@@ -53,14 +55,11 @@ def rendered_row(
         except TemplateRefusal as refusal:
             if not refusal.rewritten or template is not None:
                 return ()  # the report on the data says so, and where
-            chat = ChatTemplate(folder, template=default_template())
+            chat = ChatTemplate(folder, template=GivenTemplate(default_template(), _OURS_INSTEAD))
             shown = [_show(chat, row, settings) for row in rows]
     except (ConfigurationError, TemplateRefusal, NotText):
         return ()  # what is wrong with rows and template stands in the report on the data
-    source = chat.source if template is None else "yours"
-    if template is None and chat.source == "given by the user":
-        source = "ChatML of ftproviders, because the model's own rewrites earlier messages"
-    return (f"Chat template: {source}.", *_told(spec.method, shown))
+    return (f"Chat template: {chat.source}.", *_told(spec.method, shown))
 
 
 def _told(method: Method, shown: Sequence[str]) -> Iterator[str]:

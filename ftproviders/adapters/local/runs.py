@@ -5,10 +5,10 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-from ftproviders.adapters.local.machine import machine_name
 from ftproviders.adapters.local.wire import to_snapshot
 from ftproviders.errors import ConfigurationError, InvalidRequestError, NotFoundError
-from ftproviders.schema.job import JobRef, JobSnapshot
+from ftproviders.provider.machine import machine_name
+from ftproviders.schema.job import JobRef, JobSnapshot, JobStatus
 from ftproviders.worker import process
 from ftproviders.worker.lifecycle import TERMINAL_WORDS
 from ftproviders.worker.rundir import RunDirectory, now
@@ -44,7 +44,7 @@ class Runs:
             ConfigurationError: The job is on another machine.
             NotFoundError: There is no such job.
         """
-        here = machine_name(self.state)
+        here = machine_name(self.state.parent)
         if ref.account not in (None, here):
             raise ConfigurationError(
                 f"Job {ref} is on the machine {ref.account}; this is {here}.",
@@ -109,7 +109,7 @@ class Runs:
             f"{snapshot.ref} is {word}, so there is nothing to {operation}.",
             provider="local",
             operation=operation,
-            hint="To train once more, submit again with --again.",
+            hint=_instead(snapshot, operation=operation),
             ref=snapshot.ref,
         )
 
@@ -129,3 +129,15 @@ class Runs:
             finally:
                 process.release(lock)
         return self.snapshot(run)
+
+
+def _instead(snapshot: JobSnapshot, *, operation: str) -> str:
+    """Say what to do with a job that cannot be paused or resumed."""
+    ref = snapshot.ref
+    if not snapshot.status.terminal:
+        return f"See how it ends: ftproviders watch {ref}"
+    if snapshot.status is JobStatus.SUCCEEDED:
+        return f"Its tuned model: ftproviders model {ref}"
+    if operation == "pause":
+        return f"See how it ended: ftproviders status {ref}"
+    return "To train once more, submit again with --again."

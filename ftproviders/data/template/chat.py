@@ -12,20 +12,18 @@ import importlib.util
 import itertools
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ftproviders.data.template.environment import environment
+from ftproviders.data.template.given import GivenTemplate, syntax_problem
 from ftproviders.data.template.messages import default_template, plain_messages
 from ftproviders.data.tokens import INSTALL
 from ftproviders.errors import ConfigurationError, MissingDependencyError
 
-__all__ = ["OUR_TEMPLATE", "ChatTemplate", "EncodedRow", "TemplateRefusal"]
-
-OUR_TEMPLATE = "chatml"
-"""Word that users give for `default_template` where a path of a template is taken."""
+__all__ = ["ChatTemplate", "EncodedRow", "TemplateRefusal"]
 
 _MARKS = re.compile(r"\{%-?\s*generation\s*-?%\}")
 _FIRST_MARK = 0x10FA01
@@ -67,7 +65,7 @@ class ChatTemplate:
 
     Args:
         folder: Folder with ``tokenizer.json``.
-        template: Text of a chat template to use instead of the model's own.
+        template: Chat template to use instead of the model's own, or its text.
 
     Attributes:
         source: Where the template comes from.
@@ -80,7 +78,7 @@ class ChatTemplate:
         ConfigurationError: The folder's files cannot be read, or the template is not valid.
     """
 
-    def __init__(self, folder: Path, *, template: str | None = None) -> None:
+    def __init__(self, folder: Path, *, template: GivenTemplate | str | None = None) -> None:
         for module in _MODULES:
             if importlib.util.find_spec(module) is None:
                 raise MissingDependencyError(
@@ -95,16 +93,23 @@ class ChatTemplate:
         self.eos = self._special.get("eos_token", "")
         self.max_length = _max_length(folder, config)
         self.marked = bool(_MARKS.search(text))
+        problem = syntax_problem(text)
+        if problem:
+            raise ConfigurationError(
+                f"The chat template of {folder} ({self.source}) is no valid Jinja: {problem}.",
+                operation="read chat template",
+                hint="Correct it, give another template, or name another model.",
+            )
+        self._template: Any = environment().from_string(text)
         try:
             tokenizer = importlib.import_module("tokenizers").Tokenizer
             self._tokenizer: Any = tokenizer.from_file(str(folder / "tokenizer.json"))
-            self._template: Any = _environment().from_string(text)
-        # Both libraries raise whatever they like for a file that they cannot read.
+        # The library raises whatever it likes for a file that it cannot read.
         except Exception as error:
             raise ConfigurationError(
-                f"Tokenizer or chat template in {folder} cannot be read: {error}.",
+                f"The tokenizer in {folder} cannot be read: {error}.",
                 operation="read chat template",
-                hint="Check tokenizer.json and the chat template, or name another model.",
+                hint="Check tokenizer.json, or name another model.",
             ) from error
 
     def render(
@@ -143,6 +148,11 @@ class ChatTemplate:
         except Exception as error:
             raise TemplateRefusal(str(error) or type(error).__name__) from error
         return _take_marks(written, *marks) if self.marked else (written, [])
+
+    def special_tokens(self) -> frozenset[str]:
+        """Return the tokens that are no text: ends, roles, padding."""
+        added = self._tokenizer.get_added_tokens_decoder().values()
+        return frozenset({t.content for t in added if t.special} | set(self._special.values()))
 
     def count(self, text: str) -> int:
         """Return the tokens of a text."""
@@ -259,8 +269,12 @@ def _take_marks(written: str, opening: str, closing: str) -> tuple[str, list[Spa
     return "".join(pieces), spans
 
 
-def _template(folder: Path, config: Mapping[str, Any], given: str | None) -> tuple[str, str]:
+def _template(
+    folder: Path, config: Mapping[str, Any], given: GivenTemplate | str | None
+) -> tuple[str, str]:
     """Return the text of the template and where it comes from."""
+    if isinstance(given, GivenTemplate):
+        return given.text, given.source
     if given is not None:
         return given, "given by the user"
     file = folder / "chat_template.jinja"
@@ -315,65 +329,3 @@ def _read_json(file: Path) -> Mapping[str, Any]:
     except ValueError:
         content = None
     return content if isinstance(content, dict) else {}
-
-
-def _environment() -> Any:
-    """Make the environment in which chat templates run, with what they may expect there.
-
-    Source: Hugging Face documentation, chat templates: white space as ``trim_blocks`` and
-    ``lstrip_blocks``, loop controls, ``tojson``, ``raise_exception``, ``strftime_now``,
-    ``{% generation %}``.
-    """
-    jinja2 = importlib.import_module("jinja2")
-    sandbox = importlib.import_module("jinja2.sandbox")
-    loops = importlib.import_module("jinja2.ext").loopcontrols
-
-    class Generation(jinja2.ext.Extension):  # type: ignore[misc, name-defined] # lazy, so untyped
-        """The block ``{% generation %}``: puts the marks around what it writes."""
-
-        def __init__(self, environment: Any) -> None:
-            super().__init__(environment)
-            environment.extend(generation_marks=("", ""))
-
-        tags = {"generation"}  # noqa: RUF012 - jinja's own way
-
-        def parse(self, parser: Any) -> Any:
-            line = next(parser.stream).lineno
-            body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
-            call = self.call_method("_marked", [])
-            return jinja2.nodes.CallBlock(call, [], [], body).set_lineno(line)
-
-        def _marked(self, caller: Callable[[], str]) -> str:
-            opening, closing = self.environment.generation_marks
-            return f"{opening}{caller()}{closing}"
-
-    environment = sandbox.ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[Generation, loops]
-    )
-    environment.filters["tojson"] = _to_json
-    environment.globals["raise_exception"] = _raiser(jinja2.exceptions.TemplateError)
-    environment.globals["strftime_now"] = lambda form: datetime.now().astimezone().strftime(form)
-    return environment
-
-
-def _raiser(kind: type[Exception]) -> Callable[[str], Iterator[None]]:
-    def raise_exception(message: str) -> Iterator[None]:
-        raise kind(message)
-
-    return raise_exception
-
-
-def _to_json(
-    value: object,
-    ensure_ascii: bool = False,
-    indent: int | None = None,
-    separators: tuple[str, str] | None = None,
-    sort_keys: bool = False,
-) -> str:
-    return json.dumps(
-        value,
-        ensure_ascii=ensure_ascii,
-        indent=indent,
-        separators=separators,
-        sort_keys=sort_keys,
-    )

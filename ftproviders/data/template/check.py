@@ -13,7 +13,7 @@ from ftproviders.data.stream import BOM, open_data_file
 from ftproviders.data.template.chat import ChatTemplate, EncodedRow
 from ftproviders.data.template.faults import dropped, refusal
 from ftproviders.data.template.pairs import Reading, readings
-from ftproviders.data.template.probes import spare_tokens, treatments
+from ftproviders.data.template.probes import answer_form, kinds_of, spare_tokens, treatments
 from ftproviders.data.template.tokenizer import BrokenRow, encode_messages
 from ftproviders.data.tokens.totals import decode_row
 from ftproviders.schema.template import RenderedRow, TemplateReport
@@ -43,6 +43,8 @@ class TemplateCheck:
         self._model = model
         self._max_length = max_length
         self._treatments = treatments(chat)
+        self._form = answer_form(chat)
+        self._kinds: set[str] = set()
         self._spare = spare_tokens(chat)
         self._counts: dict[str, int] = dict.fromkeys(
             ("refused", "dropped", "rewritten", "masked", "truncated", "too_long", "rows"), 0
@@ -93,6 +95,7 @@ class TemplateCheck:
                 found = self._findings(reading, encoded)
                 too_long |= self._max_length is not None and encoded.tokens > self._max_length
             read = True
+            self._kinds |= kinds_of(reading.row)
             for one in found:  # what both conversations begin with is said once
                 findings.setdefault((one.rule, one.path), one)
         counts = self._counts
@@ -160,6 +163,9 @@ class TemplateCheck:
             template=self._chat.source,
             marked=self._chat.marked,
             treatments=self._treatments,
+            kinds=tuple(kind for kind in self._treatments if kind in self._kinds),
+            opens_answers=self._form.opens,
+            ends_answers=self._form.ends,
             complete=complete,
             max_length_tokens=self._max_length,
             first_rows=tuple(self._first),

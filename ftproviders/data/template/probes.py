@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ftproviders.data.template.chat import ChatTemplate, TemplateRefusal
 from ftproviders.data.template.messages import plain_messages
 from ftproviders.schema.template import Treatment
 
-__all__ = ["spare_tokens", "treatments"]
+__all__ = ["AnswerForm", "answer_form", "kinds_of", "spare_tokens", "treatments"]
 
 _SPARE_TOKENS = 64
 
@@ -63,6 +65,45 @@ def _treatment(
     except TemplateRefusal:
         return "refused"
     return "kept" if all(word in text for word in words) else "dropped"
+
+
+def kinds_of(row: Mapping[str, Any]) -> set[str]:
+    """Return which of the kinds of `treatments` a row has."""
+    roles = [message.get("role") for message in row["messages"]]
+    found = {f"{one} twice" for one, other in itertools.pairwise(roles) if one == other}
+    found |= {str(role) for role in roles}
+    if row.get("tools"):
+        found.add("tools")
+    if "tool" in roles:
+        found.add("tool answers")
+    return found & _PROBES.keys()
+
+
+@dataclass(frozen=True)
+class AnswerForm:
+    """How a template frames the assistant's words."""
+
+    opens: bool = True
+    """False when it does not write what stands before them where an answer is asked for."""
+    ends: bool = True
+    """False when no special token is learned after them."""
+
+
+def answer_form(chat: ChatTemplate) -> AnswerForm:
+    """Try what a template writes before and after the assistant's words."""
+    try:
+        asked = chat.render(plain_messages([_USER]), prompt=True)
+        told = chat.render(plain_messages([_USER, _ANSWER]))
+        shown = chat.show([_USER, _ANSWER])
+    except TemplateRefusal:
+        return AnswerForm()  # the findings in the rows say so
+    if not told.startswith(asked) or "omega" not in told[len(asked) :]:
+        return AnswerForm()
+    before, after = told[len(asked) :].split("omega", 1)[0], shown.rpartition("omega")[2]
+    learned = after.partition("⟧")[0]
+    return AnswerForm(
+        opens=not before.strip(), ends=any(end in learned for end in chat.special_tokens())
+    )
 
 
 def spare_tokens(chat: ChatTemplate) -> int:

@@ -19,6 +19,7 @@ from ftproviders.data.template import (
     TemplateRefusal,
     TemplateTokenizer,
     default_template,
+    given_template,
     model_folder,
     plain_messages,
 )
@@ -296,7 +297,11 @@ def test_templates_run_in_a_sandbox(tmp_path: Path) -> None:
 
 def test_unreadable_models_are_named(tmp_path: Path) -> None:
     save_model(tmp_path, "{% for %}")
-    with pytest.raises(ConfigurationError, match="cannot be read"):
+    with pytest.raises(ConfigurationError, match=r"chat_template\.jinja.*line 1"):
+        ChatTemplate(tmp_path)
+    save_model(tmp_path, CHATML)
+    (tmp_path / "tokenizer.json").write_text("{}")
+    with pytest.raises(ConfigurationError, match=r"tokenizer in .* cannot be read"):
         ChatTemplate(tmp_path)
     (tmp_path / "chat_template.jinja").write_text(CHATML)
     (tmp_path / "tokenizer.json").write_text("{}")
@@ -387,3 +392,52 @@ def test_strict_template_refuses_the_file(tmp_path: Path) -> None:
     assert not report.ok("local")
     given = find_base_model(str(folder), exact=False, cache=tmp_path, template=CHATML)
     assert validate(file, profiles={"local": DataProfile()}, model=given)[1].ok("local")
+
+
+_SAID = "{% for m in messages %}{{ m['role'] + ': ' + m['content'] + '" + "END" + "' }}{% endfor %}"
+_ASKED = "{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
+_INST = (
+    "{% for m in messages %}{% if m['role'] == 'user' %}{{ '[INST]' + m['content'] + '[/INST]' }}"
+    "{% else %}{{ m['content'] + eos_token }}{% endif %}{% endfor %}"
+)
+"""Needs no beginning of an answer: the end of the question is one."""
+
+
+@pytest.mark.parametrize(
+    ("template", "opens", "ends"),
+    [
+        (CHATML, True, True),
+        (_INST, True, True),
+        (MARKED, False, True),
+        (_SAID.replace("END", "<|im_end|>") + _ASKED, True, True),
+        (_SAID.replace("END", "\\n") + _ASKED, True, False),
+        (_SAID.replace("END", "\\n"), False, False),
+        (MARKED.replace("m['content'] + '<|im_end|>' }}{% endgen", "m['content'] }}{% endgen")
+         + "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}", True, False),
+    ],
+)  # fmt: skip
+def test_the_form_of_an_answer_is_looked_at(
+    tmp_path: Path, template: str, opens: bool, ends: bool
+) -> None:
+    report, _ = look(tmp_path, template, PAIR)
+    assert (report.opens_answers, report.ends_answers) == (opens, ends)
+
+
+def test_only_kinds_that_the_rows_have_are_told(tmp_path: Path) -> None:
+    assert look(tmp_path, CHATML, PAIR)[0].kinds == ()
+    tool = {"type": "function", "function": {"name": "f", "parameters": {}}}
+    with_tools = talk(("user", "a"), ("user", "b"), ("assistant", "c"), tools=[tool])
+    assert look(tmp_path, CHATML, GOOD, with_tools)[0].kinds == ("system", "tools", "user twice")
+
+
+def test_a_broken_template_of_the_user_is_named_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "bad.jinja"
+    file.write_text("{% for m in messages %}\n{{ m['content'] \n{% endfor %}\n")
+    with pytest.raises(ConfigurationError) as told:
+        given_template(str(file), provider="local")
+    assert str(file) in told.value.message
+    assert "line 3" in told.value.message
+    assert "model" not in told.value.message
+    file.write_text(CHATML)
+    assert given_template(str(file)).source == f"your file {file}"
+    assert "ChatML" in given_template("chatml").source

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ftproviders.errors import ConfigurationError, NotFoundError
+from ftproviders.errors import ConfigurationError, InvalidRequestError, NotFoundError
 from ftproviders.schema.job import EventLevel, Found, JobRef, JobStatus, SubmissionQuery
 from ftproviders.worker import process
 from ftproviders.worker.rundir import RunDirectory
@@ -191,7 +191,7 @@ def test_jobs_are_listed_newest_first_in_pages(rig: Rig, monkeypatch: pytest.Mon
 def test_the_machine_has_one_lasting_name(rig: Rig) -> None:
     name = rig.adapter().account()
     assert rig.adapter().account() == name
-    assert (rig.settings.home / "local" / "machine").read_text().strip() == name
+    assert (rig.settings.home / "owner").read_text().strip().endswith(f"@{name}")
     host, _, digits = name.rpartition("-")
     assert host
     assert len(digits) == 8
@@ -221,3 +221,12 @@ def test_the_job_file_says_what_was_asked_for(rig: Rig) -> None:
     assert job["settings"]["lora_r"] == 8
     assert Path(job["base_model"]).is_absolute()
     assert (rig.run() / "training.jsonl").read_bytes() == rig.data.read_bytes()
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume"])
+def test_a_job_that_has_succeeded_is_not_paused_and_its_model_is_named(rig: Rig, verb: str) -> None:
+    ref = rig.ended(rig.create()).ref
+    with pytest.raises(InvalidRequestError, match="succeeded") as told:
+        getattr(rig.adapter(), verb)(ref)
+    assert f"ftproviders model {ref}" in told.value.hint
+    assert "--again" not in told.value.hint

@@ -269,3 +269,65 @@ def test_a_lock_moves_with_its_folder(tmp_path: Path) -> None:
     process.release(number)
     assert not process.alive(tmp_path / "b" / "lock")
     assert not process.alive(tmp_path / "nothing")
+
+
+# --- what the plan says ----------------------------------------------------------------------
+
+
+def test_what_only_a_gpu_can_do_is_ignored_without_one(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hardware, "has_nvidia_device", lambda: False)
+    answer = assess(rig, LocalOptions(tf32=True))
+    assert [(item.name, item.value) for item in answer.ignored] == [("tf32", True)]
+    assert "tf32" not in answer.resolved
+    assert assess(rig).ignored == ()
+    monkeypatch.setattr(hardware, "has_nvidia_device", lambda: True)
+    there = assess(rig, LocalOptions(tf32=True))
+    assert there.ignored == ()
+    assert there.resolved["tf32"] is True
+
+
+def test_bf16_without_its_instructions_is_told(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardware, "_flags", lambda: frozenset({"avx2"}))
+    monkeypatch.setattr(hardware, "has_nvidia_device", lambda: False)
+    (note,) = [n for n in assess(rig, LocalOptions(dtype="bf16")).notes if "Data type" in n]
+    assert "no bf16 instructions" in note
+
+
+def test_defaults_are_told_from_what_was_stated(rig: Rig) -> None:
+    options = LocalOptions(tuning="dora", guide={"num_train_epochs": 2})
+    answer = assess(rig, options, hyperparameters={"lora_r": 4, "learning_rate": "auto"})
+    assert {"learning_rate", "batch_size", "seed", "packing"} <= set(answer.defaults)
+    assert not {"lora_r", "n_epochs", "tuning", "use_dora"} & set(answer.defaults)
+    assert set(answer.defaults) <= set(answer.resolved)
+
+
+def test_settings_that_say_nothing_are_not_shown(rig: Rig) -> None:
+    assert not {"save_steps", "eval_steps", "early_stopping_threshold"} & set(assess(rig).resolved)
+    stepwise = assess(rig, LocalOptions(save_strategy="steps", save_steps=7))
+    assert stepwise.resolved["save_steps"] == 7
+
+
+def test_a_hub_model_that_is_not_here_was_checked_by_nobody(
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    (note,) = [n for n in assess(rig, base_model="some/model").notes if "Base model" in n]
+    assert "nobody has checked that it exists" in note
+    assert "downloaded" in note
+    model = tmp_path / "hub" / "models--some--model"
+    (model / "refs").mkdir(parents=True)
+    (model / "refs" / "main").write_text("abc")
+    (model / "snapshots" / "abc").mkdir(parents=True)
+    (model / "snapshots" / "abc" / "tokenizer.json").write_text("{}")
+    (note,) = [n for n in assess(rig, base_model="some/model").notes if "Base model" in n]
+    assert "cache here" in note
+    assert "checked" not in note
+
+
+def test_a_broken_template_is_blamed_on_its_file(rig: Rig, tmp_path: Path) -> None:
+    file = tmp_path / "bad.jinja"
+    file.write_text("{{ messages\n")
+    with pytest.raises(ConfigurationError, match=r"bad\.jinja is no valid Jinja: line \d"):
+        assess(rig, LocalOptions(chat_template=str(file)))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from ftproviders.data import find_base_model
 from ftproviders.planning import make_plan
 from ftproviders.planning.findings import data_notes, data_warnings
 from ftproviders.schema.dataset import Issue, Severity, TokenCount, ValidationReport
@@ -72,12 +75,40 @@ def test_estimates_by_size_say_what_would_help() -> None:
     assert list(data_notes(REPORT)) == []
 
 
+def test_an_estimate_is_said_once() -> None:
+    known = find_base_model("somebody/nobody-has-this", exact=False, cache=Path("none"))
+    assert known is not None
+    counted = TokenCount(total=1, exact=False, method="m", hint=known.hint)
+    (note,) = data_notes(REPORT.model_copy(update={"tokens": counted}))
+    assert note.count("estimated by size") == 1
+
+
+def test_a_template_without_an_end_or_a_beginning_of_answers_is_a_warning() -> None:
+    sound = TemplateReport(
+        model="m", template="your file t.jinja", marked=False, treatments={}, rows=1, complete=True
+    )
+    report = REPORT.model_copy(update={"template": sound})
+    assert list(data_warnings(report, report)) == []
+    endless = sound.model_copy(update={"ends_answers": False, "opens_answers": False})
+    report = REPORT.model_copy(update={"template": endless})
+    end, beginning = data_warnings(report, report)
+    assert "your file t.jinja" in end
+    assert "would not learn to stop" in end
+    assert "add_generation_prompt" in beginning
+
+
 def test_roles_that_the_template_does_not_write() -> None:
     template = TemplateReport(
         model="m",
         template="chat_template.jinja",
         marked=False,
-        treatments={"system": "refused", "tools": "dropped", "developer": "dropped"},
+        treatments={
+            "system": "refused",
+            "tools": "dropped",
+            "developer": "dropped",
+            "tool answers": "dropped",
+        },
+        kinds=("system", "tools", "developer", "user twice"),
         rows=1,
         complete=True,
     )

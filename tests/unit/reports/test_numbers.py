@@ -24,18 +24,21 @@ def test_steps_that_were_undone_stay_in_their_places_until_they_are_done_again()
     assert [event.step for event in found] == [5, 6, 7]
 
 
-def test_two_names_at_one_step_are_both_kept() -> None:
-    found = last_values([number(4, train_loss=1.0), number(4, valid_loss=2.0, epoch=1.0)])
+def test_a_step_that_is_reported_twice_is_one_event_with_all_its_numbers() -> None:
+    after = number(4, valid_loss=2.0, epoch=1.0)
+    found = last_values([number(4, train_loss=1.0), after, number(5, train_loss=0.5)])
 
-    assert [dict(e.metrics) for e in found] == [
-        {"train_loss": 1.0}, {"valid_loss": 2.0, "epoch": 1.0},
-    ]  # fmt: skip
+    assert [(e.step, dict(e.metrics)) for e in found] == [
+        (4, {"train_loss": 1.0, "valid_loss": 2.0, "epoch": 1.0}),
+        (5, {"train_loss": 0.5}),
+    ]
+    assert (found[0].id, found[0].created_at) == (after.id, after.created_at)
 
 
-def test_only_the_repeated_name_is_dropped() -> None:
+def test_only_the_repeated_name_is_replaced() -> None:
     found = last_values([number(4, train_loss=1.0, speed=10.0), number(4, train_loss=0.5)])
 
-    assert [dict(e.metrics) for e in found] == [{"speed": 10.0}, {"train_loss": 0.5}]
+    assert [dict(e.metrics) for e in found] == [{"speed": 10.0, "train_loss": 0.5}]
 
 
 def test_messages_are_no_numbers_and_numbers_without_step_stay_behind_their_step() -> None:
