@@ -46,7 +46,13 @@ def chat(
         target = session.client.deployment(ref)
     else:
         target = session.client.job(ref)
-    reply = target.chat(prompt, system=system, temperature=temperature, max_tokens=max_tokens)
+    reply = target.chat(
+        prompt,
+        system=system,
+        temperature=temperature,
+        max_tokens=max_tokens,
+        on_progress=None if session.out.json_mode else session.out.note,
+    )
     if session.out.json_mode:
         body = {"ref": str(target.ref), **reply.model_dump(mode="json")}
         session.out.document("chat", body)

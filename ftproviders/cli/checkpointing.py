@@ -62,10 +62,18 @@ def resume(session: Session, ref: Ref) -> int:
     """Let a paused or interrupted job go on. On a paid provider this is agreed to first."""
     job = session.client.job(ref)
     _agreed(session, job, verb_name="resume", what="resumes")
-    job.resume()
+    step = job.resume().facts.get("resumed_from_step")
     show(session, job)
+    if step is not None:
+        session.out.note(_beginning(step))
     session.out.note(f"Next: ftproviders watch {job.ref}")
     return 0
+
+
+def _beginning(step: int) -> str:
+    if step == 0:
+        return "It starts over: no checkpoint had been written. The result is the same."
+    return f"It goes on from the checkpoint of step {step}."
 
 
 def _agreed(session: Session, job: FineTuneJob, *, verb_name: str, what: str) -> None:

@@ -133,7 +133,8 @@ def _reused(seen: DeploymentSnapshot, *, ttl: str | None) -> str:
 
 
 def _progress(seen: DeploymentSnapshot) -> str:
-    return f"{seen.ref}  {standing(seen)}"
+    doing = f": {seen.doing}" if seen.doing else ""
+    return f"{seen.ref}  {standing(seen)}{doing}"
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ftproviders.cli.ending import cleared_up
 from ftproviders.cli.flags import Ref
 from ftproviders.cli.session import Session, verb
 
@@ -59,7 +60,8 @@ def export(
     job = session.client.job(ref)
     if form != "adapter":
         session.out.note("Writing the model and comparing it with the tuned one ...")
-    found = job.export(to, format=form, checkpoint=checkpoint, weights=weights)
+    with cleared_up(session.out):
+        found = job.export(to, format=form, checkpoint=checkpoint, weights=weights)
     if session.out.json_mode:
         session.out.document("export", {"ref": str(job.ref), **found.model_dump(mode="json")})
     else:

@@ -195,6 +195,9 @@ def events(
         return 0
     for happened in found:
         _event(session, job, happened)
+    if not found:
+        seen = job.refresh()
+        session.out.note(f"{job.ref} has no events; it is {seen.status.value}.")
     return 0
 
 

@@ -5,7 +5,7 @@ It can be made again tomorrow, in another process, from the text of the ref alon
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -124,6 +124,7 @@ class Deployment:
         system: str | None = None,
         temperature: float | None = None,
         max_tokens: int | None = None,
+        on_progress: Callable[[str], None] | None = None,
     ) -> ChatReply:
         """Ask the deployed model.
 
@@ -132,6 +133,7 @@ class Deployment:
             system: System message to put in front; use the one of the training rows.
             temperature: Sampling temperature; None = the host's default.
             max_tokens: Most tokens of the answer; None = the host's default.
+            on_progress: Told in words what the answer waits for, when that takes long.
 
         Raises:
             DeploymentError: It does not answer, and why.
@@ -143,6 +145,7 @@ class Deployment:
             chat_with.conversation(messages, system=system),
             temperature=temperature,
             max_tokens=max_tokens,
+            on_progress=on_progress,
         )
 
     def extend(self, ttl: str | timedelta) -> DeploymentSnapshot:

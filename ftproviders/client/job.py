@@ -145,6 +145,7 @@ class FineTuneJob(JobReading):
         system: str | None = None,
         temperature: float | None = None,
         max_tokens: int | None = None,
+        on_progress: Callable[[str], None] | None = None,
     ) -> ChatReply:
         """Ask the tuned model.
 
@@ -153,6 +154,7 @@ class FineTuneJob(JobReading):
             system: System message to put in front; use the one of the training rows.
             temperature: Sampling temperature; None = the provider's default.
             max_tokens: Most tokens of the answer; None = the provider's default.
+            on_progress: Told in words what the answer waits for, when that takes long.
 
         Raises:
             JobError: The model is not ready yet.
@@ -164,6 +166,7 @@ class FineTuneJob(JobReading):
             chat_with.conversation(messages, system=system),
             temperature=temperature,
             max_tokens=max_tokens,
+            on_progress=on_progress,
         )
 
     def deploy(

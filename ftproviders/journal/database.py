@@ -100,11 +100,32 @@ class Database:
             try:
                 yield
             except (sqlite3.Error, OSError) as error:
+                file = _file_above(self.path)
+                if file is not None:
+                    raise _no_folder(file) from error
                 raise JournalError(
                     f"The journal {self.path} cannot be {what}: {error}.",
                     operation="journal",
                     hint=_hint(error),
                 ) from error
+
+
+def _file_above(path: Path) -> Path | None:
+    """Return what stands on the way to `path` and is no folder; None when nothing does."""
+    for parent in path.parents:
+        with suppress(OSError):
+            if parent.exists():
+                return None if parent.is_dir() else parent
+    return None
+
+
+def _no_folder(file: Path) -> JournalError:
+    return JournalError(
+        f"{file} is a file, and the journal needs a folder there.",
+        operation="journal",
+        hint="Set FTPROVIDERS_HOME to a folder (one that does not exist yet is made), or move that "
+        "file away.",
+    )
 
 
 def _hint(error: Exception) -> str:

@@ -84,6 +84,13 @@ class HostingAdapter(ABC):
         """
         return None
 
+    def waits_for(self, endpoint: Endpoint) -> str | None:
+        """Say in a sentence what an answer would first wait for; None = nothing that takes long.
+
+        Override where a question may have to load a model.
+        """
+        return None
+
     def chat(
         self,
         endpoint: Endpoint,

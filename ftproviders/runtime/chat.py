@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -45,8 +45,18 @@ def chat(
     *,
     temperature: float | None,
     max_tokens: int | None,
+    on_progress: Callable[[str], None] | None = None,
 ) -> ChatReply:
     """Ask a model once; only what was surely not carried out is tried again.
+
+    Args:
+        session: Settings, clock, adapters.
+        provider: The host.
+        model: Whom to ask.
+        messages: The conversation.
+        temperature: Sampling temperature; None = the host's default.
+        max_tokens: Most tokens of the answer; None = the host's default.
+        on_progress: Told in words what the answer waits for, when that takes long.
 
     Raises:
         UnsupportedFeatureError: The provider does not host models.
@@ -56,6 +66,9 @@ def chat(
     host = session.hosting(provider)
     target = _named(provider, model) if isinstance(model, str) else model
     endpoint = session.call(host, "endpoint", lambda: host.endpoint(target))
+    first = host.waits_for(endpoint)
+    if first is not None and on_progress is not None:
+        on_progress(first)
     return session.call(
         host,
         "chat",

@@ -82,6 +82,8 @@ class DeploymentSnapshot(Value):
     """Where the server's words can be read: a file, or an address."""
     error: JobFailure | None = None
     """Why it failed."""
+    doing: str | None = None
+    """What its host does at the moment, in words, where it tells."""
 
 
 class DeploymentPage(Value):

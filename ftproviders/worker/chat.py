@@ -1,7 +1,8 @@
 """Program: answer chats with one model until standard input ends.
 
-Started as ``python -m ftproviders.worker.chat JSON``, where JSON is ``{"model", "kind", "cache"}``
-and kind is ``adapter`` or ``base``. The first line out is ``{"ready": true}`` or ``{"error":
+Started as ``python -m ftproviders.worker.chat JSON``, where JSON is ``{"model", "kind", "cache",
+"client"}``, kind is ``adapter`` or ``base`` and client the number of the process that asks, which
+this one does not outlive. The first line out is ``{"ready": true}`` or ``{"error":
 ...}``. Then each line in, ``{"messages", "temperature", "max_tokens"}``, gets one line out.
 """
 
@@ -14,6 +15,7 @@ import traceback
 from pathlib import Path
 from typing import Any, TextIO
 
+from ftproviders.worker import process
 from ftproviders.worker.failures import explain
 
 __all__ = ["main"]
@@ -22,6 +24,8 @@ __all__ = ["main"]
 def main() -> int:
     """Serve one model; returns the exit code."""
     request = json.loads(sys.argv[1])
+    # The end of standard input is not seen before the model is loaded, nor while it answers.
+    process.watch_parent(request["client"])
     answers = _own_output()
     try:
         from ftproviders.worker.answering import Answerer

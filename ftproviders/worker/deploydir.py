@@ -9,6 +9,7 @@ Standard library only. ::
     supervisor.json  process of the supervisor
     server.json      process of the server
     token            what clients must send, for the user's eyes only
+    step.json        what the preparation is at, when that is more than looking
     model.json       the folder that is served and the probe, as the preparation found them
     probed.json      token ids of the probe, as they reached the model
     failure.json     why a child of the supervisor gave up

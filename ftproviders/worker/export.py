@@ -1,7 +1,8 @@
 """Program: write a tuned model to files and check them against it.
 
 Started as ``python -m ftproviders.worker.export JSON``, where JSON is ``{"model", "draft",
-"format", "weights", "cache", "converter"}``. One line comes out: ``{"base_model", "verification"}``
+"format", "weights", "cache", "converter", "client"}``; client is the number of the process that
+asks, which this one does not outlive. One line comes out: ``{"base_model", "verification"}``
 or ``{"error", "code"}``. The draft is a new folder; whoever started this renames or removes it.
 
 Torch and its family are imported only for the formats that need them.
@@ -20,6 +21,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
+from ftproviders.worker import process
 from ftproviders.worker.failures import WorkError, explain
 from ftproviders.worker.merge import (
     CARD,
@@ -41,6 +43,7 @@ _NOT_THE_MODEL = frozenset({"trainer_state.json", MERGED_CARD})
 def main() -> int:
     """Do one export; returns the exit code."""
     order = json.loads(sys.argv[1])
+    process.die_with_parent(order["client"])
     answers = _own_output()
     signal.signal(signal.SIGTERM, _leave)
     try:

@@ -6,6 +6,7 @@ has one beside it, that form is taken over from there. For others it takes llama
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ftproviders.worker import smollm2
+from ftproviders.worker import process, smollm2
 from ftproviders.worker.basemodel import ALIAS
 from ftproviders.worker.failures import WorkError
 from ftproviders.worker.merge import CARD, is_adapter, merge_adapter
@@ -142,7 +143,9 @@ def _convert(program: Path, merged: Path, target: Path, weights: str) -> None:
     Raises:
         WorkError: It failed; its last words are quoted.
     """
-    command = [sys.executable, str(program), str(merged)]
+    # Killed, this process cannot end it any more.
+    command = [*process.python_command("ftproviders.worker.tied"), str(os.getpid())]
+    command += [sys.executable, str(program), str(merged)]
     command += ["--outfile", str(target), "--outtype", weights]
     try:
         done = subprocess.run(

@@ -21,12 +21,23 @@ from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from ftproviders.worker import process
 from ftproviders.worker.failures import WorkCancelled, WorkError, WorkPaused, explain
 from ftproviders.worker.rundir import RunDirectory, now
 
-__all__ = ["EXISTS", "PAUSED_WORDS", "READY", "TERMINAL_WORDS", "Request", "Run", "run_worker"]
+__all__ = [
+    "EXISTS",
+    "PAUSED_WORDS",
+    "READY",
+    "TERMINAL_WORDS",
+    "Request",
+    "Run",
+    "death_untold",
+    "note_death",
+    "run_worker",
+]
 
 READY = "ready"
 """Word of a worker that has made the run its own."""
@@ -37,6 +48,8 @@ TERMINAL_WORDS = ("succeeded", "failed", "cancelled")
 """Words of ``status.json`` after which nothing happens any more."""
 PAUSED_WORDS = ("paused", "disk_full")
 """Words of a worker that left on purpose and can be followed by another."""
+_WORKING_WORDS = ("pending", "validating", "running")
+"""Words of a worker at work; of a dead one they say that it died without a verdict."""
 
 _CAN_BE_PUT_RIGHT = ("disk_full", "file_changed", "settings_changed", "base_model_changed")
 """Codes of failures after which a person can make room, or put back what was changed."""
@@ -197,9 +210,43 @@ def _go_on(directory: RunDirectory) -> int | None:
         return None
     directory.sweep()
     _sign(directory)
-    attempt = int(status.get("attempts", 1)) + 1
-    directory.write_status({"status": "pending", "attempts": attempt, "error": None})
+    note_death(directory)
+    attempt, step = int(status.get("attempts", 1)) + 1, directory.checkpoint_step()
+    begin = {"status": "pending", "attempts": attempt, "error": None}
+    directory.write_status({**begin, "resumed_from_step": step or 0})
+    where = "it starts over, because no checkpoint was written before"
+    if step is not None:
+        where = f"it goes on from the checkpoint of step {step}"
+    directory.append_event(f"The job was resumed (attempt {attempt}): {where}.")
     return lock
+
+
+def death_untold(status: Mapping[str, Any]) -> bool:
+    """Say whether a worker, if it is dead, died without a verdict and without an event for it.
+
+    Args:
+        status: ``status.json``.
+    """
+    attempt = int(status.get("attempts", 1))
+    return status.get("status") in _WORKING_WORDS and status.get("death_noted") != attempt
+
+
+def note_death(directory: RunDirectory) -> None:
+    """Add an event for a worker that died without a verdict, once for each that did.
+
+    Only whoever holds the lock, and is not that worker, may do it.
+    """
+    status = directory.status()
+    if not death_untold(status):
+        return
+    step, total = status.get("step"), status.get("total_steps")
+    where = f"at step {step} of {total}" if step is not None else "before its first step"
+    directory.append_event(
+        f"The training process ended {where} without a verdict: it was killed, ran out of memory, "
+        "or the machine was restarted.",
+        level="warning",
+    )
+    directory.write_status({"death_noted": int(status.get("attempts", 1))})
 
 
 def _follow(directory: RunDirectory) -> int | None:

@@ -137,6 +137,8 @@ def _training(card: Mapping[str, Any], job: Mapping[str, Any]) -> str:
         "validation loss there": card.get("validation_loss"),
     }
     facts |= {k: v for k, v in settings.items() if k not in {*_LEFT_OUT, "tuning", "dtype"}}
+    if card.get("trained_attention"):  # what `auto` came to
+        facts["attn_implementation"] = card["trained_attention"]
     rows = [f"| {k} | {_cell(v)} |" for k, v in facts.items() if _told(v)]
     return "\n".join(["## Training", "", "| setting | value |", "|---|---|", *rows, ""])
 

@@ -18,7 +18,7 @@ from ftproviders.worker import process
 from ftproviders.worker.deploydir import DeploymentDirectory
 from ftproviders.worker.engine import choose_engine, lora_rank
 from ftproviders.worker.failures import explain
-from ftproviders.worker.merge import CARD, merge_adapter
+from ftproviders.worker.merge import CARD, is_merged, merge_adapter
 from ftproviders.worker.probe import PROBE_FILE, make_probe
 from ftproviders.worker.rundir import read_json
 
@@ -30,7 +30,7 @@ def main() -> int:
     directory = DeploymentDirectory(Path(sys.argv[1]))
     process.die_with_parent(int(sys.argv[2]))
     try:
-        directory.write("model", _prepare(directory.read("deployment")))
+        directory.write("model", _prepare(directory))
     # Whatever happened is told; the supervisor makes it the deployment's failure.
     except Exception as error:  # noqa: BLE001
         traceback.print_exc()
@@ -45,7 +45,8 @@ def merged_folder(cache: Path, adapter: Path) -> Path:
     return cache / "merged" / name
 
 
-def _prepare(order: dict[str, Any]) -> dict[str, Any]:
+def _prepare(directory: DeploymentDirectory) -> dict[str, Any]:
+    order = directory.read("deployment")
     cache, kind = Path(order["cache"]), order["kind"]
     if kind == "base":
         from ftproviders.worker.loading import base_folder
@@ -67,6 +68,8 @@ def _prepare(order: dict[str, Any]) -> dict[str, Any]:
             name = card.get("base_model") or config.get("base_model_name_or_path", "")
             base = base_folder(str(name), cache, _report)
             return facts | _described(source, base) | {"adapter": str(source), "rank": rank}
+        if not is_merged(source, merged_folder(cache, source)):
+            directory.write("step", {"word": "merging"})
         folder = merge_adapter(source, merged_folder(cache, source), cache=cache, report=_report)
     return facts | _described(source, folder)
 

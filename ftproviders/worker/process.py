@@ -34,6 +34,7 @@ __all__ = [
     "supported",
     "tell_parent",
     "try_hold",
+    "watch_parent",
 ]
 
 READY_VARIABLE = "FTPROVIDERS_READY_FD"
@@ -153,11 +154,23 @@ def die_with_parent(parent: int) -> None:
         if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
             raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
     else:
-        import threading
-
-        threading.Thread(target=_end_without, args=(parent,), daemon=True).start()
+        watch_parent(parent)
     if os.getppid() != parent:
         os._exit(1)
+
+
+def watch_parent(parent: int) -> None:
+    """End this process within a second of the one that started it, however that one ends.
+
+    Unlike `die_with_parent` it does not mind that the thread which started us ends before its
+    process does.
+
+    Args:
+        parent: The parent's process number.
+    """
+    import threading
+
+    threading.Thread(target=_end_without, args=(parent,), daemon=True).start()
 
 
 def _end_without(parent: int) -> None:

@@ -84,9 +84,15 @@ class Supervisor:
     def _prepare(self) -> None:
         self.directory.write_status("preparing", started_at=now())
         self.directory.remove("failure")
+        self.directory.remove("step")
         self._start(process.python_command("ftproviders.worker.prepare"))
+        word = "preparing"
         while not self._child_ended():
             self._tick()
+            told = str(self.directory.read("step").get("word", word))
+            if told != word:
+                word = told
+                self.directory.write_status(word)
             time.sleep(_TICK_SECONDS)
         code = self._end_child()
         if code != 0:
@@ -141,6 +147,8 @@ class Supervisor:
             if time.monotonic() - started > limit:
                 raise self._too_slow(limit)
             time.sleep(_TICK_SECONDS)
+        if not self.was_ready:
+            self.directory.write_status("asking")
         asking = _Question(self.directory, self.model, port=self.port, limit_seconds=limit)
         while not asking.done.wait(_TICK_SECONDS):
             self._look()

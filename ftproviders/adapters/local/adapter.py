@@ -306,6 +306,7 @@ class LocalTrainingAdapter(TrainingAdapter):
     @override
     def events(self, ref: JobRef, *, after: str | None = None) -> Sequence[JobEvent]:
         run = self.runs.existing(ref)
+        self.runs.note_death(run)
         start = int(after) if after and after.isdigit() else 0
         return [to_event(line) for line in run.events(after=start)]
 

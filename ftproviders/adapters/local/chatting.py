@@ -36,7 +36,12 @@ class ChatProcess:
         self.model = endpoint.model
         self.timeout_seconds = settings.chat_seconds
         kind = "adapter" if endpoint.url == ADAPTER else "base"
-        order = {"model": endpoint.model, "kind": kind, "cache": str(settings.cache.resolve())}
+        order = {
+            "model": endpoint.model,
+            "kind": kind,
+            "cache": str(settings.cache.resolve()),
+            "client": os.getpid(),
+        }
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         self._pending = b""
         self._process = subprocess.Popen(

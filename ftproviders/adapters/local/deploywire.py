@@ -19,13 +19,23 @@ __all__ = ["to_deployment"]
 _WORDS = {
     "pending": DeploymentStatus.CREATING,
     "preparing": DeploymentStatus.CREATING,
+    "merging": DeploymentStatus.CREATING,
     "starting": DeploymentStatus.CREATING,
+    "asking": DeploymentStatus.CREATING,
     "restarting": DeploymentStatus.CREATING,
     "ready": DeploymentStatus.READY,
     "stopping": DeploymentStatus.DELETING,
     "stopped": DeploymentStatus.DELETING,
     "expired": DeploymentStatus.FAILED,
     "failed": DeploymentStatus.FAILED,
+}
+_DOING = {
+    "pending": "starting its supervisor",
+    "preparing": "getting the model ready",
+    "merging": "merging the adapter into its base model",
+    "starting": "starting the server, which loads the model",
+    "asking": "waiting for the first answer",
+    "restarting": "starting the server again",
 }
 _FINAL = frozenset({"stopped", "expired", "failed"})
 
@@ -69,6 +79,7 @@ def to_deployment(
         key_file=key_file,
         log=log,
         error=None if error is None else JobFailure.model_validate(error),
+        doing=_DOING.get(word),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -62,6 +63,7 @@ def export_model(
             "weights": weights,
             "cache": str(settings.cache.resolve()),
             "converter": settings.gguf_converter,
+            "client": os.getpid(),
         }
         told = _run(order, settings)
         return ExportedModel(

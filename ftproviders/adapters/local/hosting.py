@@ -117,6 +117,18 @@ class LocalHostingAdapter(HostingAdapter):
         return {"Authorization": f"Bearer {directory.token()}"}
 
     @override
+    def waits_for(self, endpoint: Endpoint) -> str | None:
+        if endpoint.url not in (ADAPTER, BASE):
+            return None
+        running = self._processes.get((endpoint.url, endpoint.model))
+        if running is not None and running.alive():
+            return None
+        return (
+            f"Loading the model {endpoint.model} to ask it; this may take minutes. A deployment "
+            "keeps it loaded."
+        )
+
+    @override
     def chat(
         self,
         endpoint: Endpoint,

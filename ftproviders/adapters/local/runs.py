@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from ftproviders.adapters.local.wire import to_snapshot
 from ftproviders.errors import ConfigurationError, InvalidRequestError, NotFoundError
 from ftproviders.schema.job import JobRef, JobSnapshot
 from ftproviders.worker import process
-from ftproviders.worker.lifecycle import TERMINAL_WORDS
+from ftproviders.worker.lifecycle import TERMINAL_WORDS, death_untold, note_death
 from ftproviders.worker.rundir import RunDirectory, now
 
 __all__ = ["Runs"]
@@ -117,6 +118,20 @@ class Runs:
         """Ask a run's worker to write a checkpoint and to leave."""
         run.request_pause()
         self.signal(run, number=signal.SIGUSR1)
+
+    def note_death(self, run: RunDirectory) -> None:
+        """Add an event for a worker that was killed; nothing when it lives or left word."""
+        if not death_untold(run.status()) or process.alive(run.lock):
+            return
+        # The disk may be full; what was told before is told all the same.
+        with contextlib.suppress(OSError):
+            lock = process.try_hold(run.lock)
+            if lock is None:
+                return
+            try:
+                note_death(run)
+            finally:
+                process.release(lock)
 
     def finish_cancelled(self, run: RunDirectory) -> JobSnapshot:
         """Write the verdict for a worker that is gone; when it still goes, a later look does it."""

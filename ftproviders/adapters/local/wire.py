@@ -131,13 +131,15 @@ def to_snapshot(
         step=status.get("step"),
         total_steps=status.get("total_steps"),
         training_files=tuple(f["id"] for f in job.get("files", []) if f["purpose"] == "training"),
-        facts=_facts(job),
+        facts=_facts(job, status),
     )
 
 
-def _facts(job: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what reports show of ``job.json``, as far as it is there."""
+def _facts(job: Mapping[str, Any], status: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what reports show of ``job.json``, as far as it is there, and the last resumption."""
     facts = {name: job[name] for name in _TOLD if job.get(name) is not None}
+    if status.get("resumed_from_step") is not None:
+        facts["resumed_from_step"] = status["resumed_from_step"]
     if job.get("method") == "supervised":
         facts["units"] = dict.fromkeys(("train_loss", "validation_loss"), "nats per token")
     return facts
