@@ -34,8 +34,7 @@ class Saver:
             "suffix": run.job.get("suffix"),
             "dtype": "bf16" if dtype == torch.bfloat16 else "fp32",
             "attention": stated_attention(run.job["settings"]),
-            "trained_attention": run.job.get("attention")
-            or stated_attention(run.job["settings"]),
+            "trained_attention": run.job.get("attention") or stated_attention(run.job["settings"]),
             "tuning": run.job["settings"]["tuning"],
             "quantization": _quantization(run.job["settings"]),
         }
