@@ -64,7 +64,7 @@ def resume(session: Session, ref: Ref) -> int:
     _agreed(session, job, verb_name="resume", what="resumes")
     step = job.resume().facts.get("resumed_from_step")
     show(session, job)
-    if step is not None:
+    if isinstance(step, int):
         session.out.note(_beginning(step))
     session.out.note(f"Next: ftproviders watch {job.ref}")
     return 0
