@@ -146,6 +146,30 @@ def test_a_chat_that_is_killed_while_the_model_loads_ends_its_worker(
     assert told.count("\n") == (0 if flags else 1)
 
 
+def test_a_tied_program_ends_with_the_process_that_started_it(rig: Rig) -> None:
+    """The converter of GGUF files, when the worker of an export is killed."""
+    code = (
+        "import os, subprocess, sys\n"
+        "tied = [sys.executable, '-m', 'ftproviders.worker.tied', str(os.getpid())]\n"
+        "sleeper = [sys.executable, '-c', 'import time; print(1, flush=True); time.sleep(600)']\n"
+        "child = subprocess.Popen([*tied, *sleeper], stdout=subprocess.PIPE)\n"
+        "child.stdout.readline()\n"
+        "print(child.pid, flush=True)\n"
+        "child.wait()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as parent:
+        assert parent.stdout is not None
+        child = psutil.Process(int(parent.stdout.readline()))
+        assert not gone(child)
+        parent.kill()
+        until(lambda: gone(child))
+
+
 # --- a training that was killed -------------------------------------------------------------------
 
 

@@ -112,6 +112,14 @@ def test_adapter_and_merged_model_answer_alike(bench: Bench, dtype: str) -> None
     assert (one - two).abs().max() / two.std() < (1e-3 if dtype == "fp32" else 0.5)
 
 
+def test_the_card_says_what_attention_it_was_trained_with(bench: Bench) -> None:
+    """Short rows on a CPU are trained with eager attention, and asked with sdpa."""
+    copied = written(bench, tuned(bench.train(**KNOBS | {"n_epochs": 1})), "adapter")
+    card = json.loads((copied.folder / "ftproviders.json").read_text())
+    assert (card["trained_attention"], card["attention"]) == ("eager", "sdpa")
+    assert "| attn_implementation | eager |" in (copied.folder / "README.md").read_text()
+
+
 def test_a_gguf_file_holds_the_tuned_model(bench: Bench, tmp_path: Path) -> None:
     bench.base = make_model(tmp_path / "with-gguf", template=MARKED)
     make_template(bench.base, bench.base / "tiny.gguf")

@@ -7,6 +7,7 @@ import contextlib
 import http.client
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -25,6 +26,7 @@ import pytest
 
 from ftproviders.adapters.local import deployments as deployments_module
 from ftproviders.adapters.local.hosting import LocalHostingAdapter
+from ftproviders.cli.deploying import _progress
 from ftproviders.errors import (
     ConfigurationError,
     ConflictError,
@@ -583,6 +585,25 @@ def test_twenty_deployments_are_killed_and_made_anew(clean: Site) -> None:
     clean.deploy("cat")
     clean.ready(ref)
     assert clean.host.chat(clean.host.endpoint(ref), ASKED).text == ANSWER
+
+
+def test_a_deployment_says_what_it_is_at(clean: Site) -> None:
+    shutil.rmtree(merged_folder(clean.bench.settings.cache, clean.adapter), ignore_errors=True)
+    ref = clean.deploy("steps")
+    told: list[str] = []
+    end = time.monotonic() + 120
+    while (found := clean.host.deployment(ref)).status is DeploymentStatus.CREATING:
+        line = _progress(found)
+        told += [] if told[-1:] == [line] else [line]
+        assert time.monotonic() < end, told
+        time.sleep(0.005)
+    assert found.status is DeploymentStatus.READY, found.error
+    assert told[-3:] == [
+        f"{ref}  creating (merging): merging the adapter into its base model",
+        f"{ref}  creating (starting): starting the server, which loads the model",
+        f"{ref}  creating (asking): waiting for the first answer",
+    ]
+    assert found.doing is None
 
 
 def test_requests_at_the_same_time_are_all_answered(clean: Site) -> None:

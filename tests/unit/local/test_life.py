@@ -143,10 +143,13 @@ def test_a_torn_line_is_ignored_and_written_around(rig: Rig) -> None:
     run.append_event("whole")
     with (rig.run() / "events.jsonl").open("ab") as file:
         file.write(b'{"id": 99, "mess')
-    assert [e.message for e in rig.adapter().events(ref)] == ["whole"]
+    whole, death = rig.adapter().events(ref)
+    assert (whole.id, whole.message) == ("1", "whole")
+    assert (death.id, death.level) == ("2", EventLevel.WARNING)
     rig.adapter().cancel(ref)
     after = rig.adapter().events(ref)
-    assert [(e.id, e.message) for e in after] == [("1", "whole"), ("2", "Training was cancelled.")]
+    assert after[:2] == [whole, death]
+    assert [(e.id, e.message) for e in after[2:]] == [("3", "Training was cancelled.")]
 
 
 def test_an_unknown_word_is_unknown_and_no_error(rig: Rig) -> None:

@@ -227,6 +227,8 @@ def test_probe_that_is_refused_or_unseen_is_a_failure(directory: DeploymentDirec
     ("word", "alive", "status", "raw"),
     [
         ("pending", True, DeploymentStatus.CREATING, "pending"),
+        ("merging", True, DeploymentStatus.CREATING, "merging"),
+        ("asking", True, DeploymentStatus.CREATING, "asking"),
         ("restarting", True, DeploymentStatus.CREATING, "restarting"),
         ("ready", True, DeploymentStatus.READY, "ready"),
         ("ready", False, DeploymentStatus.FAILED, "interrupted"),
@@ -252,3 +254,5 @@ def test_word_and_lock_say_how_it_stands(
     )
     assert (found.status, found.raw_status) == (status, raw)
     assert (found.error is not None) == (raw == "interrupted")
+    # What is not there yet says what it is at.
+    assert (found.doing is not None) == (status is DeploymentStatus.CREATING)
