@@ -7,6 +7,7 @@ and ``awk`` see one row a line.
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
@@ -28,6 +29,15 @@ def printable(text: str) -> str:
     return text.translate(_CONTROL)
 
 
+def _finite(value: Any) -> Any:
+    """Return a JSON value with null for each number that is not finite."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {name: _finite(one) for name, one in value.items()}
+    return [_finite(one) for one in value] if isinstance(value, list | tuple) else value
+
+
 class Output:
     """The two streams of one command.
 
@@ -47,11 +57,16 @@ class Output:
     # --- results --------------------------------------------------------------------------------
 
     def document(self, noun: str, body: Mapping[str, Any]) -> None:
-        """Write one JSON object ``{"schema": "ftproviders.<noun>/1", ...}`` on one line."""
-        encoding = (sys.stdout.encoding or "ascii").lower()
-        text = json.dumps(
-            {"schema": f"ftproviders.{noun}/1", **body}, ensure_ascii=not encoding.startswith("utf")
-        )
+        """Write one JSON object ``{"schema": "ftproviders.<noun>/1", ...}`` on one line.
+
+        A number that is not finite is written as ``null``: JSON has no other word for it.
+        """
+        whole = {"schema": f"ftproviders.{noun}/1", **body}
+        ascii_only = not (sys.stdout.encoding or "ascii").lower().startswith("utf")
+        try:
+            text = json.dumps(whole, ensure_ascii=ascii_only, allow_nan=False)
+        except ValueError:
+            text = json.dumps(_finite(whole), ensure_ascii=ascii_only, allow_nan=False)
         self._clear_live()
         with writing():
             print(text, flush=True)

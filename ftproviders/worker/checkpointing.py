@@ -18,7 +18,8 @@ from typing_extensions import override
 from ftproviders.worker.belonging import belonging, check_belonging, differences
 from ftproviders.worker.checkpoints import STATE, Checkpoints, Kept, lack_of_room
 from ftproviders.worker.distributed import is_main, summed, world_size
-from ftproviders.worker.failures import WorkPaused
+from ftproviders.worker.failures import WorkError, WorkPaused
+from ftproviders.worker.finite import check_loss
 from ftproviders.worker.lifecycle import Request, Run
 from ftproviders.worker.saving import Saver
 
@@ -55,14 +56,16 @@ class Keeper:
         Raises:
             WorkError: There is one, but settings, rows or base model are others now.
         """
-        self.kept = self.store.newest(lambda text: self.run.event(text, level="warning"))
+        damaged: list[str] = []
+        self.kept = self.store.newest(damaged.append)
+        for text in damaged:
+            self.run.event(text, level="warning")
         if self.kept is not None:
             check_belonging(self.kept.manifest["belongs"], self.run.job, self.base)
             self.run.event(f"Resumed from step {self.kept.step} ({self.kept.folder.name}).")
         elif self.run.attempt > 1:
-            self.run.event(
-                "Resumed from the beginning: there is no checkpoint yet. The result is the same."
-            )
+            why = "no checkpoint is whole" if damaged else "there is no checkpoint yet"
+            self.run.event(f"Resumed from the beginning: {why}. The result is the same.")
 
     def compare(self) -> None:
         """Tell when the surroundings are others than those of the checkpoint."""
@@ -109,6 +112,7 @@ class Keeper:
 
         Raises:
             OSError: There is no room for it; the last whole one is still there.
+            WorkError: Loss or weights are no numbers any more; the last whole one is still there.
         """
         step = trainer.state.global_step
         if self._saved_step == step:
@@ -126,7 +130,7 @@ class Keeper:
         except BaseException as error:
             if main:
                 self.store.discard(draft)
-            if isinstance(error, Exception) and not isinstance(error, OSError):
+            if isinstance(error, Exception) and not isinstance(error, OSError | WorkError):
                 # Libraries of other languages say only that a write failed.
                 problem = lack_of_room(self.store.folder, size_bytes=_size_bytes(trainer.model))
                 if problem is not None:
@@ -156,6 +160,8 @@ class Keeper:
         if self._belongs is None:
             self._belongs = belonging(self.run.job, self.base)
         tokens, loss = summed(getattr(trainer, "trained_tokens", 0), float(trainer._tr_loss))
+        # Where losses are not looked at in every step, this is the first look at some of them.
+        check_loss(loss, None, step=trainer.state.global_step, settings=self.run.job["settings"])
         return {
             "belongs": self._belongs,
             "finished": bool(trainer.control.should_training_stop),

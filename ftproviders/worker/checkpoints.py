@@ -6,7 +6,7 @@
       latest.json          the checkpoint to go on from; replaced last, as a whole
       step-00000025/       a model that can be deployed
         state/             what going on needs besides; only the two newest have it
-          manifest.json    what it belongs to, and the digest of every file
+          manifest.json    what it belongs to, the digest of every file, and its own
 
 A folder called ``step-*`` is whole, also when the machine loses power: its files and itself were on
 the disk before it got this name.
@@ -15,7 +15,9 @@ the disk before it got this name.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
+import json
 import os
 import secrets
 import shutil
@@ -27,11 +29,13 @@ from typing import Any
 from ftproviders.worker.failures import NO_ROOM
 from ftproviders.worker.rundir import private_folder, read_json, write_json
 
-__all__ = ["STATE", "Checkpoints", "Kept", "digest", "lack_of_room", "sync_tree"]
+__all__ = ["STATE", "Checkpoints", "Kept", "digest", "lack_of_room", "sealed", "sync_tree"]
 
 STATE = "state"
 """Folder in a checkpoint with what only going on needs."""
 _MANIFEST = "manifest.json"
+_SEAL = "sha256"
+"""Entry of the manifest with the digest of all others."""
 _STATES = 2
 """How many checkpoints keep their state: the newest, and one more in case that is damaged."""
 
@@ -84,7 +88,7 @@ class Checkpoints:
             facts: What the checkpoint belongs to; part of the manifest.
         """
         manifest = {**facts, "step": step, "files": _digests(draft)}
-        write_json(draft / STATE / _MANIFEST, manifest)
+        write_json(draft / STATE / _MANIFEST, sealed(manifest))
         sync_tree(draft)
         target = self.folder / _name(step)
         if target.exists():
@@ -109,10 +113,11 @@ class Checkpoints:
         steps = sorted(self.folder.glob("step-*"), reverse=True)
         for folder in sorted(steps, key=lambda path: path.name != named):
             manifest = read_json(folder / STATE / _MANIFEST)
-            problem = _problem(folder, manifest) if manifest else "it has no state"
+            problem = _problem(folder, manifest)
             if problem is None:
                 return Kept(folder, manifest)
-            if manifest or folder.name == named:
+            # Older ones have given up their state; that is no damage.
+            if (folder / STATE).is_dir() or folder.name == named:
                 report(f"Checkpoint {folder.name} is damaged and is not used: {problem}.")
         return None
 
@@ -205,11 +210,30 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
+def sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a manifest with its own digest, so that no change in it goes unnoticed."""
+    content = {name: value for name, value in manifest.items() if name != _SEAL}
+    # As it will be read: JSON knows no tuples, and no keys but strings.
+    content = json.loads(json.dumps(content))
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return {**content, _SEAL: hashlib.sha256(canonical.encode()).hexdigest()}
+
+
 def _problem(folder: Path, manifest: Mapping[str, Any]) -> str | None:
-    for name, facts in manifest.get("files", {}).items():
+    if not (folder / STATE).is_dir():
+        return "it has no state"
+    if manifest.get(_SEAL) is None or sealed(manifest) != manifest:
+        return f"{STATE}/{_MANIFEST} is not what was written"
+    for name, facts in manifest["files"].items():
         path = folder / name
         if not path.is_file():
             return f"{name} is missing"
-        if path.stat().st_size != facts["bytes"] or digest(path) != facts["sha256"]:
+        try:
+            same = path.stat().st_size == facts["bytes"] and digest(path) == facts["sha256"]
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise  # not the checkpoint's fault
+            return f"{name} cannot be read ({error.strerror})"
+        if not same:
             return f"{name} is not what was written"
     return None

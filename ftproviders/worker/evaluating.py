@@ -13,6 +13,7 @@ from typing import Any
 from transformers import TrainerCallback
 from typing_extensions import override
 
+from ftproviders.worker.finite import check_validation
 from ftproviders.worker.lifecycle import Run
 from ftproviders.worker.loading import MODEL_CARD
 from ftproviders.worker.rundir import read_json
@@ -75,7 +76,7 @@ class Evaluation(TrainerCallback):  # type: ignore[misc]  # transformers ships n
         seen = {
             event["step"]: event["metrics"]["validation_loss"]
             for event in self.run.directory.events()
-            if "validation_loss" in (event.get("metrics") or {})
+            if (event.get("metrics") or {}).get("validation_loss") is not None
         }
         for step in sorted(step for step in seen if step <= state.global_step):
             self._count(seen[step])
@@ -108,6 +109,7 @@ class Evaluation(TrainerCallback):  # type: ignore[misc]  # transformers ships n
             return
         step, epoch = state.global_step, round(float(state.epoch), 4)
         loss = self.measure(model)
+        check_validation(loss, step=step, settings=self.run.job["settings"])
         self.latest = (step, loss)
         self.run.metrics(
             f"Epoch {epoch:g}: validation loss {loss:.4f}",

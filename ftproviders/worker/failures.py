@@ -61,19 +61,9 @@ def explain(error: BaseException, settings: Mapping[str, Any]) -> WorkError:
             code="out_of_memory",
             param="batch_size",
         )
-    if _is_no_room(error):
-        name = getattr(error, "filename", None) or "a file"
-        return WorkError(
-            f"The disk is full: {name} could not be written. Make room, or set "
-            "FTPROVIDERS_HOME and FTPROVIDERS_CACHE to another disk.",
-            code="disk_full",
-        )
-    if isinstance(error, PermissionError):
-        return WorkError(
-            f"{error.filename or 'A file'} may not be read or written by this user. Change its "
-            "permissions.",
-            code="permission",
-        )
+    refused = _explain_system(error)
+    if refused is not None:
+        return refused
     if isinstance(error, ImportError):
         return WorkError(
             f"{error.name or 'A module'} cannot be imported: {error}. "
@@ -81,6 +71,39 @@ def explain(error: BaseException, settings: Mapping[str, Any]) -> WorkError:
             code="missing_dependency",
         )
     return WorkError(f"{type(error).__name__}: {error}", code="crashed")
+
+
+def _explain_system(error: BaseException) -> WorkError | None:
+    """Turn what the system refused into a failure; None = it was not the system."""
+    number, named = _system_number(error), getattr(error, "filename", None)
+    if number in NO_ROOM:
+        return WorkError(
+            f"The disk is full: {named or 'a file'} could not be written. Make room, or set "
+            "FTPROVIDERS_HOME and FTPROVIDERS_CACHE to another disk.",
+            code="disk_full",
+        )
+    if number == errno.EROFS:
+        return WorkError(
+            f"{named or 'A file'} could not be written: its disk is read-only now. Mount it "
+            "writable again; a disk that has become read-only by itself may be failing.",
+            code="read_only",
+        )
+    if isinstance(error, PermissionError):
+        return WorkError(
+            f"{named or 'A file'} may not be read or written by this user. Change its permissions.",
+            code="permission",
+        )
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return WorkError(
+            f"{named or error} is missing: it was there before, or should be. Put it back.",
+            code="file_missing",
+        )
+    if number is not None:
+        return WorkError(
+            f"The system refused: {error}. Look at the disk or the network that it is on.",
+            code="io_error",
+        )
+    return None
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
@@ -94,9 +117,10 @@ def _is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and bool(_NO_MEMORY.search(str(error)))
 
 
-def _is_no_room(error: BaseException) -> bool:
+def _system_number(error: BaseException) -> int | None:
+    """Return the number of the system's error; None = it is none of the system's."""
     if isinstance(error, OSError):
-        return error.errno in NO_ROOM
+        return error.errno
     # safetensors is written in Rust: the number of the system's error is in the text alone.
     told = _SYSTEM_ERROR.search(str(error)) if type(error).__name__ == "SafetensorError" else None
-    return told is not None and int(told[1]) in NO_ROOM
+    return None if told is None else int(told[1])

@@ -40,6 +40,13 @@ PAUSED_WORDS = ("paused", "disk_full")
 
 _CAN_BE_PUT_RIGHT = ("disk_full", "file_changed", "settings_changed", "base_model_changed")
 """Codes of failures after which a person can make room, or put back what was changed."""
+_OUTSIDE = (
+    "base_model", "file_missing", "io_error", "missing_dependency", "model_changed",
+    "model_unavailable", "no_model", "out_of_memory", "permission", "rank_died", "read_only",
+    "target_taken",
+)  # fmt: skip
+"""Codes of failures that lie around the job and not in it: what has begun well is not ended by
+them. A first attempt is: nobody has found out yet whether the job can be done here at all."""
 
 _PATIENCE_SECONDS = 10.0
 """How long a worker waits for one that is leaving; lookers hold the lock for an instant only."""
@@ -275,6 +282,11 @@ def _fail(run: Run, failure: WorkError) -> None:
     paused = failure.code in _CAN_BE_PUT_RIGHT and (step is not None or run.attempt > 1)
     if paused and failure.code == "disk_full" and step is not None:
         message += f" Then resume: the checkpoint of step {step} is whole."
+    if failure.code in _OUTSIDE and run.attempt > 1:
+        paused = True
+        message = f"{message.rstrip('.')}. The job stays paused; resume it when that is put right."
+        if failure.code == "out_of_memory":
+            message += " It goes on with its own settings only; for others, submit with --again."
     if failure.code == "crashed":
         message += f". The whole story is in {directory.log}."
     error = {"message": message, "code": failure.code, "param": failure.param}

@@ -21,6 +21,7 @@ from ftproviders.worker.arguments import argument_values
 from ftproviders.worker.checkpointing import KeepsCheckpoints
 from ftproviders.worker.encoding import IGNORED
 from ftproviders.worker.failures import WorkError
+from ftproviders.worker.finite import KnowsNorm
 from ftproviders.worker.lifecycle import Run
 from ftproviders.worker.pairs import EncodedPair
 from ftproviders.worker.trainer import collate
@@ -28,7 +29,9 @@ from ftproviders.worker.trainer import collate
 __all__ = ["PreferenceTrainer", "preference_trainer"]
 
 
-class PreferenceTrainer(KeepsCheckpoints, DPOTrainer):  # type: ignore[misc]  # trl is untyped here
+class PreferenceTrainer(  # type: ignore[misc]  # trl is untyped here
+    KeepsCheckpoints, KnowsNorm, DPOTrainer
+):
     """TRL's trainer over rows that are encoded already."""
 
     trained_tokens = 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -11,11 +10,14 @@ from transformers import TrainerCallback
 from typing_extensions import override
 
 from ftproviders.worker.distributed import summed
-from ftproviders.worker.failures import WorkError
+from ftproviders.worker.finite import check_loss
 from ftproviders.worker.lifecycle import Run
 from ftproviders.worker.trainer import ChatTrainer
 
 __all__ = ["Reporter"]
+
+_STILL_STEPS = 3
+"""After so many steps with a gradient of exactly 0 nothing is learned any more."""
 
 
 class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers ships no types
@@ -31,6 +33,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers ships no 
         self.trainer = trainer
         self._since = time.monotonic()
         self._tokens = 0.0
+        self._still = 0
 
     @override
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -45,21 +48,26 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers ships no 
     @override
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.run.progress(step=state.global_step, total_steps=state.max_steps)
+        if self._free_to_look:
+            norm = self.trainer.grad_norm
+            self._look(state, self._pending(state), None if norm is None else float(norm))
         self.run.check()
+
+    @override
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        # Steps after the last line of the log; their loss is in no metric.
+        check_loss(
+            self._pending(state), None, step=state.global_step, settings=self.run.job["settings"]
+        )
 
     @override
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         if not logs or "loss" not in logs:
             return
         loss, norm = float(logs["loss"]), float(logs.get("grad_norm", 0.0))
-        if not (math.isfinite(loss) and math.isfinite(norm)):
-            raise WorkError(
-                f"The loss is no finite number any more at step {state.global_step} (loss {loss}, "
-                f"gradient norm {norm}). "
-                f"Lower learning_rate, now {args.learning_rate:g}, or use option dtype=fp32.",
-                code="diverged",
-                param="learning_rate",
-            )
+        if not self._free_to_look:
+            self._look(state, loss, norm if "grad_norm" in logs else None)
+        check_loss(loss, norm, step=state.global_step, settings=self.run.job["settings"])
         self.run.metrics(
             f"Step {state.global_step} of {state.max_steps}: loss {loss:.4f}",
             step=state.global_step,
@@ -72,6 +80,28 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers ships no 
                 **_preference_metrics(logs),
             },
         )
+
+    @property
+    def _free_to_look(self) -> bool:
+        """Say whether a number can be read without waiting for a device."""
+        return bool(self.trainer._tr_loss.device.type == "cpu")
+
+    def _pending(self, state: Any) -> float:
+        """Return the mean loss of the steps since the last line of the log."""
+        steps = state.global_step - self.trainer._globalstep_last_logged
+        return float(self.trainer._tr_loss) / max(steps, 1)
+
+    def _look(self, state: Any, loss: float, norm: float | None) -> None:
+        settings, step = self.run.job["settings"], state.global_step
+        check_loss(loss, norm, step=step, settings=settings)
+        self._still = self._still + 1 if norm == 0 else 0
+        if self._still == _STILL_STEPS:
+            self.run.event(
+                f"The gradient was exactly 0 {_STILL_STEPS} times in a row, now at step {step}: "
+                "nothing is learned any more. Most often that is a learning_rate that is too "
+                f"high, now {settings['learning_rate']:g}; lower it and submit again.",
+                level="warning",
+            )
 
     def _speed(self) -> float:
         moment, tokens = time.monotonic(), summed(self.trainer.trained_tokens)[0]

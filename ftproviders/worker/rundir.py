@@ -20,6 +20,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import secrets
 import shutil
@@ -193,7 +194,10 @@ class RunDirectory:
         step: int | None = None,
         metrics: Mapping[str, float] | None = None,
     ) -> None:
-        """Add an event. Only whoever holds the run's lock may write."""
+        """Add an event. Only whoever holds the run's lock may write.
+
+        A metric that is no finite number is written as ``null``, because JSON has no other word.
+        """
         path = self.path / "events.jsonl"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "r+b") as file:
@@ -205,7 +209,7 @@ class RunDirectory:
                 "kind": kind,
                 "message": message,
                 "step": step,
-                "metrics": dict(metrics or {}),
+                "metrics": {n: v if math.isfinite(v) else None for n, v in (metrics or {}).items()},
             }
             file.write(_start_of_line(file) + json.dumps(line, ensure_ascii=False).encode() + b"\n")
         self._next_event = number + 1

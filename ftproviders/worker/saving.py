@@ -15,6 +15,7 @@ from ftproviders.worker.attention import stated_attention
 from ftproviders.worker.checkpoints import sync_tree
 from ftproviders.worker.distributed import is_main, whole_state
 from ftproviders.worker.failures import WorkError
+from ftproviders.worker.finite import check_weights
 from ftproviders.worker.lifecycle import Run
 from ftproviders.worker.loading import MODEL_CARD
 from ftproviders.worker.probe import PROBE_FILE, make_probe
@@ -28,6 +29,7 @@ class Saver:
 
     def __init__(self, run: Run, tokenizer: Any, *, dtype: torch.dtype) -> None:
         self.tokenizer = tokenizer
+        self.settings = run.job["settings"]
         self.card = {
             "base_model": run.job["base_model"],
             "submission_id": run.job["submission_id"],
@@ -54,10 +56,15 @@ class Saver:
         """Write model, tokenizer and card into a folder that nobody looks at yet.
 
         Every process of a training calls it, and process 0 writes.
+
+        Raises:
+            WorkError: What was trained are no numbers any more.
         """
         state = whole_state(model)
         if not is_main():
             return
+        trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+        check_weights(trained if state is None else state.items(), settings=self.settings)
         how: dict[str, Any] = {} if state is None else {"state_dict": state}
         if hasattr(model, "peft_config"):
             how["save_embedding_layers"] = False

@@ -17,6 +17,7 @@ from typing_extensions import override
 from ftproviders.worker.checkpointing import KeepsCheckpoints
 from ftproviders.worker.distributed import RankBatches, shares, summed, world_size
 from ftproviders.worker.encoding import IGNORED, EncodedRow
+from ftproviders.worker.finite import KnowsNorm
 from ftproviders.worker.fused_lora import fuse_adapters
 from ftproviders.worker.packing import PackedRow, collate_packed
 from ftproviders.worker.shared_prefix import begin_together, can_share, common_beginning
@@ -155,7 +156,7 @@ def mean_loss(model: Any, rows: Sequence[EncodedRow], *, batch_size: int, pad_id
     return total / count
 
 
-class ChatTrainer(KeepsCheckpoints, Trainer):  # type: ignore[misc]  # transformers ships no types
+class ChatTrainer(KeepsCheckpoints, KnowsNorm, Trainer):  # type: ignore[misc]  # transformers ships no types
     """Trainer whose batches are length buckets and whose loss needs only the labelled positions."""
 
     loss_is_scaled_for_ga = True

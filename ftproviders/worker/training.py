@@ -108,8 +108,17 @@ def _train(run: Run, keeper: Keeper) -> int:
 
 
 def _check_digest(run: Run, file: Mapping[str, Any]) -> None:
-    with run.directory.data(file["purpose"]).open("rb") as content:
-        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    path = run.directory.data(file["purpose"])
+    try:
+        with path.open("rb") as content:
+            digest = hashlib.file_digest(content, "sha256").hexdigest()
+    except FileNotFoundError as error:
+        raise WorkError(
+            f"The {file['purpose']} file {file['name']} is missing. Put it back as {path}, or "
+            "submit it again.",
+            code="file_missing",
+            param=file["purpose"],
+        ) from error
     if digest != file["sha256"]:
         raise WorkError(
             f"The {file['purpose']} file {file['name']} is no longer the one that was submitted "

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from ftproviders.cli import shapes
+from ftproviders.cli.output import Output
+from ftproviders.schema.job import JobEvent
 from tests.cli.program import ROOT, Run, lines_of
 
 JOB = [
@@ -148,3 +154,21 @@ def test_text_beyond_ascii_survives(run: Run, folder: Path) -> None:
     file.write_text(file.read_text(encoding="utf-8") + "suffix: größer-\u2603\n", encoding="utf-8")
     plan = run("plan", "job.yaml", "--json")
     assert plan.json["resolved"]["suffix"] == "größer-\u2603"
+
+
+def test_what_is_no_number_is_null(capsys: pytest.CaptureFixture[str]) -> None:
+    point = JobEvent(
+        id="1",
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        message="Step 4",
+        kind="metrics",
+        step=4,
+        metrics={"validation_loss": math.nan, "grad_norm": math.inf, "train_loss": 0.5},
+    )
+    numbers = {"validation_loss": None, "grad_norm": None, "train_loss": 0.5}
+    output = Output(json_mode=True)
+    output.document("metrics", {"metrics": [shapes.metrics_point(point)]})
+    output.document("events", {"events": [shapes.event(point)]})
+    metrics, events = capsys.readouterr().out.splitlines()
+    assert json.loads(metrics, parse_constant=pytest.fail)["metrics"][0]["values"] == numbers
+    assert json.loads(events, parse_constant=pytest.fail)["events"][0]["metrics"] == numbers

@@ -21,6 +21,7 @@ from ftproviders.adapters.local.options import LocalSettings
 from ftproviders.errors import InvalidRequestError
 from ftproviders.schema.job import JobRef, JobSnapshot, JobStatus
 from ftproviders.worker import process
+from ftproviders.worker.checkpoints import sealed
 from ftproviders.worker.rundir import RunDirectory, read_json
 from tests.local.conftest import Bench, chat
 
@@ -383,7 +384,7 @@ def test_other_surroundings_are_said(broken: Broken) -> None:
     manifest = broken.run.checkpoints / "step-00000003/state/manifest.json"
     kept = read_json(manifest)
     kept["belongs"]["surroundings"]["torch"] = "1.0"
-    manifest.write_text(json.dumps(kept))
+    manifest.write_text(json.dumps(sealed(kept)))
     broken.to_the_end(ref, pauses=1)
     warned = [e["message"] for e in broken.run.events() if e["level"] == "warning"]
     assert len(warned) == 1

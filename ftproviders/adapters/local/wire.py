@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from math import nan
 from typing import Any
 
 from ftproviders.schema.job import (
@@ -152,7 +153,8 @@ def to_event(line: Mapping[str, Any]) -> JobEvent:
         message=line["message"],
         kind=line.get("kind", "message"),
         step=line.get("step"),
-        metrics=line.get("metrics") or {},
+        # What was no finite number was written as null.
+        metrics={n: nan if v is None else v for n, v in (line.get("metrics") or {}).items()},
     )
 
 

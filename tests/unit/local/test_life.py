@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 from datetime import UTC, datetime
@@ -221,3 +222,18 @@ def test_the_job_file_says_what_was_asked_for(rig: Rig) -> None:
     assert job["settings"]["lora_r"] == 8
     assert Path(job["base_model"]).is_absolute()
     assert (rig.run() / "training.jsonl").read_bytes() == rig.data.read_bytes()
+
+
+def test_a_metric_that_is_no_number_stays_json(rig: Rig) -> None:
+    ref = rig.ended(rig.create()).ref
+    run = RunDirectory(rig.run())
+    run.append_event("x", kind="metrics", metrics={"loss": math.nan, "norm": math.inf, "lr": 1.0})
+    line = (rig.run() / "events.jsonl").read_text().splitlines()[-1]
+    assert json.loads(line, parse_constant=pytest.fail)["metrics"] == {
+        "loss": None,
+        "norm": None,
+        "lr": 1.0,
+    }
+    read = rig.adapter().events(ref)[-1].metrics
+    assert math.isnan(read["loss"])
+    assert read["lr"] == 1.0
