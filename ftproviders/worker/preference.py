@@ -29,8 +29,10 @@ from ftproviders.worker.trainer import collate
 __all__ = ["PreferenceTrainer", "preference_trainer"]
 
 
-class PreferenceTrainer(  # type: ignore[misc]  # trl is untyped here
-    KeepsCheckpoints, KnowsNorm, DPOTrainer
+class PreferenceTrainer(
+    KeepsCheckpoints,
+    KnowsNorm,
+    DPOTrainer,  # type: ignore[misc]  # trl is untyped here
 ):
     """TRL's trainer over rows that are encoded already."""
 

@@ -88,7 +88,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers ships no 
 
     def _pending(self, state: Any) -> float:
         """Return the mean loss of the steps since the last line of the log."""
-        steps = state.global_step - self.trainer._globalstep_last_logged
+        steps = int(state.global_step - self.trainer._globalstep_last_logged)
         return float(self.trainer._tr_loss) / max(steps, 1)
 
     def _look(self, state: Any, loss: float, norm: float | None) -> None:
