@@ -78,7 +78,7 @@ PAIRS = [pair(question, answer, "no " * 9) for question, answer in ANSWERS.items
 
 
 @pytest.mark.parametrize("columns", [False, True])
-@pytest.mark.parametrize("limit", [256, 16])
+@pytest.mark.parametrize("limit", [256, 24])
 def test_both_answers_of_a_pair_are_counted_as_in_training(
     tmp_path: Path, base: Path, limit: int, columns: bool
 ) -> None:
