@@ -265,10 +265,12 @@ def _from_sharegpt(row: Mapping[str, Any]) -> Chat:
         messages.insert(0, _said("system", system))
     if row.get("tools") in (None, "", []):
         return {"messages": messages}
-    tools = [
-        tool if "function" in tool else {"type": "function", "function": tool}
-        for tool in _listed(row["tools"], "tools")
-    ]
+    tools = _listed(row["tools"], "tools")
+    for index, tool in enumerate(tools):
+        if not isinstance(tool, Mapping):
+            raise RowProblem(f"tools[{index}] is {show(tool)}, not an object")
+        if "function" not in tool:
+            tools[index] = {"type": "function", "function": tool}
     return {"messages": messages, "tools": tools}
 
 

@@ -68,12 +68,18 @@ def _texts(messages: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
             if key not in {"role", "content"} and message[key] is not None:
                 raise RowProblem(f"messages[{index}] has {key!r}, for which there is no place")
         content = message.get("content")
-        if isinstance(content, list) and all(part.get("type") == "text" for part in content):
+        if isinstance(content, list) and all(map(_is_text, content)):
             content = "".join(part["text"] for part in content)
         if not isinstance(content, str):
             raise RowProblem(f"messages[{index}] holds more than text")
         told.append((message["role"], content))
     return told
+
+
+def _is_text(part: object) -> bool:
+    if not isinstance(part, Mapping) or part.get("type") != "text":
+        return False
+    return isinstance(part.get("text"), str)
 
 
 def _turns(chat: Chat) -> tuple[str, list[tuple[str, str]]]:

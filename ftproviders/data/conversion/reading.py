@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple, NoReturn
@@ -298,7 +299,7 @@ def read_table(
 
 def _names(cells: Sequence[str], name: str) -> Sequence[str]:
     names = [cell.strip() for cell in cells]
-    twice = sorted({cell for cell in names if names.count(cell) > 1})
+    twice = sorted(cell for cell, times in Counter(names).items() if times > 1)
     if twice:
         raise DatasetError(
             f"{name}: more than one column is called {twice[0]!r}.",
