@@ -342,7 +342,8 @@ def _record(row: sqlite3.Row) -> JobRecord:
         submission_id=row["submission_id"],
         attempt=row["attempt"],
         state=SubmissionState(row["state"]),
-        ref=made or (snapshot.ref if snapshot else None),
+        # A submission has two jobs after it was sent again past a list that lagged: each is a row.
+        ref=snapshot.ref if snapshot else made,
         snapshot=snapshot,
         created_at=datetime.fromisoformat(row["began"]),
         note=row["note"],

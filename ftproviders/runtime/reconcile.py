@@ -305,4 +305,6 @@ def _same_account(adapter: TrainingAdapter, row: SubmissionRow) -> None:
 
 
 def _record(session: Session, submission_id: str) -> JobRecord:
-    return next(r for r in session.journal.records() if r.submission_id == submission_id)
+    row = session.journal.submission(submission_id)
+    own = [r for r in session.journal.records() if r.submission_id == submission_id]
+    return next((r for r in own if row is not None and r.ref == row.ref), own[0])

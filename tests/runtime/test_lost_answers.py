@@ -66,6 +66,22 @@ def test_lost_answer_of_a_request_that_was_never_carried_out(world: World) -> No
     assert world.tried("create") == 2
 
 
+def test_both_jobs_of_a_submission_sent_past_a_lag_are_in_the_journal(world: World) -> None:
+    world.inject("create", "list_lag", seconds=SETTLE_SECONDS * 3)
+    world.inject("create", "reset", when="after")
+    with pytest.raises(OutcomeUnknownError):
+        world.client().submit(world.spec())
+    second = world.client().submit(world.spec())
+    world.clock.advance(SETTLE_SECONDS * 3)
+    report = world.client().reconcile()
+    first, last = (job["id"] for job in world.server.jobs())
+    assert second.ref.id == last
+    assert [record.ref and record.ref.id for record in report.imported] == [first]
+    known = [record.ref and record.ref.id for record in world.client().jobs()]
+    assert sorted(map(str, known)) == sorted([first, last])
+    assert world.client().submit(world.spec()).ref == second.ref
+
+
 def test_new_command_within_the_window_waits_for_it_to_pass(world: World) -> None:
     world.inject("create", "crash", when="before")
     with pytest.raises(InjectedCrash):
