@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, chain, count
-from operator import add
 from typing import Protocol
 
 from typing_extensions import override
@@ -132,15 +131,18 @@ class ExactEngine:
         if wanted.keys is None and wanted.long_bytes is None:
             self._unread.clear()
             return
-        sizes = list(map(len, block.lines))
-        offsets = list(map(add, accumulate(sizes, initial=block.offset), range(len(sizes))))
+        lines = block.ended
+        offsets = list(accumulate(map(len, lines), initial=block.offset))
+        offsets.pop()
         if wanted.keys is not None:
-            wanted.keys.add_many(keys, range(first, first + len(sizes)), offsets)
-        if wanted.long_bytes is not None and max(sizes) > wanted.long_bytes and not block.too_long:
+            wanted.keys.add_many(keys, range(first, first + len(lines)), offsets)
+        if wanted.long_bytes is not None and not block.too_long:
             wanted.long_rows.extend(
-                (line, offset)
-                for line, offset, size in zip(count(first), offsets, sizes, strict=False)
-                if size > wanted.long_bytes and line not in self._unread
+                (number, offset)
+                for number, offset, line in zip(count(first), offsets, lines, strict=False)
+                if len(line) > wanted.long_bytes
+                and len(line.removesuffix(b"\n")) > wanted.long_bytes
+                and number not in self._unread
             )
         self._unread.clear()
 
@@ -158,11 +160,12 @@ class TwoPathEngine(ExactEngine):
         if not self._supervised or block.too_long:
             super().check(block, ledger)
             return
-        lines, first = block.lines, block.first_line
+        lines, first = block.ended, block.first_line
         looked = self._fast.look(lines, block.raw)
         keys = looked.keys
         for index in looked.refused:
-            keys[index] = self._key(lines[index], first + index, block, ledger)
+            line = lines[index].removesuffix(b"\n")
+            keys[index] = self._key(line, first + index, block, ledger)
         if looked.first is not None:
             ledger.note_shape(Shape.MESSAGES, first + looked.first)
         if not looked.refused:

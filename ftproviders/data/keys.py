@@ -1,7 +1,8 @@
 """Short keys of rows: equal rows have equal keys, whatever the order of their keys in JSON.
 
-A key is 64 bits: a checksum of the prompt's texts, and one that goes on over the answer. Unequal
-rows may share one; whoever finds equal keys reads the rows again (``repeats``).
+A key is 64 bits: a checksum of samples of the prompt's texts and of their lengths, and the length
+of the answer. To read every byte for it would cost as much as decoding the row. Unequal rows may
+share a key; whoever finds equal keys reads the rows again (``repeats``).
 """
 
 from __future__ import annotations
@@ -10,23 +11,27 @@ import sys
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress, repeat
-from operator import itemgetter, lshift, or_
+from operator import add, itemgetter, lshift, or_
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from zlib import crc32
 
 __all__ = [
     "RowKeys",
     "bucket_count",
     "heads_of",
-    "key_of_bytes",
     "key_of_row",
+    "key_of_texts",
     "keys_of_columns",
-    "keys_of_rows",
+    "sampled",
     "split_row",
+    "steps",
 ]
 
 _MOST_IN_MEMORY = 150_000  # rows, 24 bytes each
+_LONG = 256  # characters; of longer texts every `_STEP`th one is part of the key
+_STEP = 16
+_FIRST = 12  # by so many bits the size of a first text is shifted away from that of the second
 
 
 class RowKeys:
@@ -64,7 +69,8 @@ class RowKeys:
         if None in keys:
             there = [key is not None for key in keys]
             lines, offsets = compress(lines, there), compress(offsets, there)
-        self._keys.extend([key for key in keys if key is not None])
+            keys = [key for key in keys if key is not None]
+        self._keys.extend(cast("list[int]", keys))
         self._lines.extend(lines)
         self._offsets.extend(offsets)
         if len(self._keys) > _MOST_IN_MEMORY:
@@ -144,53 +150,59 @@ def heads_of(records: array[int]) -> array[int]:
     return halves[1::2] if sys.byteorder == "little" else halves[0::2]
 
 
-def key_of_bytes(prompt: bytes, answer: bytes) -> int:
-    """Return the key of a row whose texts are known."""
-    if not prompt:
-        return crc32(answer) << 32
-    head = crc32(prompt)
-    return head << 32 | crc32(answer, head)
+def steps(sizes: Sequence[int]) -> Iterable[int]:
+    """Return every how many characters of texts of such sizes are part of the key."""
+    if min(sizes) >= _LONG:
+        return repeat(_STEP)
+    if max(sizes) < _LONG:
+        return repeat(1)
+    return [_STEP if size >= _LONG else 1 for size in sizes]
 
 
-def keys_of_columns(columns: Sequence[list[bytes]]) -> list[int]:
-    """Return the keys of rows of equally many texts.
-
-    Args:
-        columns: The first texts of all rows, the second ones, and so on.
-    """
-    if len(columns) == 1:
-        return [crc32(said) << 32 for said in columns[0]]
-    heads = list(map(crc32, columns[0]))
-    for column in columns[1:-1]:
-        heads = list(map(crc32, column, heads))
-    tails = map(crc32, columns[-1], heads)
-    keys = list(map(or_, map(lshift, heads, repeat(32)), tails))
-    if 0 in heads:  # nothing is asked, as good as always
-        for row in [row for row, head in enumerate(heads) if not head]:
-            *asked, said = [column[row] for column in columns]
-            keys[row] = key_of_bytes(b"".join(asked), said)
-    return keys
+def sampled(columns: int) -> range:
+    """Return which of the texts of rows of so many texts `keys_of_columns` wants samples of."""
+    return range(min(1, max(columns - 2, 0)), max(columns - 1, 1))
 
 
-def keys_of_rows(texts: Sequence[bytes], counts: Iterable[int]) -> list[int]:
-    """Return the keys of rows.
+def keys_of_columns(sizes: Sequence[list[int]], samples: Sequence[Iterable[bytes]]) -> list[int]:
+    """Return the keys of rows of equally many texts, in each of which something is asked.
 
     Args:
-        texts: The texts of all rows, one after the other.
-        counts: How many each row has.
+        sizes: Characters of the first texts of all rows, of the second ones, and so on.
+        samples: What is looked at of those texts that `sampled` names, UTF-8.
     """
-    keys = []
-    last = -1
-    for count in counts:
-        head = 0
-        for index in range(last + 1, last + count):
-            head = crc32(texts[index], head)
-        first, last = last + 1, last + count
-        if head:
-            keys.append(head << 32 | crc32(texts[last], head))
-        else:
-            keys.append(key_of_bytes(b"".join(texts[first:last]), texts[last]))
-    return keys
+    if len(sizes) == 1:
+        return list(map(lshift, map(crc32, samples[0], sizes[0]), repeat(32)))
+    *asked, said = sizes
+    heads: Iterable[int] = repeat(0)
+    if len(asked) > 1:
+        heads = map(lshift, asked.pop(0), repeat(_FIRST))
+    for own, sample in zip(asked, samples, strict=True):
+        heads = map(crc32, sample, map(add, heads, own))
+    return list(map(or_, map(lshift, heads, repeat(32)), said))
+
+
+def key_of_texts(texts: Sequence[str], *, graded: bool = False) -> int:
+    """Return the key of a row of at least one text.
+
+    Args:
+        texts: The texts; the last one is the answer.
+        graded: True when all of them are prompt.
+    """
+    asked, said = (texts, 0) if graded else (texts[:-1], len(texts[-1]))
+    if not any(asked):  # nothing is asked, as good as always
+        return 0 if graded else crc32(_sample(texts[-1]), said) << 32
+    head = 0
+    for index, text in enumerate(asked):
+        if index or len(asked) == 1:
+            head = crc32(_sample(text), head + len(text))
+        else:  # mostly what the system says, the same in all rows
+            head = len(text) << _FIRST
+    return head << 32 | said
+
+
+def _sample(text: str) -> bytes:
+    return (text if len(text) < _LONG else text[::_STEP]).encode("utf-8", "surrogatepass")
 
 
 def key_of_row(row: object, texts: Sequence[str], *, graded: bool = False) -> int | None:
@@ -205,17 +217,11 @@ def key_of_row(row: object, texts: Sequence[str], *, graded: bool = False) -> in
         return None
     messages = row.get("messages")
     if isinstance(messages, list) and messages:
-        if graded:
-            return crc32(_encode("".join(texts))) << 32
-        return key_of_bytes(_encode("".join(texts[:-1])), _encode(texts[-1]))
+        return key_of_texts(texts, graded=graded)
     prompt, answer = split_row(row)
     if prompt is None and answer is None:
         return None
-    return key_of_bytes(_encode(_all_text(prompt)), _encode(_all_text(answer)))
-
-
-def _encode(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
+    return key_of_texts([_all_text(prompt), _all_text(answer)])
 
 
 def split_row(row: dict[str, Any], *, graded: bool = False) -> tuple[Any, Any]:

@@ -82,7 +82,7 @@ def scan_stream(stream: LineStream, job: Job, engine: Engine | None = None) -> P
             scan_block(block, ledger)
         if block.is_full:
             continue
-        blank = [n for n, line in enumerate(block.lines) if not line.strip(b" \t\r")]
+        blank = [n for n, line in enumerate(block.ended) if not line.strip(b" \t\r\n")]
         if blank:
             part.first_blank = part.first_blank or block.first_line + blank[0]
             part.blank += len(blank)

@@ -1,8 +1,8 @@
 """Whole blocks of lines at a time: what can be asked of all rows at once is asked of all.
 
-A block is decoded row by row into objects of few types, then looked at by columns: all messages,
-all texts, all sizes. Rows of text messages alone, nearly all rows of nearly all files, cost no step
-of the interpreter of their own; the others are looked at one by one, and what is left is refused.
+Rows that are written like those before them are accepted by ``plain``. The others are decoded one
+by one into objects of few types, then looked at by columns: all messages, all texts, all sizes.
+Rows with more than text messages are looked at by themselves, and what is left is refused.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from typing import Any
 
 import msgspec
 
+from ftproviders.data.fast.plain import PlainRows
 from ftproviders.data.fast.rich import RichRows
 from ftproviders.data.fast.sums import Refused, RichRow, is_clean
 from ftproviders.data.fast.types import ROLES, Assistant, Message, Row
-from ftproviders.data.keys import keys_of_columns, keys_of_rows
+from ftproviders.data.keys import key_of_texts
 from ftproviders.data.patterns import Pattern, Patterns
 from ftproviders.data.quotes import look_at_bytes, quotes_in
 from ftproviders.data.statistics import Tally
@@ -115,6 +116,7 @@ class Blocks:
         self._decode = msgspec.json.Decoder(Row).decode
         self._patterns = patterns
         self._rich = RichRows(patterns)
+        self._plain = PlainRows()
         self._rows = self._text_bytes = self._image_rows = self._longest = 0
 
     def look(self, lines: list[bytes], raw: bytes) -> Looked:
@@ -124,30 +126,46 @@ class Blocks:
             lines: The lines.
             raw: The same in one piece.
         """
+        keys: list[int | None] = [None] * len(lines)
+        left = self._plain.look(lines, raw, keys)
+        if left:
+            chosen = lines if len(left) == len(lines) else [lines[index] for index in left]
+            found = self._look_at_all(chosen, raw if chosen is lines else b"".join(chosen))
+            for index, key in zip(left, found, strict=True):
+                keys[index] = key
+        if None not in keys:
+            self._note_longest(lines)
+            return Looked(keys)
+        self._note_longest([line for line, key in zip(lines, keys, strict=True) if key is not None])
+        return Looked(keys, [index for index, key in enumerate(keys) if key is None])
+
+    def _note_longest(self, lines: list[bytes]) -> None:
+        """Remember the longest of the lines accepted."""
+        longest = max(lines, key=len, default=b"")
+        self._longest = max(self._longest, len(longest.removesuffix(b"\n")))
+
+    def _look_at_all(self, lines: list[bytes], raw: bytes) -> list[int | None]:
+        """Decode lines and look at them; return the key of each, None for those refused."""
         rows, refused = self._read(lines)
         kept = lines
         if refused:
             gaps = dict.fromkeys(refused)
             kept = [line for index, line in enumerate(lines) if index not in gaps]
-            raw = b"\n".join(kept)
+            raw = b"".join(kept)
         keys = self._look(rows, kept, raw) if rows else []
-        if None in keys:
-            kept = [line for line, key in zip(kept, keys, strict=True) if key is not None]
-        self._rows += len(kept)
-        self._longest = max(self._longest, max(map(len, kept), default=0))
+        self._rows += len(keys) - keys.count(None)
         for index in refused:
             keys.insert(index, None)
-        if None not in keys:
-            return Looked(keys)
-        return Looked(keys, [index for index, key in enumerate(keys) if key is None])
+        return keys
 
     def drain(self, tally: Tally) -> None:
         """Add what was counted since the last time to `tally`, but for what is in the patterns."""
-        tally.rows += self._rows
-        tally.text_bytes += self._text_bytes
+        tally.rows += self._rows + self._plain.rows
+        tally.text_bytes += self._text_bytes + self._plain.text_bytes
         tally.image_rows += self._image_rows
         tally.longest_row_bytes = max(tally.longest_row_bytes, self._longest)
         self._rows = self._text_bytes = self._image_rows = self._longest = 0
+        self._plain.rows = self._plain.text_bytes = 0
 
     def _read(self, lines: list[bytes]) -> tuple[list[Row], list[int]]:
         """Decode lines; return the rows, and the indexes of lines that are none."""
@@ -181,6 +199,8 @@ class Blocks:
             special.update(dict.fromkeys(odd))
             plain = every.without(special)
             self._set_patterns(plain)
+        if plain.counts:
+            self._plain.learn(plain.patterns[0], lines[plain.at[0]])
         return self._count(plain, special, len(rows))
 
     def _special(self, rows: list[Row], every: _Rows, *, unclean: bool) -> _Special:
@@ -251,17 +271,12 @@ class Blocks:
 
     def _count_plain(self, plain: _Rows) -> list[int]:
         """Count plain rows; return the key of each."""
-        lengths = list(map(len, plain.contents))
-        encoded = list(map(str.encode, plain.contents))
-        self._text_bytes += sum(map(len, encoded))
-        if len(plain.patterns) == 1:
-            plain.patterns[0].sizes += lengths
-            width = plain.counts[0]
-            return keys_of_columns([encoded[index::width] for index in range(width)])
-        ends = accumulate(plain.counts)
-        for pattern, count, end in zip(plain.patterns, plain.counts, ends, strict=True):
-            pattern.sizes += lengths[end - count : end]
-        return keys_of_rows(encoded, plain.counts)
+        self._text_bytes += sum(map(len, map(str.encode, plain.contents)))
+        keys = []
+        for _, pattern, texts in plain.each():
+            pattern.sizes += map(len, texts)
+            keys.append(key_of_texts(texts))
+        return keys
 
 
 def _expected(special: _Special, rows: int, counts: list[int], lines: list[bytes]) -> int:

@@ -17,7 +17,7 @@ from ftproviders.data.fast.schemas import fitting
 from ftproviders.data.fast.sums import Refused, RichRow, is_clean
 from ftproviders.data.fast.types import ROLES, Assistant, Call, Image, Message, Refusal, Row, Text
 from ftproviders.data.fast.types import Tool as ToolMessage
-from ftproviders.data.keys import key_of_bytes
+from ftproviders.data.keys import key_of_texts
 from ftproviders.data.patterns import Patterns
 from ftproviders.data.quotes import quotes_in
 from ftproviders.data.rule import MAX_DEPTH
@@ -89,15 +89,12 @@ class RichRows:
             raise Refused
         if unclean and not (is_clean("".join(texts)) and "\0" not in "".join(look.unseen)):
             raise Refused
-        said = texts.pop()
-        sizes = [*map(len, texts), len(said)]
-        prompt, answer = "".join(texts).encode(), said.encode()
         return RichRow(
-            key=key_of_bytes(prompt, answer),
+            key=key_of_texts(texts),
             quotes=look.quotes,
             pattern=pattern,
-            sizes=sizes,
-            text_bytes=len(prompt) + len(answer),
+            sizes=list(map(len, texts)),
+            text_bytes=sum(map(len, map(str.encode, texts))),
             images=look.images,
         )
 
