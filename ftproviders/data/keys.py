@@ -11,7 +11,7 @@ import sys
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress, repeat
-from operator import add, itemgetter, lshift, or_
+from operator import getitem, itemgetter, lshift, or_
 from pathlib import Path
 from typing import Any, cast
 from zlib import crc32
@@ -22,16 +22,14 @@ __all__ = [
     "heads_of",
     "key_of_row",
     "key_of_texts",
-    "keys_of_columns",
-    "sampled",
+    "keys_of_prompts",
+    "separator",
     "split_row",
-    "steps",
 ]
 
 _MOST_IN_MEMORY = 150_000  # rows, 24 bytes each
-_LONG = 256  # characters; of longer texts every `_STEP`th one is part of the key
+_LONG = 1024  # characters; of longer prompts every `_STEP`th one is part of the key
 _STEP = 16
-_FIRST = 12  # by so many bits the size of a first text is shifted away from that of the second
 
 
 class RowKeys:
@@ -150,59 +148,46 @@ def heads_of(records: array[int]) -> array[int]:
     return halves[1::2] if sys.byteorder == "little" else halves[0::2]
 
 
-def steps(sizes: Sequence[int]) -> Iterable[int]:
-    """Return every how many characters of texts of such sizes are part of the key."""
-    if min(sizes) >= _LONG:
-        return repeat(_STEP)
-    if max(sizes) < _LONG:
-        return repeat(1)
-    return [_STEP if size >= _LONG else 1 for size in sizes]
+def separator(role: str) -> str:
+    """Return what stands between texts in what a key is made of: what most files have there."""
+    return f'"}}, {{"role": "{role}", "content": "'
 
 
-def sampled(columns: int) -> range:
-    """Return which of the texts of rows of so many texts `keys_of_columns` wants samples of."""
-    return range(min(1, max(columns - 2, 0)), max(columns - 1, 1))
-
-
-def keys_of_columns(sizes: Sequence[list[int]], samples: Sequence[Iterable[bytes]]) -> list[int]:
-    """Return the keys of rows of equally many texts, in each of which something is asked.
+def keys_of_prompts(prompts: Sequence[str], answer_sizes: Iterable[int]) -> list[int]:
+    """Return the keys of rows in each of which something is asked.
 
     Args:
-        sizes: Characters of the first texts of all rows, of the second ones, and so on.
-        samples: What is looked at of those texts that `sampled` names, UTF-8.
+        prompts: The prompts' texts, with separators.
+        answer_sizes: Characters of the answers.
     """
-    if len(sizes) == 1:
-        return list(map(lshift, map(crc32, samples[0], sizes[0]), repeat(32)))
-    *asked, said = sizes
-    heads: Iterable[int] = repeat(0)
-    if len(asked) > 1:
-        heads = map(lshift, asked.pop(0), repeat(_FIRST))
-    for own, sample in zip(asked, samples, strict=True):
-        heads = map(crc32, sample, map(add, heads, own))
-    return list(map(or_, map(lshift, heads, repeat(32)), said))
+    sizes = list(map(len, prompts))
+    parts: Iterable[str] = prompts
+    if max(sizes) >= _LONG:
+        steps = [_STEP if size >= _LONG else 1 for size in sizes]
+        parts = map(getitem, prompts, map(slice, repeat(None), repeat(None), steps))
+    heads = map(crc32, map(str.encode, parts), sizes)
+    return list(map(or_, map(lshift, heads, repeat(32)), answer_sizes))
 
 
-def key_of_texts(texts: Sequence[str], *, graded: bool = False) -> int:
+def key_of_texts(texts: Sequence[str], roles: Sequence[str], *, graded: bool = False) -> int:
     """Return the key of a row of at least one text.
 
     Args:
         texts: The texts; the last one is the answer.
+        roles: Who says each of them.
         graded: True when all of them are prompt.
     """
     asked, said = (texts, 0) if graded else (texts[:-1], len(texts[-1]))
     if not any(asked):  # nothing is asked, as good as always
-        return 0 if graded else crc32(_sample(texts[-1]), said) << 32
-    head = 0
-    for index, text in enumerate(asked):
-        if index or len(asked) == 1:
-            head = crc32(_sample(text), head + len(text))
-        else:  # mostly what the system says, the same in all rows
-            head = len(text) << _FIRST
-    return head << 32 | said
+        return 0 if graded else _head(texts[-1]) << 32
+    later = zip(roles[1:], asked[1:], strict=False)
+    return _head(asked[0] + "".join([separator(r) + text for r, text in later])) << 32 | said
 
 
-def _sample(text: str) -> bytes:
-    return (text if len(text) < _LONG else text[::_STEP]).encode("utf-8", "surrogatepass")
+def _head(text: str) -> int:
+    size = len(text)
+    part = text if size < _LONG else text[::_STEP]
+    return crc32(part.encode("utf-8", "surrogatepass"), size)
 
 
 def key_of_row(row: object, texts: Sequence[str], *, graded: bool = False) -> int | None:
@@ -217,11 +202,16 @@ def key_of_row(row: object, texts: Sequence[str], *, graded: bool = False) -> in
         return None
     messages = row.get("messages")
     if isinstance(messages, list) and messages:
-        return key_of_texts(texts, graded=graded)
+        return key_of_texts(texts, list(map(_role, messages)), graded=graded)
     prompt, answer = split_row(row)
     if prompt is None and answer is None:
         return None
-    return key_of_texts([_all_text(prompt), _all_text(answer)])
+    return key_of_texts([_all_text(prompt), _all_text(answer)], "")
+
+
+def _role(message: object) -> str:
+    role = message.get("role") if isinstance(message, dict) else None
+    return role if isinstance(role, str) else ""
 
 
 def split_row(row: dict[str, Any], *, graded: bool = False) -> tuple[Any, Any]:

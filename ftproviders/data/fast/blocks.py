@@ -8,7 +8,7 @@ Rows with more than text messages are looked at by themselves, and what is left 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, chain, compress, repeat
 from operator import attrgetter, is_, is_not
@@ -20,7 +20,7 @@ from ftproviders.data.fast.plain import PlainRows
 from ftproviders.data.fast.rich import RichRows
 from ftproviders.data.fast.sums import Refused, RichRow, is_clean
 from ftproviders.data.fast.types import ROLES, Assistant, Message, Row
-from ftproviders.data.keys import key_of_texts
+from ftproviders.data.keys import key_of_texts, keys_of_prompts, separator
 from ftproviders.data.patterns import Pattern, Patterns
 from ftproviders.data.quotes import look_at_bytes, quotes_in
 from ftproviders.data.statistics import Tally
@@ -271,12 +271,32 @@ class Blocks:
 
     def _count_plain(self, plain: _Rows) -> list[int]:
         """Count plain rows; return the key of each."""
-        self._text_bytes += sum(map(len, map(str.encode, plain.contents)))
+        contents = plain.contents
+        self._text_bytes += sum(map(len, map(str.encode, contents)))
+        if len(plain.patterns) == 1:
+            plain.patterns[0].sizes += map(len, contents)
+            width = plain.counts[0]
+            columns = [contents[index::width] for index in range(width)]
+            return _keys(columns, plain.patterns[0].roles)
         keys = []
         for _, pattern, texts in plain.each():
             pattern.sizes += map(len, texts)
-            keys.append(key_of_texts(texts))
+            keys.append(key_of_texts(texts, pattern.roles))
         return keys
+
+
+def _keys(columns: Sequence[list[str]], roles: Sequence[str]) -> list[int]:
+    """Return the keys of rows with the same roles, of which all first texts are given, ..."""
+    *asked, said = columns
+    if not asked or not all(asked[-1]):
+        return [key_of_texts(texts, roles) for texts in zip(*columns, strict=True)]
+    prompts = asked[0]
+    if len(asked) > 1:
+        pieces: list[Iterable[str]] = [prompts]
+        for role, column in zip(roles[1:-1], asked[1:], strict=True):
+            pieces += [repeat(separator(role)), column]
+        prompts = list(map("".join, zip(*pieces, strict=False)))
+    return keys_of_prompts(prompts, map(len, said))
 
 
 def _expected(special: _Special, rows: int, counts: list[int], lines: list[bytes]) -> int:

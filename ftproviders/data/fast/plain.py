@@ -11,17 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import compress, repeat
-from operator import add, getitem, not_, sub
+from operator import add, getitem, sub
 
 import msgspec
 
-from ftproviders.data.keys import key_of_texts, keys_of_columns, sampled, steps
+from ftproviders.data.keys import key_of_texts, keys_of_prompts, separator
 from ftproviders.data.patterns import Pattern
 
 __all__ = ["PlainRows"]
 
-_BLANK_STARTS = frozenset(b' "')
-"""Bytes that follow the opening quote of a text that is empty or may be white space."""
+_SHORT_BYTES = 800
+"""Mean size of rows; to decode shorter ones costs no more than to look for a skeleton."""
 
 
 class _Skeleton:
@@ -38,15 +38,14 @@ class _Skeleton:
             the line feed.
     """
 
-    __slots__ = ("after", "before", "pattern", "size")
+    __slots__ = ("after", "before", "compact", "pattern", "size")
 
     def __init__(self, pattern: Pattern, comma: str, colon: str) -> None:
-        heads = [
-            f'{{"role"{colon}"{role}"{comma}"content"{colon}"'.encode() for role in pattern.roles
-        ]
+        heads = [f'{{"role"{colon}"{role}"{comma}"content"{colon}"' for role in pattern.roles]
         self.pattern = pattern
-        self.before = f'{{"messages"{colon}['.encode() + heads[0]
-        self.after = [f'"}}{comma}'.encode() + head for head in heads[1:]] + [b'"}]}\n']
+        self.compact = comma == ","
+        self.before = f'{{"messages"{colon}[{heads[0]}'
+        self.after = [f'"}}{comma}{head}' for head in heads[1:]] + ['"}]}\n']
         self.size = len(self.before) + sum(map(len, self.after))
         """Bytes of a row without texts, with its line feed."""
 
@@ -57,43 +56,72 @@ class _Found:
     Attributes:
         places: Index of each row in the block.
         lines: The rows.
-        starts: For each text, column by column, where it begins.
+        rows: The same, decoded.
+        starts: For each text, column by column, where it begins, in characters.
         ends: Where it ends.
     """
 
-    __slots__ = ("ends", "lines", "places", "starts")
+    __slots__ = ("ends", "lines", "places", "rows", "starts")
 
-    def __init__(self, places: Iterable[int], lines: list[bytes]) -> None:
-        self.places = list(places)
+    def __init__(self, places: Sequence[int], lines: list[bytes]) -> None:
+        self.places = places
         self.lines = lines
+        self.rows = list(map(bytes.decode, lines))
         self.starts: list[list[int]] = []
         self.ends: list[list[int]] = []
+
+    def find(self, skeleton: _Skeleton) -> None:
+        """Keep the rows with a skeleton, and find their texts."""
+        self.keep(list(map(str.startswith, self.rows, repeat(skeleton.before))))
+        starts = [len(skeleton.before)] * len(self.rows)
+        for after in skeleton.after:
+            ends = list(map(str.find, self.rows, repeat('"'), starts))
+            self.starts.append(starts)
+            self.ends.append(ends)
+            self.keep(list(map(str.startswith, self.rows, repeat(after), ends)))
+            starts = list(map(add, self.ends[-1], repeat(len(after))))
 
     def keep(self, good: Sequence[object]) -> None:
         """Keep the rows for which something is true."""
         if not all(good):
             self.places = list(compress(self.places, good))
             self.lines = list(compress(self.lines, good))
+            self.rows = list(compress(self.rows, good))
             self.starts = [list(compress(column, good)) for column in self.starts]
             self.ends = [list(compress(column, good)) for column in self.ends]
 
-    def find(self, skeleton: _Skeleton) -> None:
-        """Keep the rows with a skeleton, and find their texts."""
-        self.keep(list(map(bytes.startswith, self.lines, repeat(skeleton.before))))
-        starts = [len(skeleton.before)] * len(self.lines)
-        for after in skeleton.after:
-            ends = list(map(bytes.find, self.lines, repeat(b'"'), starts))
-            self.starts.append(starts)
-            self.ends.append(ends)
-            self.keep(list(map(bytes.startswith, self.lines, repeat(after), ends)))
-            starts = list(map(add, self.ends[-1], repeat(len(after))))
+    def keep_answered(self, answers: Iterable[int]) -> None:
+        """Keep the rows in which all answers are more than white space."""
+        for index in answers:
+            starts, ends = self.starts[index], self.ends[index]
+            firsts = list(map(getitem, self.rows, starts))
+            if '"' in firsts or any(map(str.isspace, firsts)):
+                self.keep(list(map(str.strip, map(getitem, self.rows, map(slice, starts, ends)))))
 
-    def part(self, chosen: Sequence[object]) -> _Found:
-        """Return the rows for which something is true."""
-        part = _Found(self.places, self.lines)
-        part.starts, part.ends = self.starts, self.ends
-        part.keep(chosen)
-        return part
+    def sizes(self) -> list[list[int]]:
+        """Return the characters of the texts, column by column."""
+        return [list(map(sub, *span)) for span in zip(self.ends, self.starts, strict=True)]
+
+    def keys(self, sizes: Sequence[list[int]], skeleton: _Skeleton) -> list[int]:
+        """Return the key of each row."""
+        roles, rows = skeleton.pattern.roles, self.rows
+        if len(roles) == 1:
+            spans = zip(rows, self.starts[0], self.ends[0], strict=True)
+            return [key_of_texts([row[start:end]], roles) for row, start, end in spans]
+        prompts = list(map(getitem, rows, map(slice, self.starts[0], self.ends[-2])))
+        if skeleton.compact:  # no text has a quote
+            prompts = [
+                text.replace('","', '", "').replace('":"', '": "').replace('"},{"', '"}, {"')
+                for text in prompts
+            ]
+        keys = keys_of_prompts(prompts, sizes[-1])
+        if 0 in sizes[-2]:
+            nothing = sum(map(len, map(separator, roles[1:-1])))
+            for place, prompt in enumerate(prompts):
+                if len(prompt) == nothing:
+                    row, start, end = rows[place], self.starts[-1][place], self.ends[-1][place]
+                    keys[place] = key_of_texts([row[start:end]], roles)
+        return keys
 
 
 class PlainRows:
@@ -113,7 +141,7 @@ class PlainRows:
         """Take the skeleton of a row that was accepted in another way, if it has a usual one."""
         for comma, colon in ((", ", ": "), (",", ":")):
             skeleton = _Skeleton(pattern, comma, colon)
-            if line.startswith(skeleton.before):
+            if line.startswith(skeleton.before.encode()):
                 self._skeleton = skeleton
 
     def look(self, lines: list[bytes], raw: bytes, keys: list[int | None]) -> Sequence[int]:
@@ -125,87 +153,47 @@ class PlainRows:
             keys: Where the keys of the rows accepted are put.
         """
         skeleton, every = self._skeleton, range(len(lines))
-        if skeleton is None or (b"|" in raw and b"<|" in raw):
+        if skeleton is None or len(raw) < _SHORT_BYTES * len(lines):
             return every
-        found = _Found(every, lines)
+        if b"|" in raw and b"<|" in raw:
+            return every
+        places: Sequence[int] = every
+        chosen = lines
         if b"\\" in raw:
-            found.keep([b"\\" not in line for line in lines])
-        found.find(skeleton)
-        if not self._are_allowed(found, lines, raw):
+            places = [index for index, line in enumerate(lines) if b"\\" not in line]
+            chosen = [lines[index] for index in places]
+        try:
+            found = _Found(places, chosen)
+        except UnicodeDecodeError:
             return every
-        if not raw.isascii():
-            ascii_only = list(map(bytes.isascii, found.lines))
-            self._look_at_each(found.part(list(map(not_, ascii_only))), skeleton, keys)
-            found.keep(ascii_only)
-        self._look_at_columns(found, skeleton, keys)
-        if None not in keys:
+        found.find(skeleton)
+        if not self._are_allowed(found.lines, raw if len(found.lines) == len(lines) else b""):
+            return every
+        found.keep_answered(skeleton.pattern.answers)
+        if len(found.places) == len(lines):
+            keys[:] = self._count(found, skeleton)
             return ()
+        for place, key in zip(found.places, self._count(found, skeleton), strict=True):
+            keys[place] = key
         return [index for index, key in enumerate(keys) if key is None]
 
-    def _are_allowed(self, found: _Found, lines: list[bytes], raw: bytes) -> bool:
+    def _are_allowed(self, lines: list[bytes], raw: bytes) -> bool:
         """Say whether JSON allows all characters of the rows found, and there are any."""
-        data = raw if len(found.lines) == len(lines) else b"".join(found.lines)
         try:
-            return bool(self._allowed(data))
+            return bool(self._allowed(raw or b"".join(lines)))
         except msgspec.MsgspecError:
             return False
 
-    def _look_at_each(self, found: _Found, skeleton: _Skeleton, keys: list[int | None]) -> None:
-        """Look at rows that are not ASCII, whose texts have other sizes in characters."""
-        answers = skeleton.pattern.answers
-        for place, line in zip(found.places, found.lines, strict=True):
-            try:
-                row = line.decode()
-            except UnicodeDecodeError:
-                continue
-            start, texts = len(skeleton.before), []
-            for after in skeleton.after:
-                end = row.find('"', start)
-                texts.append(row[start:end])
-                start = end + len(after)
-            if all(texts[index] and not texts[index].isspace() for index in answers):
-                keys[place] = key_of_texts(texts)
-                skeleton.pattern.sizes += map(len, texts)
-                self.rows += 1
-                self.text_bytes += len(line) - skeleton.size
-
-    def _look_at_columns(self, found: _Found, skeleton: _Skeleton, keys: list[int | None]) -> None:
-        """Look at rows that are ASCII."""
-        for index in skeleton.pattern.answers:
-            starts = found.starts[index]
-            if not _BLANK_STARTS.isdisjoint(map(getitem, found.lines, starts)):
-                texts = map(getitem, found.lines, map(slice, starts, found.ends[index]))
-                found.keep(list(map(bytes.strip, texts)))
+    def _count(self, found: _Found, skeleton: _Skeleton) -> list[int]:
+        """Count rows; return their keys."""
         if not found.lines:
-            return
-        sizes = [list(map(sub, *span)) for span in zip(found.ends, found.starts, strict=True)]
-        added = _keys(found, sizes)
-        if len(added) == len(keys):
-            keys[:] = added
-        else:
-            for place, key in zip(found.places, added, strict=True):
-                keys[place] = key
-        width = len(sizes)
-        interleaved = [0] * (width * len(added))
+            return []
+        sizes = found.sizes()
+        width, count = len(sizes), len(found.lines)
+        interleaved = [0] * (width * count)
         for index, column in enumerate(sizes):
             interleaved[index::width] = column
         skeleton.pattern.sizes += interleaved
-        self.rows += len(added)
-        self.text_bytes += sum(map(len, found.lines)) - skeleton.size * len(added)
-
-
-def _keys(found: _Found, sizes: Sequence[list[int]]) -> list[int]:
-    """Return the keys of rows that are ASCII."""
-    lines = found.lines
-    samples = [
-        map(getitem, lines, map(slice, found.starts[i], found.ends[i], steps(sizes[i])))
-        for i in sampled(len(sizes))
-    ]
-    keys = keys_of_columns(sizes, samples)
-    if len(sizes) > 1 and 0 in sizes[-2]:
-        spans = list(zip(found.starts, found.ends, strict=True))
-        for row, size in enumerate(sizes[-2]):
-            if not size:
-                texts = [lines[row][starts[row] : ends[row]].decode() for starts, ends in spans]
-                keys[row] = key_of_texts(texts)
-    return keys
+        self.rows += count
+        self.text_bytes += sum(map(len, found.lines)) - skeleton.size * count
+        return found.keys(sizes, skeleton)

@@ -90,7 +90,7 @@ class RichRows:
         if unclean and not (is_clean("".join(texts)) and "\0" not in "".join(look.unseen)):
             raise Refused
         return RichRow(
-            key=key_of_texts(texts),
+            key=key_of_texts(texts, pattern.roles),
             quotes=look.quotes,
             pattern=pattern,
             sizes=list(map(len, texts)),
