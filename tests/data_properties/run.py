@@ -32,6 +32,8 @@ LIMITS = {
     "MAX_IMAGE_BYTES": 900,
     "_CHUNK_BYTES": 50_000,
     "_BLOCK_BYTES": 6_000,
+    "_SHORT_BYTES": 250,
+    "_LONG": 60,
 }
 """Constants of the data room, made small; a file of some hundred rows then has many blocks."""
 
