@@ -38,12 +38,11 @@ class _Skeleton:
             the line feed.
     """
 
-    __slots__ = ("after", "before", "compact", "pattern", "size")
+    __slots__ = ("after", "before", "pattern", "size")
 
     def __init__(self, pattern: Pattern, comma: str, colon: str) -> None:
         heads = [f'{{"role"{colon}"{role}"{comma}"content"{colon}"' for role in pattern.roles]
         self.pattern = pattern
-        self.compact = comma == ","
         self.before = f'{{"messages"{colon}[{heads[0]}'
         self.after = [f'"}}{comma}{head}' for head in heads[1:]] + ['"}]}\n']
         self.size = len(self.before) + sum(map(len, self.after))
@@ -96,7 +95,8 @@ class _Found:
             starts, ends = self.starts[index], self.ends[index]
             firsts = list(map(getitem, self.rows, starts))
             if '"' in firsts or any(map(str.isspace, firsts)):
-                self.keep(list(map(str.strip, map(getitem, self.rows, map(slice, starts, ends)))))
+                spans = zip(self.rows, starts, ends, strict=True)
+                self.keep([row[start:end].strip() for row, start, end in spans])
 
     def sizes(self) -> list[list[int]]:
         """Return the characters of the texts, column by column."""
@@ -108,12 +108,12 @@ class _Found:
         if len(roles) == 1:
             spans = zip(rows, self.starts[0], self.ends[0], strict=True)
             return [key_of_texts([row[start:end]], roles) for row, start, end in spans]
-        prompts = list(map(getitem, rows, map(slice, self.starts[0], self.ends[-2])))
-        if skeleton.compact:  # no text has a quote
-            prompts = [
-                text.replace('","', '", "').replace('":"', '": "').replace('"},{"', '"}, {"')
-                for text in prompts
-            ]
+        spans = zip(rows, self.starts[0], self.ends[-2], strict=True)
+        prompts = [row[start:end] for row, start, end in spans]
+        for between, role in dict(zip(skeleton.after[:-2], roles[1:-1], strict=True)).items():
+            if between != separator(role):
+                # No text has a quote, so this stands nowhere but between texts.
+                prompts = [text.replace(between, separator(role)) for text in prompts]
         keys = keys_of_prompts(prompts, sizes[-1])
         if 0 in sizes[-2]:
             nothing = sum(map(len, map(separator, roles[1:-1])))

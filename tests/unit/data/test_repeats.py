@@ -1,0 +1,153 @@
+"""Rows that only look alike: the same key, and not the same."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ftproviders.data import keys, repeats, stream, validate
+from ftproviders.data.engine import ExactEngine, Rows, TwoPathEngine
+from ftproviders.data.keys import RowKeys
+from ftproviders.data.ledger import Ledger, judgements
+from ftproviders.data.repeats import find_overlaps, find_repeats
+from ftproviders.data.stream import LineStream
+from ftproviders.provider import DataProfile
+
+
+def _row(asked: str, said: str, *, swapped: bool = False) -> str:
+    messages = [{"role": "user", "content": asked}, {"role": "assistant", "content": said}]
+    if swapped:
+        messages = [dict(reversed(message.items())) for message in messages]
+    return json.dumps({"messages": messages})
+
+
+def _hidden(number: int) -> str:
+    """Return a prompt that differs from others where no sample is taken."""
+    return f"{'a' * 801}{number:04d}{'b' * 1203}"
+
+
+ALIKE = [_row(_hidden(number), "Yes.") for number in range(300)]
+FAMILY = [
+    *ALIKE,  # lines 1 to 300
+    _row(_hidden(7), "Yes.", swapped=True),  # 301 is line 8
+    _row(_hidden(250), "Noo."),  # 302 contradicts line 251
+    ALIKE[299],  # 303 is line 300
+]
+
+
+def _write(path: Path, lines: list[str]) -> Path:
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def _keys(path: Path, engine: type[ExactEngine] = TwoPathEngine) -> RowKeys:
+    found = RowKeys()
+    looking, ledger = engine(Rows(keys=found)), Ledger(judgements({}), max_issues=9)
+    with path.open("rb") as file:
+        for block in LineStream(file, path=path).blocks():
+            looking.check(block, ledger)
+    return found
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How often a row was decoded again."""
+    count = [0]
+    loads = json.loads
+
+    def counted(text: str) -> Any:
+        count[0] += 1
+        return loads(text)
+
+    monkeypatch.setattr(repeats.json, "loads", counted)
+    return count
+
+
+def test_rows_that_look_alike_are_told_apart(tmp_path: Path, reads: list[int]) -> None:
+    path = _write(tmp_path / "rows.jsonl", FAMILY)
+    found_keys = _keys(path)
+    assert len({*keys.heads_of(next(found_keys.read(0)))}) == 1
+    found = find_repeats(path, [found_keys], keep=9)
+    assert [(one.line, one.other_line, one.rule) for one in found.first()] == [
+        (301, 8, "rows.duplicate"),
+        (302, 251, "rows.conflict"),
+        (303, 300, "rows.duplicate"),
+    ]
+    # Each is read a few times, whatever the number of rows that look like it.
+    assert reads[0] <= 4 * len(FAMILY)
+
+
+def test_overlaps_among_rows_that_look_alike(tmp_path: Path, reads: list[int]) -> None:
+    learned = _write(tmp_path / "train.jsonl", ALIKE)
+    held = _write(
+        tmp_path / "held.jsonl",
+        [_row(_hidden(299), "Yes.", swapped=True), _row(_hidden(120), "No!!"), _row("b", "c")],
+    )
+    found = find_overlaps((learned, held), [_keys(learned)], [_keys(held)], keep=9)
+    assert [(one.line, one.other_line, one.same) for one in found.first()] == [
+        (1, 300, True),
+        (2, 121, False),
+    ]
+    assert reads[0] <= 4 * len(ALIKE)
+
+
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the first block of a file teaches is used from the second one on."""
+    monkeypatch.setattr(stream, "_BLOCK_BYTES", 8_000)
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("separators", [(", ", ": "), (",", ":"), (" , ", " : ")])
+@pytest.mark.parametrize("word", ["hello", ",", ":", "},{", "größe", "", "é" * 700, "x" * 1500])
+def test_keys_are_the_same_however_a_row_is_written(
+    tmp_path: Path, separators: tuple[str, str], word: str
+) -> None:
+    lines = []
+    for roles in (("user",), ("system", "user"), ("user", "assistant", "user"), ()):
+        for escaped in (True, False):
+            messages = [{"role": role, "content": word} for role in roles]
+            messages.append({"role": "assistant", "content": "Yes. " * 200})
+            row = {"messages": messages}
+            line = json.dumps(row, separators=separators, ensure_ascii=escaped)
+            lines += [line] * 3
+    for index in range(0, len(lines), 3):
+        path = _write(tmp_path / f"{index}.jsonl", lines[index : index + 3] * 6)
+        assert next(_keys(path).read(0))[0::3] == next(_keys(path, ExactEngine).read(0))[0::3]
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_line_ends_and_odd_characters_beside_plain_rows(tmp_path: Path) -> None:
+    plain = _row("Hi " * 300, "Yo " * 300)
+    odd = [
+        plain.replace("Hi", "H\x01", 1),
+        plain.replace("Yo " * 300, "\u2003\u3000"),
+        plain.replace("Yo " * 300, " "),
+        plain.replace("Yo " * 300, ""),
+        plain.replace("Yo", "<|end|>", 1),
+        plain + "\r",
+        plain + " ",
+        plain + "]",
+        f"{plain} {plain}",
+        plain.replace('"role": "user"', '"role": "user", "role": "user"'),
+    ]
+    profiles = {"any": DataProfile()}
+    for place, line in enumerate(odd):
+        path = _write(tmp_path / f"{place}.jsonl", [*[plain] * 20, line, *[plain] * 3])
+        results = [
+            validate(path, profiles=profiles, engine=engine())[1]
+            for engine in (TwoPathEngine, ExactEngine)
+        ]
+        assert results[0] == results[1], line[:60]
+    broken = path.with_name("broken.jsonl")
+    broken.write_bytes(
+        f"{plain}\n".encode() * 20 + plain.encode().replace(b"Hi", b"H\xff", 1) + b"\n"
+    )
+    results = [
+        validate(broken, profiles=profiles, engine=engine())[1]
+        for engine in (TwoPathEngine, ExactEngine)
+    ]
+    assert results[0] == results[1]
