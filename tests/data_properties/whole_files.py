@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import importlib
 import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ _TURNS = ("user", "assistant", "user", "assistant")
 
 
 def look_at_other_files(run: Run, count: int) -> None:
-    """Look at files without rows, and at files that are no JSON Lines."""
+    """Look at files without rows, files that are no JSON Lines, and rows written all alike."""
     chance = run.chance
     for _ in range(count):
         run.compare(
@@ -44,6 +45,17 @@ def look_at_other_files(run: Run, count: int) -> None:
         )
         rows = [run.good.question() for _ in range(chance.choice((1, 2, 9)))]
         run.compare(chance.choice(FOREIGN)(rows))
+        run.compare(_alike(chance))
+
+
+def _alike(chance: random.Random) -> bytes:
+    """Return rows written alike, in several blocks, the last of them with a character too many."""
+    said = chance.choice(("Hi ", "größe ", "😀 ")) * 80
+    messages = [{"role": "user", "content": said}, {"role": "assistant", "content": said}]
+    row = json.dumps({"messages": messages}, ensure_ascii=False).encode()
+    odd = chance.choice((b"\x01", b"\t", b"\xff", b"\x00", b"<|", b"\x7f", b" "))
+    bad = row[:-200] + row[-200:].replace(b" ", odd, 1)
+    return b"\n".join([*[row] * 30, bad, b""])
 
 
 def look_at_two_files(run: Run, folder: Path, count: int) -> None:
