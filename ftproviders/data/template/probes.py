@@ -69,9 +69,11 @@ def _treatment(
 
 def kinds_of(row: Mapping[str, Any]) -> set[str]:
     """Return which of the kinds of `treatments` a row has."""
-    roles = [message.get("role") for message in row["messages"]]
+    # Rows that are no chats come here too; other rules say so.
+    messages = [message for message in row["messages"] if isinstance(message, Mapping)]
+    roles = [str(message.get("role")) for message in messages]
     found = {f"{one} twice" for one, other in itertools.pairwise(roles) if one == other}
-    found |= {str(role) for role in roles}
+    found |= set(roles)
     if row.get("tools"):
         found.add("tools")
     if "tool" in roles:
