@@ -178,7 +178,8 @@ class KeepsCheckpoints:
 
     keeper: Keeper | None = None
 
-    def _save_checkpoint(self, _model: Any, _trial: Any) -> None:
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        del model, trial  # the keeper looks at the trainer itself
         if self.keeper is not None:
             self.keeper.write(self)
 

@@ -180,8 +180,8 @@ def view(call: Call, job: Mapping[str, Any]) -> dict[str, Any]:
         "batch_size": plan["batch_size"] if known else "auto",
         "learning_rate_multiplier": plan["rate"] if known else "auto",
     }
-    method = dict(body.get("method") or {"type": "supervised"})
-    inner = dict(method.get(job["method"]) or {})
+    method: dict[str, Any] = {**(body.get("method") or {"type": "supervised"})}
+    inner: dict[str, Any] = {**(method.get(job["method"]) or {})}
     stated = inner.get("hyperparameters") or body.get("hyperparameters") or {}
     method[job["method"]] = {**inner, "hyperparameters": {**knobs, **stated}}
     succeeded = status == "succeeded"

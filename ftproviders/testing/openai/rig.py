@@ -246,8 +246,8 @@ def _load(target: str | None) -> Any:
 def _flat(body: Any) -> dict[str, JsonValue]:
     """Put everything that a create request states beside each other, without our mark."""
     sent = {name: value for name, value in body.items() if name not in ("method", "integrations")}
-    method = body.get("method") or {"type": "supervised"}
-    inner = dict(method.get(method["type"]) or {})
+    method: Mapping[str, Any] = body.get("method") or {"type": "supervised"}
+    inner: dict[str, Any] = {**(method.get(method["type"]) or {})}
     sent |= inner.pop("hyperparameters", None) or {}
     sent |= {"method": method["type"], **inner}
     for integration in body.get("integrations") or ():
