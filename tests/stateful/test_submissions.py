@@ -1,4 +1,4 @@
-"""500 runs of submit, crash, poll, cancel and resume under faults, over the real SDK.
+"""Runs of submit, crash, poll, cancel and resume under faults, over the real SDK.
 
 Nothing sleeps: the service's clock and ours are one that is moved by hand. The runs are the same
 everywhere, so what CI finds is found again here. The counts printed at the end say what they met.
@@ -6,6 +6,7 @@ everywhere, so what CI finds is found again here. The counts printed at the end 
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 
@@ -17,7 +18,10 @@ from ftproviders import registry
 from tests.stateful.machine import Hasty, Submissions
 from tests.stateful.world import SharedNetwork
 
-RUNS, HASTY_RUNS = 500, 100
+ALL_RUNS = 500
+RUNS = int(os.environ.get("FTPROVIDERS_TEST_STATEFUL_RUNS", "60"))
+"""With `ALL_RUNS` it is also asserted that all of `MET` happened, which takes a quarter of an hour."""
+HASTY_RUNS = RUNS // 5
 STEPS = 12
 MET = (
     "crashes", "kill before", "kill after", "timeout before", "timeout after", "disk full before",
@@ -63,7 +67,8 @@ def test_a_submission_has_one_job_and_no_job_is_lost(tally: Counter[str]) -> Non
     run_state_machine_as_test(Submissions, settings=like_this(RUNS))
     tell(tally)
     assert tally["runs"] >= RUNS
-    assert not [what for what in MET if not tally[what]], "the runs did not meet these"
+    if RUNS >= ALL_RUNS:
+        assert not [what for what in MET if not tally[what]], "the runs did not meet these"
 
 
 @pytest.mark.slow
@@ -71,5 +76,7 @@ def test_a_submission_has_one_job_and_no_job_is_lost(tally: Counter[str]) -> Non
 def test_two_jobs_come_only_of_sending_past_a_list_that_lags(tally: Counter[str]) -> None:
     run_state_machine_as_test(Hasty, settings=like_this(HASTY_RUNS))
     tell(tally)
-    assert tally["sent past a lag"]
-    assert tally["most duplicates in a run"], "the documented exception did not happen"
+    assert tally["runs"] >= HASTY_RUNS
+    if RUNS >= ALL_RUNS:
+        assert tally["sent past a lag"]
+        assert tally["most duplicates in a run"], "the documented exception did not happen"
