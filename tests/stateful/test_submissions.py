@@ -20,7 +20,7 @@ from tests.stateful.world import SharedNetwork
 
 ALL_RUNS = 500
 RUNS = int(os.environ.get("FTPROVIDERS_TEST_STATEFUL_RUNS", "60"))
-"""With `ALL_RUNS` it is also asserted that all of `MET` happened, which takes a quarter of an hour."""
+"""With `ALL_RUNS` it is asserted too that all of `MET` happened: a quarter of an hour."""
 HASTY_RUNS = RUNS // 5
 STEPS = 12
 MET = (
