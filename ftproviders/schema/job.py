@@ -178,8 +178,8 @@ class JobSnapshot(Value):
     meaning, every other is shown as it is: ``settings`` (in force, by our names, with ``method``,
     ``seed`` and ``suffix``), ``options`` (by the names of the provider's options), ``versions``,
     ``hardware``, ``files`` (objects with ``purpose``, ``name``, ``id`` where that is another,
-    ``sha256``, ``bytes``), ``chat_template``, ``spec`` (a `JobSpec`), ``units`` (name of a metric ->
-    unit). Never a secret."""
+    ``sha256``, ``bytes``), ``chat_template``, ``spec`` (a `JobSpec`), ``units`` (name of a metric
+    -> unit). Never a secret."""
 
 
 class EventLevel(StrEnum):
