@@ -24,7 +24,8 @@ def moved_lines(made: JobPlan) -> Iterator[str]:
         yield f"changes     model: {moved.base_model or 'not known'} -> {made.base_model}"
     yield from (f"data        {_file(file, moved)}" for file in moved.files)
     for setting in moved.settings:
-        if setting.outcome != "default":  # those are marked among the settings
+        # Defaults, and what is stated now and ignored, are shown among the plan's own lines.
+        if setting.before is not None or setting.outcome == "changed":
             yield f"moves       {_setting(setting, moved)}"
     yield from (f"lost        {what}" for what in moved.lost)
     yield f"until       {_until(moved.source_lifecycle)}"

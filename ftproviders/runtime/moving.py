@@ -47,6 +47,7 @@ def plan_from(session: Session, ref: JobRef, changes: Mapping[str, Any]) -> JobP
     source = read_source(session, ref)
     provider = str(changes.get("provider") or source.info.name).replace("_", "-")
     target = registry.info(provider)
+    session.training(provider)  # what is not set up should not be found out after a download
     values = _values(source, target, changes)
     if "base_model" not in changes:
         values["base_model"] = _base_model(session, source, target, values["method"])
