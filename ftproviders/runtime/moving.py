@@ -150,14 +150,16 @@ def _fetched(
 # --- which model ----------------------------------------------------------------------------------
 
 
-def _base_model(session: Session, source: Source, target: ProviderInfo, method: Any) -> str:
-    """Return the base model at the target.
+def _base_model(
+    session: Session, source: Source, target: ProviderInfo, method: Any
+) -> str | Mapping[str, str]:
+    """Return the base model at the target, or the job's mapping where that names one.
 
     Raises:
         ConfigurationError: It is not known there, and the hint lists what is.
     """
     if isinstance(source.base_model, Mapping) and target.name in source.base_model:
-        return source.base_model[target.name]
+        return source.base_model
     if target.name == source.info.name:
         return source.model
     name = source.root_model
