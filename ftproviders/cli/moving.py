@@ -28,8 +28,8 @@ def moved_lines(made: JobPlan) -> Iterator[str]:
         if setting.before is not None or setting.outcome == "changed":
             yield f"moves       {_setting(setting, moved)}"
     yield from (f"lost        {what}" for what in moved.lost)
-    yield f"until       {_until(moved.source_lifecycle)}"
-    yield f"until       {_until(moved.target_lifecycle)}"
+    for end in dict.fromkeys((moved.source_lifecycle, moved.target_lifecycle)):
+        yield f"until       {_until(end)}"
 
 
 def _file(file: MovedFile, moved: MovedFrom) -> str:

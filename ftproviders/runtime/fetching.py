@@ -6,10 +6,12 @@ Never another file in silence: what is used has the digest that was recorded, wh
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
 import secrets
+from functools import partial
 from pathlib import Path
 
 from ftproviders.errors import (
@@ -22,6 +24,7 @@ from ftproviders.errors import (
     ProviderError,
     UnsupportedFeatureError,
 )
+from ftproviders.provider import TrainingAdapter
 from ftproviders.runtime.session import Session
 from ftproviders.runtime.source import Source, SourceFile
 from ftproviders.schema.job import FileRef
@@ -32,6 +35,7 @@ __all__ = ["Fetched", "fetch"]
 _FOLDER = "downloads"
 _NAMED_DIGEST = re.compile(r"^(?P<stem>.*)\.(?P<digits>[0-9a-f]{16})\.jsonl$")
 """How files are named that this package has sent."""
+_CANNOT_BE_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 _DEFINITE = (
     NotFoundError,
     InvalidRequestError,
@@ -112,17 +116,28 @@ def _downloaded(session: Session, source: Source, file: SourceFile) -> Path:
     draft = folder / f".new-{secrets.token_hex(8)}"
     os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     try:
-        told = session.call(
-            adapter,
-            "download_file",
-            lambda: adapter.download_file(file_id, target=draft),
-            ref=source.ref,
-        )
+        download = partial(_received, adapter, file_id, draft)
+        told = session.call(adapter, "download_file", download, ref=source.ref)
         digest = _digest(draft)
         _refuse_other_bytes(source, file, told, digest)
         return _placed(draft, folder, told.name or file.name, digest)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _received(adapter: TrainingAdapter, file_id: str, draft: Path) -> FileRef:
+    try:
+        return adapter.download_file(file_id, target=draft)
+    except OSError as error:
+        if error.errno not in _CANNOT_BE_WRITTEN:
+            raise
+        raise DatasetError(
+            f"{file_id} of {adapter.info.name} cannot be written to {draft.parent}: "
+            f"{error.strerror}.",
+            provider=adapter.info.name,
+            operation="download_file",
+            hint="Make room there, or set FTPROVIDERS_HOME to another folder.",
+        ) from error
 
 
 def _folder(session: Session) -> Path:

@@ -213,6 +213,30 @@ def test_page_shows_what_the_command_line_says_of_it(site: Path, tmp_path: Path)
     assert missing_lines(block.expected, done.stdout) == []
 
 
+def program(
+    site: Path, folder: Path, code: str
+) -> tuple[NimbusServer, subprocess.CompletedProcess[str]]:
+    """Run a user's program with nothing but the package installed and two variables set."""
+    server = NimbusServer(key=KEY)
+    environ = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(site), *(p for p in sys.path if p)]),
+        "FTPROVIDERS_NIMBUS_URL": server.url,
+        "FTPROVIDERS_POLL_SECONDS": "0.01",
+        "NIMBUS_API_KEY": KEY,
+    }
+    file = write_rows(folder / "train.jsonl")
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(file)], env=environ, capture_output=True, text=True
+        )
+    finally:
+        server.close()
+    assert done.returncode == 0, done.stderr
+    assert KEY not in done.stdout + done.stderr
+    return server, done
+
+
 _MOVE = """
 import json, sys
 from pathlib import Path
@@ -249,22 +273,7 @@ except ft.ConfigurationError as error:
 
 def test_jobs_move_there_and_back(site: Path, tmp_path: Path) -> None:
     """It hands out no files and tells no settings: then the journal has to."""
-    server = NimbusServer(key=KEY)
-    environ = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(site), *(p for p in sys.path if p)]),
-        "FTPROVIDERS_NIMBUS_URL": server.url,
-        "FTPROVIDERS_POLL_SECONDS": "0.01",
-        "NIMBUS_API_KEY": KEY,
-    }
-    file = write_rows(tmp_path / "train.jsonl")
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", _MOVE, str(file)], env=environ, capture_output=True, text=True
-        )
-    finally:
-        server.close()
-    assert done.returncode == 0, done.stderr
+    server, done = program(site, tmp_path, _MOVE)
     settings, back, missing, nameless = done.stdout.splitlines()
     assert json.loads(settings) == {
         "n_epochs": "mapped",
@@ -278,7 +287,6 @@ def test_jobs_move_there_and_back(site: Path, tmp_path: Path) -> None:
     assert "--training-file FILE" in missing
     assert "nimbus is not known to have the model 'memory-large'" in nameless
     assert len(server.tunings) == 2
-    assert KEY not in done.stdout + done.stderr
 
 
 _WALK = """
@@ -293,23 +301,6 @@ print(json.dumps([job.status, job.needs_consent(), reply.text]))
 
 
 def test_whole_walk_in_another_process(site: Path, tmp_path: Path) -> None:
-    """A user's program, with nothing but the package installed and two variables set."""
-    server = NimbusServer(key=KEY)
-    environ = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(site), *(p for p in sys.path if p)]),
-        "FTPROVIDERS_NIMBUS_URL": server.url,
-        "FTPROVIDERS_POLL_SECONDS": "0.01",
-        "NIMBUS_API_KEY": KEY,
-    }
-    file = write_rows(tmp_path / "train.jsonl")
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", _WALK, str(file)], env=environ, capture_output=True, text=True
-        )
-    finally:
-        server.close()
-    assert done.returncode == 0, done.stderr
+    server, done = program(site, tmp_path, _WALK)
     assert json.loads(done.stdout) == ["succeeded", True, "parcel-where"]
-    assert KEY not in done.stdout + done.stderr
     assert len(server.tunings) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import stat
 from collections.abc import Callable, Iterator
@@ -269,6 +270,23 @@ def test_other_bytes_than_recorded_are_never_used(world: MovingWorld, journal: b
     with pytest.raises(DatasetError, match="other bytes than were recorded") as caught:
         client.plan_from(ref, seed=9)
     assert "--training-file" in caught.value.hint
+    assert list((world.home / "downloads").iterdir()) == []
+
+
+class FullDisk(MemoryAdapter):
+    @override
+    def download_file(self, file_id: str, *, target: Path) -> FileRef:
+        target.write_bytes(b"the beginning of it")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_is_a_sentence_and_leaves_nothing(world: MovingWorld) -> None:
+    ref = world.finished("memory")
+    world.training.unlink()
+    world.memory_class = FullDisk
+    with pytest.raises(DatasetError, match="No space left on device") as caught:
+        world.client().plan_from(ref, seed=9)
+    assert "FTPROVIDERS_HOME" in caught.value.hint
     assert list((world.home / "downloads").iterdir()) == []
 
 

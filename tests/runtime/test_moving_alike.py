@@ -18,15 +18,8 @@ from ftproviders.schema.hyperparameters import Method
 from ftproviders.testing.openai import OpenAIEmulator
 from ftproviders.testing.openai.rig import training_rows
 from tests.contract.openai_world import OpenAIWorld
+from tests.emulators.calls import GRADER
 from tests.runtime.skyline import SkylineAdapter
-
-GRADER = {
-    "type": "string_check",
-    "name": "same",
-    "operation": "eq",
-    "input": "{{sample.output_text}}",
-    "reference": "{{item.answer}}",
-}
 
 
 class SkyWorld(OpenAIWorld):
