@@ -173,6 +173,8 @@ def _placed(draft: Path, folder: Path, name: str, digest: str) -> Path:
     """Give a download its name; what is there already stays as it is."""
     named = _NAMED_DIGEST.match(name)
     stem = named["stem"] if named is not None else Path(name).stem
+    # A job made from a download has its digits twice; a third time would make no name better.
+    stem = stem.removesuffix(f"-{digest[:16]}")
     stem = "".join(c if c.isalnum() or c in "-_" else "-" for c in stem)[:80] or "data"
     final = folder / f"{stem}.{digest[:16]}.jsonl"
     # A link, since it never replaces anything; where there are no links, a look first.

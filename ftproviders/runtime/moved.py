@@ -13,7 +13,7 @@ from ftproviders.runtime.fetching import Fetched
 from ftproviders.runtime.session import Session
 from ftproviders.runtime.source import Source
 from ftproviders.schema.dataset import DatasetStatistics
-from ftproviders.schema.hyperparameters import Hyperparameters, Method
+from ftproviders.schema.hyperparameters import Hyperparameters
 from ftproviders.schema.job import JobSpec
 from ftproviders.schema.moved import Lifecycle, MovedFile, MovedFrom, MovedSetting
 from ftproviders.schema.plan import JobPlan
@@ -36,7 +36,6 @@ def moved_from(
         plan: The plan of the new one.
         fetched: Files of the job that are used.
     """
-    today = session.clock.now().date()
     tuned = source.snapshot.model
     return MovedFrom(
         ref=str(source.ref),
@@ -47,8 +46,10 @@ def moved_from(
         files=tuple(_files(source, plan, fetched)),
         settings=tuple(_settings(source, plan)),
         lost=tuple(_lost(source, plan)),
-        source_lifecycle=_lifecycle(session, source.info.name, source.model, source.method, today),
-        target_lifecycle=_lifecycle(session, plan.provider, plan.base_model, plan.method, today),
+        source_lifecycle=_lifecycle(session, _old_spec(source)),
+        target_lifecycle=_lifecycle(
+            session, plan.spec.model_copy(update={"base_model": plan.base_model})
+        ),
     )
 
 
@@ -133,30 +134,35 @@ def _lost(source: Source, plan: JobPlan) -> Iterator[str]:
 # --- until when -----------------------------------------------------------------------------------
 
 
-def _lifecycle(
-    session: Session, provider: str, model: str, method: Method, today: date
-) -> Lifecycle:
-    ends_on, table = None, True
-    if has_dates(provider):
-        ends_on, table = _told(session, provider, model, method)
-    return lifecycle(provider, model, today=today, ends_on=ends_on, table=table)
+def _lifecycle(session: Session, spec: JobSpec) -> Lifecycle:
+    """Return the ends of a spec's model at its provider; its `base_model` is a string."""
+    today = session.clock.now().date()
+    ends_on, table = _told(session, spec) if has_dates(spec.provider) else (None, True)
+    model = str(spec.base_model)
+    return lifecycle(spec.provider, model, today=today, ends_on=ends_on, table=table)
 
 
-def _told(session: Session, provider: str, model: str, method: Method) -> tuple[date | None, bool]:
+def _old_spec(source: Source) -> JobSpec:
+    """Return the old job as far as its model and method go: neither settings nor files."""
+    return JobSpec(
+        provider=source.info.name,
+        base_model=source.model,
+        training_file="-",
+        method=source.method,
+        options=source.options,
+    )
+
+
+def _told(session: Session, spec: JobSpec) -> tuple[date | None, bool]:
     """Ask a service for the end of a model, and whether the tables speak of that service."""
-    info = registry.info(provider)
-    # Without settings and files: only the model is asked for.
-    spec = JobSpec(provider=provider, base_model=model, training_file="-", method=method)
-    if Method.SUPERVISED in info.methods:
-        spec = spec.model_copy(update={"method": Method.SUPERVISED})
+    info = registry.info(spec.provider)
     try:
-        adapter = session.training(provider)
+        adapter = session.training(info.name)
+        options = registry.options(info, spec.options.get(info.name, {}))
         found = session.call(
             adapter,
             "plan",
-            lambda: adapter.assess(
-                spec, options=registry.options(info, {}), statistics=DatasetStatistics()
-            ),
+            lambda: adapter.assess(spec, options=options, statistics=DatasetStatistics()),
         )
     except FineTuneError:
         return None, True  # the table is all there is

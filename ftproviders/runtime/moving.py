@@ -56,7 +56,7 @@ def plan_from(session: Session, ref: JobRef, changes: Mapping[str, Any]) -> JobP
     fetched = _fetched(session, source, target, changes)
     paths = {f"{purpose}_file": str(file.path) for purpose, file in fetched.items()}
     made = planner.plan(session, spec.model_copy(update=paths))
-    notes = [file.note for file in fetched.values() if file.note]
+    notes = dict.fromkeys(file.note for file in fetched.values() if file.note)
     told = moved_from(session, source, made, fetched=fetched)
     return made.model_copy(
         update={

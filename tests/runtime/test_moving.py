@@ -331,6 +331,19 @@ def test_a_file_that_nobody_has_is_asked_for(make: Make, how: str) -> None:
     assert not any("digest is another" in warning for warning in given.warnings)
 
 
+def test_names_of_files_do_not_grow_with_each_move(world: MovingWorld) -> None:
+    ref = world.finished("memory")
+    world.training.unlink()
+    client = world.client()
+    name = client.plan_from(ref, seed=9).training.path.name
+    for seed in (9, 10):
+        ref = client.submit(client.plan_from(ref, seed=seed)).ref
+        client = world.forget()
+    for file in (world.home / "downloads").iterdir():
+        file.unlink()
+    assert client.plan_from(ref, seed=11).training.path.name == name
+
+
 def test_a_given_file_may_differ_and_that_is_said(world: MovingWorld) -> None:
     ref = world.finished("memory")
     plan = world.client().plan_from(ref, training_file=str(world.validation))

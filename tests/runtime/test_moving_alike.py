@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,10 @@ def test_options_of_the_dialect_are_taken_along_without_a_journal(world: SkyWorl
     ref = first.submit(first.plan(spec)).ref
     for _ in range(20):
         world.server.advance(60)
+    world.training_file.unlink()
     with_journal = world.both().plan_from(ref, provider="skyline")
+    notes = [warning for warning in with_journal.warnings if "cannot be read any more" in warning]
+    assert len(notes) == 1, "training and validation are one file"
     first.close()
     for file in (world.folder / "home").glob("journal.db*"):
         file.unlink()
@@ -76,6 +80,10 @@ def test_options_of_the_dialect_are_taken_along_without_a_journal(world: SkyWorl
 
     assert plan.base_model == "o4-mini-2025-04-16", "the same model is known there"
     assert plan.method is Method.REINFORCEMENT
+    assert plan.moved_from is not None
+    ends = plan.moved_from.source_lifecycle
+    assert ends.last_job_day is None, "the tables do not speak of a server on this machine"
+    assert ends.last_answer_day == date(2026, 10, 22), "which has told that itself"
     assert plan.spec.options["skyline"] == {**own, "training_type": "sky"}
     bare = client.plan_from(ref, provider="skyline")
     assert bare.submission_id == with_journal.submission_id
