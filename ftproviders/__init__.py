@@ -94,6 +94,7 @@ if TYPE_CHECKING:
     jobs = _default.jobs
     models = _default.models
     plan = _default.plan
+    plan_from = _default.plan_from
     providers = _default.providers
     reap = _default.reap
     reconcile = _default.reconcile
@@ -180,6 +181,7 @@ _CLIENT_METHODS = (
     "jobs",
     "models",
     "plan",
+    "plan_from",
     "providers",
     "reap",
     "reconcile",
@@ -267,6 +269,7 @@ __all__ = [
     "jobs",
     "models",
     "plan",
+    "plan_from",
     "providers",
     "reap",
     "reconcile",

@@ -74,6 +74,15 @@ JobFile: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
+_FromRef: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="REF",
+        help="Take data, method and settings of this job, whoever made it; what else is stated "
+        "wins.",
+    ),
+]
 _ProviderName: TypeAlias = Annotated[
     str | None,
     typer.Option(
@@ -186,6 +195,7 @@ Timeout: TypeAlias = Annotated[
 
 SPEC_FLAGS: tuple[tuple[str, Any], ...] = (
     ("job_file", JobFile),
+    ("from_ref", _FromRef),
     ("provider", _ProviderName),
     ("model", _BaseModel),
     ("training_file", _TrainingFile),

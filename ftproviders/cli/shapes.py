@@ -247,6 +247,7 @@ def plan(made: JobPlan) -> dict[str, Any]:
         "cost": made.cost.model_dump(mode="json"),
         "duration_seconds": made.duration_seconds,
         "needs_consent": made.needs_consent,
+        "moved_from": None if made.moved_from is None else made.moved_from.model_dump(mode="json"),
     }
 
 

@@ -1,6 +1,7 @@
-"""From job file, flags and configuration to one `JobSpec`.
+"""From job file, flags, an existing job and configuration to one plan.
 
-Order: flag > job file > environment > profile > default; the last three are in `Config`.
+Order: flag > job file > job of ``--from``; for the provider's name flag > job file > environment >
+profile > job of ``--from``. Environment and profile are in `Config`.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from ftproviders.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from ftproviders.client import FineTuneClient
-    from ftproviders.schema.job import JobSpec
+    from ftproviders.schema.plan import JobPlan
 
-__all__ = ["SpecFlags", "make_spec", "parse_method", "takes_spec"]
+__all__ = ["SpecFlags", "make_plan", "parse_method", "takes_spec"]
 
 _TUNING = (
     "epochs",
@@ -56,6 +57,7 @@ class SpecFlags:
     """What `plan` and `submit` take on the command line; None = not said."""
 
     job_file: Path | None = None
+    from_ref: str | None = None
     options: Sequence[str] = ()
     values: Mapping[str, Any] = field(default_factory=dict)
     """Flag name with underscores -> value."""
@@ -73,7 +75,10 @@ def takes_spec(body: Callable[..., int]) -> Callable[..., int]:
     def command(session: Any, **given: Any) -> int:
         said = {name: given.pop(name) for name, _ in flag_table.SPEC_FLAGS}
         flags = SpecFlags(
-            job_file=said.pop("job_file"), options=said.pop("option") or (), values=said
+            job_file=said.pop("job_file"),
+            from_ref=said.pop("from_ref"),
+            options=said.pop("option") or (),
+            values=said,
         )
         return body(session, flags, **given)
 
@@ -102,11 +107,11 @@ def parse_method(text: str) -> str:
         ) from error
 
 
-def make_spec(client: FineTuneClient, flags: SpecFlags) -> JobSpec:
-    """Put together what is asked for.
+def make_plan(client: FineTuneClient, flags: SpecFlags) -> JobPlan:
+    """Put together what is asked for, and plan it.
 
     Args:
-        client: For the configuration and the provider's option class.
+        client: For the configuration, the provider's option class, and the plan.
         flags: What the command line says.
 
     Raises:
@@ -118,6 +123,28 @@ def make_spec(client: FineTuneClient, flags: SpecFlags) -> JobSpec:
     from ftproviders.schema.job import JobSpec
 
     content = None if flags.job_file is None else read_job_file(flags.job_file)
+    values = _values(content, flags)
+    ref = None if flags.from_ref is None else client.job(flags.from_ref).ref
+    values["provider"] = values.get("provider") or client.config.provider or (ref and ref.provider)
+    if ref is None:
+        _require(values)
+    if flags.options:
+        values["options"] = _with_options(client, values, flags.options)
+    # An empty value in a job file (`suffix:`) means that the user did not say.
+    given = {name: value for name, value in values.items() if value is not None}
+    try:
+        if ref is not None:
+            return client.plan_from(ref, **given)
+        spec = JobSpec.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        # Without the cause: its words repeat the values, and options may hold anything.
+        raise _not_accepted(first["loc"], first["msg"], content, flags) from None
+    return client.plan(spec)
+
+
+def _values(content: JobFileContent | None, flags: SpecFlags) -> dict[str, Any]:
+    """Return what file and flags say, by the names of `JobSpec`, but for options."""
     values: dict[str, Any] = dict(content.values) if content else {}
     stated = flags.stated
     tuning = {_NAMES.get(n, n): stated.pop(n) for n in _TUNING if n in stated}
@@ -128,18 +155,7 @@ def make_spec(client: FineTuneClient, flags: SpecFlags) -> JobSpec:
         tuning |= _knobs_of(flags.options, tuning)
     if tuning and isinstance(values.get("hyperparameters") or {}, Mapping):
         values["hyperparameters"] = {**(values.get("hyperparameters") or {}), **tuning}
-    values["provider"] = values.get("provider") or client.config.provider
-    _require(values)
-    if flags.options:
-        values["options"] = _with_options(client, values, flags.options)
-    # An empty value in a job file (`suffix:`) means that the user did not say.
-    given = {name: value for name, value in values.items() if value is not None}
-    try:
-        return JobSpec.model_validate(given)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        # Without the cause: its words repeat the values, and options may hold anything.
-        raise _not_accepted(first["loc"], first["msg"], content, flags) from None
+    return values
 
 
 def _require(values: Mapping[str, Any]) -> None:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from ftproviders.cli import flags as f
 from ftproviders.cli import shapes
 from ftproviders.cli.failures import Interrupted, WaitLeftError
+from ftproviders.cli.moving import moved_lines
 from ftproviders.cli.session import Session, verb
-from ftproviders.cli.specs import SpecFlags, make_spec, takes_spec
+from ftproviders.cli.specs import SpecFlags, make_plan, takes_spec
 from ftproviders.cli.streams import ReaderGoneError
 from ftproviders.errors import ConfigurationError
 
@@ -76,7 +77,7 @@ def submit(
 
 
 def _planned(session: Session, flags: SpecFlags) -> JobPlan:
-    return session.client.plan(make_spec(session.client, flags))
+    return make_plan(session.client, flags)
 
 
 def _submitted(session: Session, made: JobPlan, *, again: bool, wait: bool) -> FineTuneJob:
@@ -166,6 +167,7 @@ def plan_lines(made: JobPlan) -> list[str]:
     lines += [f"ignored     {i.name} = {_value(i.value)}: {i.reason}" for i in made.ignored]
     lines += [f"warning     {warning}" for warning in made.warnings]
     lines += [f"note        {note}" for note in made.notes]
+    lines += moved_lines(made)
     lines += [f"cost        {_cost(made.cost)}", f"submission  {made.submission_id}"]
     return lines
 

@@ -11,10 +11,11 @@ from typing import Any, BinaryIO, Self
 from ftproviders import data, registry
 from ftproviders.client.deploying import DeployingClient
 from ftproviders.client.job import FineTuneJob
+from ftproviders.client.planning import PlanningClient
 from ftproviders.config import Config
 from ftproviders.errors import ConfigurationError
 from ftproviders.provider import DataProfile, Feature, ProviderInfo
-from ftproviders.runtime import Clock, Session, measuring, planner
+from ftproviders.runtime import Clock, Session, measuring
 from ftproviders.runtime import chat as chat_with
 from ftproviders.runtime import doctor as checkup
 from ftproviders.runtime import reconcile as books
@@ -39,7 +40,7 @@ __all__ = ["FineTuneClient"]
 _log = logging.getLogger("ftproviders")
 
 
-class FineTuneClient(DeployingClient):
+class FineTuneClient(PlanningClient, DeployingClient):
     """Validate, plan, submit, find again, deploy. Use it as a context manager, or call `close`.
 
     Args:
@@ -154,17 +155,6 @@ class FineTuneClient(DeployingClient):
         )
         one, two = data.validate_pair(training, validation, wishes)
         return one[1], two[1]
-
-    def plan(self, spec: JobSpec) -> JobPlan:
-        """Say what submitting would do and cost; sends nothing.
-
-        Raises:
-            DatasetError: A file is not fit for the provider.
-            ConfigurationError: Provider, model, option or setting is not usable as it is.
-            UnsupportedFeatureError: The provider does not have the method.
-            CostLimitError: Too expensive, or of unknown cost while a limit was given.
-        """
-        return planner.plan(self._session, spec)
 
     def submit(
         self,
@@ -388,8 +378,3 @@ class FineTuneClient(DeployingClient):
 
     def _view(self, ref: JobRef, *, snapshot: JobSnapshot | None = None) -> FineTuneJob:
         return FineTuneJob(self._session, ref, snapshot=snapshot)
-
-    def _ref(self, ref: str | JobRef) -> JobRef:
-        if isinstance(ref, JobRef):
-            return ref
-        return books.resolve_ref(self._session, ref)

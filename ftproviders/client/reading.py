@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from ftproviders.client.numbers import last_values
-from ftproviders.client.reporting import Asking, known_spec, write_report
+from ftproviders.client.reporting import Asking, write_report
 from ftproviders.runtime import Session, poll
+from ftproviders.runtime.source import known_spec
 from ftproviders.schema.job import (
     Checkpoint,
     JobEvent,

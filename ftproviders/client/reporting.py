@@ -10,8 +10,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from ftproviders import registry
 from ftproviders.client.sampling import Question, ask_all, read_questions
 from ftproviders.data.outputs import check_outputs, new_files
@@ -21,12 +19,12 @@ from ftproviders.runtime import Session
 from ftproviders.runtime import chat as chat_with
 from ftproviders.schema.chat import ChatMessage
 from ftproviders.schema.deployment import ChatReply
-from ftproviders.schema.job import JobSnapshot, JobSpec, TunedModel
+from ftproviders.schema.job import JobSpec, TunedModel
 
 if TYPE_CHECKING:
     from ftproviders.client.reading import JobReading
 
-__all__ = ["DEFAULT_ROWS", "MOST_ROWS", "Asking", "known_spec", "write_report"]
+__all__ = ["DEFAULT_ROWS", "MOST_ROWS", "Asking", "write_report"]
 
 DEFAULT_ROWS = 3
 """Rows of the validation file that are asked when no questions are named."""
@@ -96,20 +94,6 @@ def write_report(
     page = render_page(asker.answered(given))
     with new_files(output) as (file,):
         file.write(page.encode("utf-8", "replace"))
-
-
-def known_spec(
-    session: Session, snapshot: JobSnapshot, submission_id: str | None
-) -> JobSpec | None:
-    """Return what was asked for: out of the journal, or as the provider tells it."""
-    row = session.journal.submission(submission_id) if submission_id else None
-    told = snapshot.facts.get("spec")
-    try:
-        if row is not None:
-            return JobSpec.model_validate_json(row.spec)
-        return JobSpec.model_validate(told) if isinstance(told, Mapping) else None
-    except ValidationError:
-        return None  # written by another version of this package
 
 
 def _version() -> str | None:

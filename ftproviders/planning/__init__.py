@@ -1,7 +1,26 @@
 """From spec, data and an adapter's assessment to a plan; identity; dated prices."""
 
 from ftproviders.planning.identity import identity, submission_id
-from ftproviders.planning.lifecycle import alternatives
+from ftproviders.planning.lifecycle import (
+    alternatives,
+    base_of,
+    has_dates,
+    knows_model,
+    lifecycle,
+    tunable_models,
+)
 from ftproviders.planning.plan import PlanInput, base_model_for, make_plan
 
-__all__ = ["PlanInput", "alternatives", "base_model_for", "identity", "make_plan", "submission_id"]
+__all__ = [
+    "PlanInput",
+    "alternatives",
+    "base_model_for",
+    "base_of",
+    "has_dates",
+    "identity",
+    "knows_model",
+    "lifecycle",
+    "make_plan",
+    "submission_id",
+    "tunable_models",
+]

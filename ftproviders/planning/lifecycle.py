@@ -14,7 +14,17 @@ from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
 
-__all__ = ["alternatives", "base_of", "lifecycle_warnings"]
+from ftproviders.schema.moved import Lifecycle
+
+__all__ = [
+    "alternatives",
+    "base_of",
+    "has_dates",
+    "knows_model",
+    "lifecycle",
+    "lifecycle_warnings",
+    "tunable_models",
+]
 
 _SOON_DAYS = 120
 _STALE_DAYS = 90
@@ -131,6 +141,58 @@ def _model_warnings(provider: str, model: str, today: date, *, answers: bool) ->
             f"{base} could be tuned at {provider} until {_day(row.last_create_day)} "
             f"({row.doubt(today)})."
         )
+
+
+def lifecycle(
+    provider: str, model: str, *, today: date, ends_on: date | None = None, table: bool = True
+) -> Lifecycle:
+    """Return until when jobs on `model` can be created, and its tuned models answer.
+
+    Arguments are those of `lifecycle_warnings`. Where the service ends for everybody before the
+    model does, the service's day counts.
+    """
+    row = _end(provider, model) if table else None
+    services = [
+        one for one in _tables()[1] if table and one.provider == provider and one.who == _EVERYBODY
+    ]
+    rows: list[_Row] = [*([row] if row else []), *services]
+    days = [one.last_create_day for one in rows if one.last_create_day is not None]
+    answers = None if row is None else row.last_answer_day
+    sources = list(dict.fromkeys(one.doubt(today) for one in rows))
+    if ends_on is not None:
+        answers = ends_on - timedelta(days=1)
+        sources.append(f"{provider} itself tells the end of the model")
+    return Lifecycle(
+        provider=provider,
+        model=base_of(model),
+        last_job_day=min(days, default=None),
+        last_answer_day=answers,
+        source="; ".join(sources),
+        note="" if row is None else row.note,
+    )
+
+
+def has_dates(provider: str) -> bool:
+    """Say whether the table has anything about a provider."""
+    return _known(provider)
+
+
+def knows_model(provider: str, model: str) -> bool:
+    """Say whether the table has a row for a model of a provider."""
+    return _end(provider, model) is not None
+
+
+def tunable_models(provider: str, *, today: date) -> tuple[tuple[str, date | None], ...]:
+    """Return the models that the table says can still be tuned at a provider, and until when."""
+    if _closed(provider, today):
+        return ()
+    return tuple(
+        (pattern, row.last_create_day)
+        for row in _tables()[0]
+        if row.provider == provider and not _over(row.last_create_day, today)
+        for pattern in row.patterns
+        if "*" not in pattern
+    )
 
 
 def alternatives(provider: str, model: str, *, today: date) -> str:

@@ -38,6 +38,7 @@ class Feature(StrEnum):
     JOBS = "jobs"
     MODELS = "models"
     FIND_FILE = "find_file"
+    DOWNLOAD_FILE = "download_file"
     DELETE_FILE = "delete_file"
     DELETE_MODEL = "delete_model"
     EXPORT = "export"

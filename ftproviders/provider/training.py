@@ -312,6 +312,24 @@ class TrainingAdapter(ABC):
         """Return a usable file at the provider with these bytes, or None."""
         raise self._lacks(Feature.FIND_FILE)
 
+    def download_file(self, file_id: str, *, target: Path) -> FileRef:
+        """Write a data file that the provider has to `target`; return what was received.
+
+        A try that follows a broken one begins anew.
+
+        Args:
+            file_id: Its id, as jobs and `upload` name it; whoever sent the file.
+            target: A file to write; what it holds is replaced.
+
+        Returns:
+            Name of the file at the provider, digest and size of the bytes that were written.
+
+        Raises:
+            NotFoundError: There is no such file, or not any more.
+            ProviderError: The provider does not hand it out.
+        """
+        raise self._lacks(Feature.DOWNLOAD_FILE)
+
     def delete_file(self, file: FileRef) -> None:
         """Delete a file at the provider."""
         raise self._lacks(Feature.DELETE_FILE)

@@ -175,9 +175,11 @@ class JobSnapshot(Value):
     """Ids or names of the files, as far as the provider names them (for weak matches)."""
     facts: FrozenJson = {}
     """What the provider tells beyond the fields above; reports show it. These names have a fixed
-    meaning, every other is shown as it is: ``settings`` (in force), ``versions``, ``hardware``,
-    ``files`` (objects with ``purpose``, ``name``, ``sha256``, ``bytes``), ``chat_template``,
-    ``spec`` (a `JobSpec`), ``units`` (name of a metric -> unit). Never a secret."""
+    meaning, every other is shown as it is: ``settings`` (in force, by our names, with ``method``,
+    ``seed`` and ``suffix``), ``options`` (by the names of the provider's options), ``versions``,
+    ``hardware``, ``files`` (objects with ``purpose``, ``name``, ``id`` where that is another,
+    ``sha256``, ``bytes``), ``chat_template``, ``spec`` (a `JobSpec`), ``units`` (name of a metric
+    -> unit). Never a secret."""
 
 
 class EventLevel(StrEnum):

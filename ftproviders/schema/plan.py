@@ -11,6 +11,7 @@ from pydantic import Field
 from ftproviders.schema.dataset import Dataset, ValidationReport
 from ftproviders.schema.hyperparameters import Method
 from ftproviders.schema.job import JobSpec
+from ftproviders.schema.moved import MovedFrom
 from ftproviders.schema.value import FrozenJson, JsonValue, Value
 
 __all__ = ["Assessment", "CostEstimate", "IgnoredSetting", "JobPlan", "MappedSetting"]
@@ -101,6 +102,8 @@ class JobPlan(Value):
     duration_seconds: float | None = None
     needs_consent: bool
     """True when submitting costs, or may cost, money."""
+    moved_from: MovedFrom | None = None
+    """The job that it was made from; None = it was not made from one."""
 
     @property
     def datasets(self) -> Mapping[str, Dataset]:

@@ -276,6 +276,9 @@ def _calls(adapter: TrainingAdapter, name: str) -> Mapping[Feature, Callable[[],
         Feature.JOBS: adapter.jobs,
         Feature.MODELS: adapter.models,
         Feature.FIND_FILE: partial(adapter.find_file, "0" * 64, size_bytes=1),
+        Feature.DOWNLOAD_FILE: partial(
+            adapter.download_file, "contract", target=Path("contract.jsonl")
+        ),
         Feature.DELETE_FILE: partial(adapter.delete_file, file),
         Feature.DELETE_MODEL: partial(adapter.delete_model, "contract"),
         Feature.EXPORT: partial(

@@ -92,6 +92,42 @@ class FileContract:
             other = adapter.find_file(digest, size_bytes=size)
             require(other is None, f"no file has digest {digest[:8]} and {size} bytes: {other}")
 
+    def test_downloaded_file_is_what_was_sent(self, rig: Rig) -> None:
+        """The bytes that were sent come back, whatever the target held before."""
+        if Feature.DOWNLOAD_FILE not in rig.info.features:
+            return
+        adapter = rig.adapter()
+        prepared = rig.prepare(adapter, rig.training_file(rig.method))
+        file = adapter.upload(prepared, purpose="training", submission_id=new_marker())
+        target = Path(mkdtemp(prefix="ftproviders-rig-")) / "back.jsonl"
+        target.write_bytes(prepared.path.read_bytes() * 2)
+        download = partial(rig.adapter().download_file, file.id, target=target)
+        told = as_runtime(adapter, "download_file", download)
+        content = target.read_bytes()
+        require(content == prepared.path.read_bytes(), "the bytes that were sent must come back")
+        digest = hashlib.sha256(content).hexdigest()
+        require((told.sha256, told.bytes) == (digest, len(content)), "digest and size as received")
+        require((told.provider, told.id) == (file.provider, file.id), "the file's provider and id")
+
+    def test_download_of_no_file_says_so(self, rig: Rig) -> None:
+        """An id that nothing has, and one whose file was deleted, are not found."""
+        if Feature.DOWNLOAD_FILE not in rig.info.features:
+            return
+        adapter = rig.adapter()
+        target = Path(mkdtemp(prefix="ftproviders-rig-")) / "none.jsonl"
+        ids = ["file-nobodyhasthisid"]
+        if Feature.DELETE_FILE in rig.info.features:
+            copy = target.with_name("short-lived-too.jsonl")
+            copy.write_bytes(rig.training_file(rig.method).read_bytes() * 5)
+            prepared = rig.prepare(adapter, copy)
+            file = adapter.upload(prepared, purpose="training", submission_id=new_marker())
+            adapter.delete_file(file)
+            ids.append(file.id)
+        for name in ids:
+            download = partial(adapter.download_file, name, target=target)
+            call = partial(as_runtime, adapter, "download_file", download)
+            raised(NotFoundError, call, when=f"download of {name}, which is not there,")
+
     def test_deleted_file_is_gone(self, rig: Rig) -> None:
         """A deleted file is not found any more, and cannot be deleted again."""
         if Feature.DELETE_FILE not in rig.info.features:

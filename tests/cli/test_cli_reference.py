@@ -14,7 +14,7 @@ from ftproviders.cli.main import app
 from tests.cli.program import ROOT
 
 SPEC_FLAGS = (
-    "--provider --model --training-file --validation-file --method --epochs --batch-size "
+    "--from --provider --model --training-file --validation-file --method --epochs --batch-size "
     "--learning-rate --learning-rate-multiplier --lora-r --lora-alpha --lora-dropout --seed "
     "--suffix --max-cost --strict -o"
 )

@@ -42,7 +42,7 @@ def test_a_page_is_written_and_its_name_printed(run: Run, validated: str, folder
         "after (tuned model), word for word as expected",
         "I have not been tuned",
         "All 2 rows of valid.jsonl were asked",
-        "does not tell which settings were in force",
+        "Settings in force",
     ):
         assert words in page, words
     assert "<script" not in page
@@ -126,8 +126,7 @@ def test_a_job_that_no_journal_knows_has_a_page_that_says_what_is_missing(
     page = run("report", finished, "--output", "-").out
 
     assert "there is no exact command to give" in page
-    assert "What was asked for is not known here either." in page
-    assert "only this name is known, not its content" in page
+    assert "where it was submitted from is not known, so rows are not" in page
 
 
 def test_files_are_not_overwritten_by_accident(run: Run, finished: str, folder: Path) -> None:

@@ -26,11 +26,12 @@ from ftproviders.errors import (
     ModelRetiredError,
     NotFoundError,
     OutcomeUnknownError,
+    ProviderConnectionError,
     ProviderError,
     UnexpectedResponseError,
 )
 from ftproviders.schema.dataset import Dataset
-from ftproviders.schema.job import JobEvent, JobRef, JobSnapshot, SubmissionQuery
+from ftproviders.schema.job import FileRef, JobEvent, JobRef, JobSnapshot, SubmissionQuery
 from ftproviders.testing.checks import as_runtime
 from ftproviders.testing.openai import OpenAIEmulator
 from tests.contract.openai_world import MODEL, OpenAIWorld
@@ -54,6 +55,42 @@ def make(tmp_path: Path) -> Iterator[Make]:
 
 
 # --- files ----------------------------------------------------------------------------------------
+
+
+def test_a_download_that_breaks_off_begins_anew(make: Make, tmp_path: Path) -> None:
+    world = make()
+    client = world.client()
+    job = client.submit(client.plan(world.spec()))
+    (file_id,) = job.snapshot.training_files
+    adapter, target = OpenAIAdapter(world.settings()), tmp_path / "back.jsonl"
+    world.inject("downloadFile", "truncated", when="after")
+
+    def download() -> FileRef:
+        return adapter.download_file(file_id, target=target)
+
+    with pytest.raises(ProviderConnectionError, match="download_file failed") as caught:
+        as_runtime(adapter, "download_file", download)
+    assert caught.value.retryable
+    assert download().bytes == target.stat().st_size
+    assert target.read_bytes() == world.training_file.read_bytes()
+    adapter.close()
+
+
+def test_a_refused_download_is_a_definite_answer(make: Make, tmp_path: Path) -> None:
+    world = make(hands_out_data=False)
+    client = world.client()
+    job = client.submit(client.plan(world.spec()))
+    (file_id,) = job.snapshot.training_files
+    adapter = OpenAIAdapter(world.settings())
+    with pytest.raises(InvalidRequestError, match="Not allowed to download") as caught:
+        as_runtime(
+            adapter,
+            "download_file",
+            lambda: adapter.download_file(file_id, target=tmp_path / "none.jsonl"),
+        )
+    assert not caught.value.retryable
+    adapter.close()
+
 
 IN_PARTS = {"plain_upload_bytes": 1000, "part_bytes": 500}
 PARTS = 3

@@ -7,6 +7,7 @@ on the honest one, so that a test that always fails proves nothing.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -349,6 +350,43 @@ def test_adapter_knows_the_registry(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         monkeypatch.setattr(memory_module, "borrowed", borrowed, raising=False)
         with pytest.raises(AssertionError, match=r"memory\.adapter\.borrowed"):
             suite.test_adapter_knows_only_its_own_part(rig_of(MemoryAdapter, tmp_path))
+
+
+class HandsOutOtherBytes(MemoryAdapter):
+    @override
+    def download_file(self, file_id: str, *, target: Path) -> FileRef:
+        told = super().download_file(file_id, target=target)
+        target.write_bytes(target.read_bytes().replace(b"kettle", b"teapot"))
+        return told
+
+
+class AddsToTheTarget(MemoryAdapter):
+    @override
+    def download_file(self, file_id: str, *, target: Path) -> FileRef:
+        before = target.read_bytes() if target.exists() else b""
+        told = super().download_file(file_id, target=target)
+        target.write_bytes(before + target.read_bytes())
+        return told
+
+
+class HandsOutNothing(MemoryAdapter):
+    @override
+    def download_file(self, file_id: str, *, target: Path) -> FileRef:
+        try:
+            return super().download_file(file_id, target=target)
+        except NotFoundError:
+            target.write_bytes(b"")
+            empty = hashlib.sha256(b"").hexdigest()
+            return FileRef(provider="memory", id=file_id, name="x", sha256=empty, bytes=0)
+
+
+@pytest.mark.parametrize("liar", [HandsOutOtherBytes, AddsToTheTarget])
+def test_download_of_other_bytes(caught: Callable[..., str], liar: type[MemoryAdapter]) -> None:
+    caught(suite.test_downloaded_file_is_what_was_sent, liar, "bytes that were sent")
+
+
+def test_download_of_what_is_not_there(caught: Callable[..., str]) -> None:
+    caught(suite.test_download_of_no_file_says_so, HandsOutNothing, "download of file-nobody")
 
 
 # --- the whole suite, as a user runs it ---------------------------------------------------------

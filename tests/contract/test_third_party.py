@@ -213,6 +213,82 @@ def test_page_shows_what_the_command_line_says_of_it(site: Path, tmp_path: Path)
     assert missing_lines(block.expected, done.stdout) == []
 
 
+def program(
+    site: Path, folder: Path, code: str
+) -> tuple[NimbusServer, subprocess.CompletedProcess[str]]:
+    """Run a user's program with nothing but the package installed and two variables set."""
+    server = NimbusServer(key=KEY)
+    environ = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(site), *(p for p in sys.path if p)]),
+        "FTPROVIDERS_NIMBUS_URL": server.url,
+        "FTPROVIDERS_POLL_SECONDS": "0.01",
+        "NIMBUS_API_KEY": KEY,
+    }
+    file = write_rows(folder / "train.jsonl")
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(file)], env=environ, capture_output=True, text=True
+        )
+    finally:
+        server.close()
+    assert done.returncode == 0, done.stderr
+    assert KEY not in done.stdout + done.stderr
+    return server, done
+
+
+_MOVE = """
+import json, sys
+from pathlib import Path
+import ftproviders as ft
+
+file = Path(sys.argv[1])
+base_model = {"nimbus": "cumulus-7b", "memory": "memory-small"}
+spec = ft.JobSpec(
+    provider="nimbus",
+    base_model=base_model,
+    training_file=str(file),
+    hyperparameters={"n_epochs": 2, "lora_r": 4},
+    seed=7,
+)
+there = ft.submit(spec)
+there.wait()
+away = ft.submit(ft.plan_from(there.ref, provider="memory"))
+plan = ft.plan_from(away.ref, provider="nimbus", suffix="kettle")
+print(json.dumps({one.name: one.outcome for one in plan.moved_from.settings}))
+plain = ft.submit(spec.model_copy(update={"provider": "memory", "base_model": "memory-large"}))
+file.unlink()
+back = ft.plan_from(away.ref, provider="nimbus", seed=8)
+print(json.dumps([back.moved_from.files[0].origin, ft.submit(back).ref.provider]))
+try:
+    ft.plan_from(there.ref, provider="memory", seed=9)
+except ft.ConfigurationError as error:
+    print(error)
+try:
+    ft.plan_from(plain.ref, provider="nimbus")
+except ft.ConfigurationError as error:
+    print(error)
+"""
+
+
+def test_jobs_move_there_and_back(site: Path, tmp_path: Path) -> None:
+    """It hands out no files and tells no settings: then the journal has to."""
+    server, done = program(site, tmp_path, _MOVE)
+    settings, back, missing, nameless = done.stdout.splitlines()
+    assert json.loads(settings) == {
+        "n_epochs": "mapped",
+        "lora_r": "mapped",
+        "seed": "taken",
+        "suffix": "ignored",
+    }
+    assert json.loads(back) == ["downloaded", "nimbus"]
+    assert "train.jsonl cannot be read any more" in missing
+    assert "nimbus has no download file" in missing
+    assert "--training-file FILE" in missing
+    assert "nimbus is not known to have the model 'memory-large'" in nameless
+    assert len(server.tunings) == 2
+
+
 _WALK = """
 import json, sys
 import ftproviders as ft
@@ -225,23 +301,6 @@ print(json.dumps([job.status, job.needs_consent(), reply.text]))
 
 
 def test_whole_walk_in_another_process(site: Path, tmp_path: Path) -> None:
-    """A user's program, with nothing but the package installed and two variables set."""
-    server = NimbusServer(key=KEY)
-    environ = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(site), *(p for p in sys.path if p)]),
-        "FTPROVIDERS_NIMBUS_URL": server.url,
-        "FTPROVIDERS_POLL_SECONDS": "0.01",
-        "NIMBUS_API_KEY": KEY,
-    }
-    file = write_rows(tmp_path / "train.jsonl")
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", _WALK, str(file)], env=environ, capture_output=True, text=True
-        )
-    finally:
-        server.close()
-    assert done.returncode == 0, done.stderr
+    server, done = program(site, tmp_path, _WALK)
     assert json.loads(done.stdout) == ["succeeded", True, "parcel-where"]
-    assert KEY not in done.stdout + done.stderr
     assert len(server.tunings) == 1

@@ -23,6 +23,7 @@ __all__ = ["Connection"]
 _UNSENT = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError"})
 """What the HTTP library says when a request never left."""
 _SHOWN_CHARACTERS = 500
+_CHUNK_BYTES = 1 << 20
 
 
 class Connection:
@@ -75,6 +76,16 @@ class Connection:
         """Make one request and return the body as it came."""
         content: bytes = call(*args).content
         return content
+
+    def stream(self, call: Callable[..., Any], *args: Any) -> Iterator[bytes]:
+        """Make one request and yield its body in pieces, so that it need not fit into memory.
+
+        Args:
+            call: A method of one of the client's ``with_streaming_response``.
+            *args: Its arguments.
+        """
+        with call(*args) as response:
+            yield from response.iter_bytes(_CHUNK_BYTES)
 
     def page(
         self, call: Callable[..., Any], *args: Any, **fields: Any
@@ -142,6 +153,9 @@ class Connection:
             refusal = self._refusal(error, names)
         elif isinstance(error, json.JSONDecodeError):
             refusal = Refusal(kind="unreadable")
+        elif "TransportError" in names:
+            # While a body is read piece by piece, the HTTP library's own come through the SDK.
+            refusal = Refusal(kind="timeout" if "TimeoutException" in names else "broken")
         else:
             return None
         return explained(refusal, provider=self._provider, operation=operation)

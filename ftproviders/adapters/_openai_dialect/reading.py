@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from ftproviders.adapters._openai_dialect.explaining import job_failure
-from ftproviders.adapters._openai_dialect.options import MARKER
+from ftproviders.adapters._openai_dialect.options import MARKER, REINFORCEMENT_OPTIONS
 from ftproviders.schema.job import (
     Checkpoint,
     FileRef,
@@ -37,6 +38,10 @@ STATUS: Mapping[str, JobStatus] = {
 """The words of the API description, ``pausing`` and ``paused`` of its examples, and Azure's."""
 
 _METADATA_LIMIT = 40
+_NAME_PARTS = 5
+"""Parts of a tuned model's name: ``ft:BASE:ORGANISATION:SUFFIX:ID``, and a step for checkpoints."""
+_AZURE_SUFFIX = re.compile(r"\.ft-[0-9a-f]{32}-(.+)$")
+"""``BASE.ft-ID-SUFFIX`` (microsoft-foundry/fine-tuning, recorded names)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,26 +105,67 @@ def _facts(job: Mapping[str, Any]) -> dict[str, JsonValue]:
     results = job.get("result_files")
     if isinstance(results, Sequence) and not isinstance(results, str) and results:
         facts["result_files"] = [str(item) for item in results]
-    metadata = job.get("metadata")
-    if isinstance(metadata, Mapping) and set(metadata) - {MARKER}:
-        kept = [pair for pair in metadata.items() if pair[0] != MARKER][:_METADATA_LIMIT]
-        facts["metadata"] = {str(name): str(value) for name, value in kept}
+    facts["options"] = _options(job)
     return {name: value for name, value in facts.items() if value}
 
 
 def _settings(job: Mapping[str, Any]) -> dict[str, JsonValue]:
     """Return the settings in force, wherever this server writes them."""
+    kind, own = _method(job)
+    found = {**_scalars(job.get("hyperparameters")), **_scalars(own.get("hyperparameters"))}
+    if kind is not None:
+        found["method"] = kind
+    return found | _scalars({"seed": job.get("seed"), "suffix": _suffix(job)})
+
+
+def _method(job: Mapping[str, Any]) -> tuple[str | None, Mapping[str, Any]]:
+    """Return the name of the method, and what stands under it."""
     method = job.get("method")
     kind = method.get("type") if isinstance(method, Mapping) else None
-    own = method.get(kind) if isinstance(method, Mapping) and isinstance(kind, str) else None
-    knobs = own.get("hyperparameters") if isinstance(own, Mapping) else None
-    old = job.get("hyperparameters")
-    found = {**_scalars(old), **_scalars(knobs)}
-    if isinstance(kind, str):
-        found["method"] = kind
-    if job.get("seed") is not None:
-        found |= _scalars({"seed": job["seed"]})
+    if not isinstance(method, Mapping) or not isinstance(kind, str):
+        return None, {}
+    own = method.get(kind)
+    return kind, own if isinstance(own, Mapping) else {}
+
+
+def _suffix(job: Mapping[str, Any]) -> str | None:
+    """Return the suffix; OpenAI tells it in the tuned model's name alone."""
+    told = _text(job.get("suffix"))
+    if told is not None:
+        return told
+    tuned = _text(job.get("fine_tuned_model")) or ""
+    parts = tuned.split(":")
+    if parts[0] == "ft":
+        return parts[3] or None if len(parts) >= _NAME_PARTS else None
+    found = _AZURE_SUFFIX.search(tuned)
+    return found[1] if found else None
+
+
+def _options(job: Mapping[str, Any]) -> dict[str, JsonValue]:
+    """Return what was asked for beside the settings, by the names of `DialectOptions`."""
+    _, own = _method(job)
+    knobs = _scalars(own.get("hyperparameters"))
+    found: dict[str, JsonValue] = {n: knobs[n] for n in REINFORCEMENT_OPTIONS if n in knobs}
+    if isinstance(own.get("grader"), Mapping):
+        found["grader"] = _without_nulls(own["grader"])
+    integrations = job.get("integrations")
+    for entry in integrations if isinstance(integrations, list) else []:
+        if isinstance(entry, Mapping) and isinstance(entry.get("wandb"), Mapping):
+            found["wandb"] = _without_nulls(entry["wandb"])
+    metadata = job.get("metadata")
+    if isinstance(metadata, Mapping) and set(metadata) - {MARKER}:
+        kept = [pair for pair in metadata.items() if pair[0] != MARKER][:_METADATA_LIMIT]
+        found["metadata"] = {str(name): str(value) for name, value in kept}
     return found
+
+
+def _without_nulls(value: Any) -> JsonValue:
+    """Leave out what services write as null: it was not stated."""
+    if isinstance(value, Mapping):
+        return {str(k): _without_nulls(v) for k, v in value.items() if v is not None}
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in value]
+    return value if isinstance(value, str | int | float | bool) else None
 
 
 def _scalars(value: object) -> dict[str, JsonValue]:

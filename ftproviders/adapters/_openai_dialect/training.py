@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import abstractmethod
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, ClassVar
 
 from typing_extensions import override
@@ -167,6 +169,23 @@ class DialectAdapter(TrainingAdapter):
     def _listed_files(self) -> list[dict[str, Any]]:
         return list(
             self._connection.pages(self._files.list, purpose="fine-tune", limit=_FILES_A_PAGE)
+        )
+
+    @override
+    def download_file(self, file_id: str, *, target: Path) -> FileRef:
+        entry = self._connection.ask(self._files.retrieve, file_id)
+        content = self._connection.client.files.with_streaming_response.content
+        digest, size = hashlib.sha256(), 0
+        with target.open("wb") as file:
+            for chunk in self._connection.stream(content, file_id):
+                digest.update(chunk)
+                size += file.write(chunk)
+        return file_ref(
+            {"id": file_id, **entry},
+            provider=self.info.name,
+            sha256=digest.hexdigest(),
+            size_bytes=size,
+            purpose="training",
         )
 
     @override

@@ -74,6 +74,7 @@ PROVIDER = ProviderInfo(
             Feature.JOBS,
             Feature.MODELS,
             Feature.FIND_FILE,
+            Feature.DOWNLOAD_FILE,
             Feature.DELETE_FILE,
         }
     ),

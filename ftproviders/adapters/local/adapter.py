@@ -148,6 +148,11 @@ class LocalTrainingAdapter(TrainingAdapter):
         return self.files.find(sha256, size_bytes=size_bytes)
 
     @override
+    def download_file(self, file_id: str, *, target: Path) -> FileRef:
+        # A run keeps its data when the file itself is deleted here.
+        return self.files.copy(file_id, target=target, kept=self.runs.data_files(file_id))
+
+    @override
     def delete_file(self, file: FileRef) -> None:
         self.files.delete(file)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
 import secrets
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 from ftproviders.errors import NotFoundError
 from ftproviders.schema.dataset import PreparedFile
@@ -36,17 +39,12 @@ class FileStore:
     def add(self, file: PreparedFile, *, purpose: str) -> FileRef:
         """Copy a file in and return its name; the digest is that of the bytes that were copied."""
         draft = private_folder(self.folder) / f".new-{secrets.token_hex(8)}"
-        digest, size = hashlib.sha256(), 0
         try:
             number = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             with file.path.open("rb") as source, os.fdopen(number, "wb") as target:
-                while chunk := source.read(_CHUNK_BYTES):
-                    digest.update(chunk)
-                    size += len(chunk)
-                    target.write(chunk)
+                sha256, size = _copied(source, target)
                 target.flush()
                 os.fsync(target.fileno())
-            sha256 = digest.hexdigest()
             draft.replace(self._path(sha256))
         finally:
             draft.unlink(missing_ok=True)
@@ -76,6 +74,25 @@ class FileStore:
             sha256=sha256,
             bytes=size_bytes,
         )
+
+    def copy(self, file_id: str, *, target: Path, kept: Iterable[Path]) -> FileRef:
+        """Write a file to `target` and return its name, digest and size.
+
+        Args:
+            file_id: Its id.
+            target: Where to.
+            kept: Further places where it may be, looked at in turn when it was deleted here.
+
+        Raises:
+            NotFoundError: There is no such file.
+        """
+        for path in (self._path(file_id), *kept):
+            with contextlib.suppress(FileNotFoundError), path.open("rb") as source:
+                with target.open("wb") as file:
+                    sha256, size = _copied(source, file)
+                name = f"data.{sha256[:16]}.jsonl"
+                return FileRef(provider="local", id=file_id, name=name, sha256=sha256, bytes=size)
+        raise self._missing(file_id, "download_file")
 
     def give(self, file: FileRef, target: Path) -> None:
         """Put a file into a run's folder; the run keeps it even when it is deleted here.
@@ -109,12 +126,25 @@ class FileStore:
         try:
             self._path(file.id).unlink()
         except FileNotFoundError as error:
-            raise NotFoundError(
-                f"There is no file {file.id[:16]} in {self.folder}.",
-                provider="local",
-                operation="delete_file",
-                hint="It may have been deleted before; nothing is left to do.",
-            ) from error
+            raise self._missing(file.id, "delete_file") from error
+
+    def _missing(self, file_id: str, operation: str) -> NotFoundError:
+        return NotFoundError(
+            f"There is no file {file_id[:16]} in {self.folder}.",
+            provider="local",
+            operation=operation,
+            hint="It may have been deleted before.",
+        )
 
     def _path(self, sha256: str) -> Path:
         return self.folder / f"{sha256}.jsonl"
+
+
+def _copied(source: BinaryIO, target: BinaryIO) -> tuple[str, int]:
+    """Copy a file and return digest and size of what was copied."""
+    digest, size = hashlib.sha256(), 0
+    while chunk := source.read(_CHUNK_BYTES):
+        digest.update(chunk)
+        size += len(chunk)
+        target.write(chunk)
+    return digest.hexdigest(), size

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 from ftproviders.adapters.local.wire import to_snapshot
@@ -37,6 +38,13 @@ class Runs:
         paths = [path for path in self.folder.glob("*") if not path.name.startswith(".")]
         runs = [RunDirectory(path) for path in paths]
         return [(f"{r.job().get('created_at', '')} {r.path.name}", r) for r in runs if r.exists()]
+
+    def data_files(self, file_id: str) -> Iterator[Path]:
+        """Yield where runs keep a data file that they were made from."""
+        for _, run in self.all():
+            for file in run.job().get("files", []):
+                if file["id"] == file_id:
+                    yield run.data(file["purpose"])
 
     def existing(self, ref: JobRef) -> RunDirectory:
         """Return the run of a job.

@@ -159,6 +159,15 @@ class MemoryAdapter(TrainingAdapter):
         return None
 
     @override
+    def download_file(self, file_id: str, *, target: Path) -> FileRef:
+        with self._translating("download_file"):
+            entry = self._connection.ask("download_file", id=file_id)
+            content = base64.b64decode(entry["content"])
+            target.write_bytes(content)
+            digest = hashlib.sha256(content).hexdigest()
+            return wire.file_ref(entry, sha256=digest, size_bytes=len(content))
+
+    @override
     def delete_file(self, file: FileRef) -> None:
         with self._translating("delete_file"):
             self._connection.ask("delete_file", id=file.id)

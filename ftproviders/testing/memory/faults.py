@@ -23,9 +23,9 @@ SCRIPTED = "script-"
 
 REQUESTS = frozenset(
     {
-        "upload", "files", "delete_file", "create", "find", "retrieve", "jobs", "cancel", "pause",
-        "resume", "events", "checkpoints", "models", "chat", "deploy", "deployment", "deployments",
-        "undeploy", "extend", "weights",
+        "upload", "files", "download_file", "delete_file", "create", "find", "retrieve", "jobs",
+        "cancel", "pause", "resume", "events", "checkpoints", "models", "chat", "deploy",
+        "deployment", "deployments", "undeploy", "extend", "weights",
     }
 )  # fmt: skip
 """The server's requests, by the names that a fault may give."""
@@ -85,9 +85,9 @@ _MISBEHAVIOUR = frozenset(
 class Fault(Value):
     """One scripted fault: it fires at the `nth` request of `operation`, `times` times in a row.
 
-    Operations are the names of the server's requests: upload, files, delete_file, create, find,
-    retrieve, jobs, cancel, pause, resume, events, checkpoints, models, chat, deploy, deployment,
-    deployments, undeploy, extend; ``*`` is any of them.
+    Operations are the names of the server's requests: upload, files, download_file,
+    delete_file, create, find, retrieve, jobs, cancel, pause, resume, events, checkpoints, models,
+    chat, deploy, deployment, deployments, undeploy, extend; ``*`` is any of them.
     """
 
     operation: str

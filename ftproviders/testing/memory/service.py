@@ -109,6 +109,12 @@ def _files(call: Call) -> dict[str, Any]:
     return call.page(mine[::-1])
 
 
+def _file_content(call: Call) -> dict[str, Any]:
+    call.only("id")
+    entry = call.owned("file", call.need("id"))
+    return {**entry, "content": base64.b64encode(_content(call, entry["id"])).decode("ascii")}
+
+
 def _delete_file(call: Call) -> dict[str, Any]:
     call.only("id")
     entry = call.owned("file", call.need("id"))
@@ -319,6 +325,7 @@ Handler = Callable[[Call], dict[str, Any]]
 OPERATIONS: Mapping[str, Handler] = {
     "upload": _upload,
     "files": _files,
+    "download_file": _file_content,
     "delete_file": _delete_file,
     "create": _create,
     "retrieve": _retrieve,

@@ -57,6 +57,8 @@ STATUS: Mapping[str, JobStatus] = {
     "cancelled": JobStatus.CANCELLED,
 }
 
+_OUR_NAMES: Mapping[str, str] = {"rows_per_step": "batch_size"}
+
 DEPLOYMENT_STATUS: Mapping[str, DeploymentStatus] = {
     "creating": DeploymentStatus.CREATING,
     "ready": DeploymentStatus.READY,
@@ -142,7 +144,25 @@ def snapshot(job: Mapping[str, Any], *, account: str | None) -> JobSnapshot:
         step=job.get("step"),
         total_steps=job.get("total_steps"),
         training_files=(job["training_file"], job["training_file_name"]),
+        facts=_facts(job),
     )
+
+
+def _facts(job: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings and files as they were sent: the server tells no defaults."""
+    knobs = {_OUR_NAMES.get(name, name): v for name, v in (job["hyperparameters"] or {}).items()}
+    told = {"method": job["method"], "seed": job["seed"], "suffix": job["suffix"], **knobs}
+    training = {
+        "purpose": "training", "id": job["training_file"], "name": job["training_file_name"]
+    }  # fmt: skip
+    files = [training]
+    if job["validation_file"] is not None:
+        files.append({"purpose": "validation", "name": job["validation_file"]})
+    facts: dict[str, Any] = {
+        "settings": {name: value for name, value in told.items() if value is not None},
+        "files": files,
+    }
+    return facts | ({"options": {"priority": job["priority"]}} if job["priority"] else {})
 
 
 def matched(query: SubmissionQuery, jobs: Sequence[JobSnapshot]) -> FindResult:

@@ -40,6 +40,8 @@ class Behaviour:
     """Metrics stand in the data of an event; else only in its message, as older jobs had it."""
     lying_filter: bool = False
     """Filters of lists are ignored."""
+    hands_out_data: bool = True
+    """Files for fine-tuning can be downloaded; else that is refused, as some accounts report."""
     closed: bool = False
     """The organisation may not create jobs any more."""
     organization: str = "emulated"

@@ -82,6 +82,8 @@ def retrieve_file(call: Call) -> dict[str, Any]:
 def download_file(call: Call) -> Content:
     """Return a file's bytes."""
     file = _file(call, call.path["file_id"])
+    if file["purpose"] == "fine-tune" and not call.behaviour.hands_out_data:
+        raise invalid(f"Not allowed to download files of purpose: {file['purpose']}")
     return Content(call.blobs / file["blob"])
 
 

@@ -33,6 +33,18 @@ def assess(rig: Rig, options: LocalOptions | None = None, **changes: object) -> 
 # --- plan -------------------------------------------------------------------------------------
 
 
+def test_a_file_outlives_its_deletion_in_the_runs_that_have_it(rig: Rig, tmp_path: Path) -> None:
+    rig.ended(rig.create())
+    file = rig.uploaded()
+    rig.adapter().delete_file(file)
+    told = rig.adapter().download_file(file.id, target=tmp_path / "back.jsonl")
+    assert (tmp_path / "back.jsonl").read_bytes() == rig.data.read_bytes()
+    assert (told.id, told.sha256, told.bytes) == (file.id, file.sha256, file.bytes)
+    with pytest.raises(NotFoundError, match="There is no file 0000"):
+        rig.adapter().download_file("0" * 64, target=tmp_path / "none.jsonl")
+    assert not (tmp_path / "none.jsonl").exists()
+
+
 def test_a_plan_shows_every_setting_that_will_hold(rig: Rig) -> None:
     answer = assess(
         rig,

@@ -57,11 +57,12 @@ def test_a_whole_job_is_read() -> None:
     assert seen.finished_at is not None
     assert (seen.trained_tokens, seen.submission_id) == (5049, "ftabc")
     assert seen.facts["settings"] == {
-        "n_epochs": 3, "batch_size": 1, "learning_rate_multiplier": 1.8, "seed": 7
+        "n_epochs": 3, "batch_size": 1, "learning_rate_multiplier": 1.8, "seed": 7,
+        "suffix": "kettle",
     }  # fmt: skip
     assert seen.facts["files"] == [{"purpose": "training", "name": "file-1"}]
     assert seen.facts["result_files"] == ["file-9"]
-    assert seen.facts["metadata"] == {"team": "search"}
+    assert seen.facts["options"] == {"metadata": {"team": "search"}}
 
 
 @pytest.mark.parametrize("word", [*STATUS, "reticulating", "", "SUCCEEDED"])
@@ -91,10 +92,47 @@ def test_an_error_may_be_less_than_the_description_says(error: object) -> None:
 
 def test_method_settings_go_before_the_deprecated_ones() -> None:
     method = {"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": 5}}}
-    settings = snapshot(job(method=method, seed=None), owner=OWNER).facts["settings"]
-    assert settings == {
+    told = job(method=method, seed=None, fine_tuned_model=None)
+    assert snapshot(told, owner=OWNER).facts["settings"] == {
         "n_epochs": 5, "batch_size": 1, "learning_rate_multiplier": 1.8, "method": "supervised"
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fields", "suffix"),
+    [
+        ({"fine_tuned_model": None, "suffix": "echoed"}, "echoed"),
+        ({"fine_tuned_model": "ft:gpt-4.1:org::1"}, None),
+        ({"fine_tuned_model": "ft:gpt-4.1:org:a-b:1:ckpt-step-7"}, "a-b"),
+        ({"fine_tuned_model": f"gpt-4.1.ft-{'0a' * 16}-team-a"}, "team-a"),
+        ({"fine_tuned_model": f"gpt-4.1.ft-{'0a' * 16}"}, None),
+        ({"fine_tuned_model": "ft:odd"}, None),
+        ({"fine_tuned_model": "somebody's-model"}, None),
+    ],
+)
+def test_the_suffix_is_read_wherever_it_stands(
+    fields: dict[str, object], suffix: str | None
+) -> None:
+    settings = snapshot(job(**fields), owner=OWNER).facts["settings"]
+    assert isinstance(settings, dict)
+    assert settings.get("suffix") == suffix
+
+
+def test_options_are_told_by_their_own_names_and_without_nulls() -> None:
+    grader = {"type": "string_check", "name": "same", "range": None}
+    knobs = {"n_epochs": 2, "reasoning_effort": "low", "eval_samples": "auto"}
+    method = {
+        "type": "reinforcement",
+        "reinforcement": {"grader": grader, "hyperparameters": knobs},
+    }
+    wandb = [{"type": "wandb", "wandb": {"project": "p", "entity": None, "tags": ["a"]}}]
+    seen = snapshot(job(method=method, integrations=wandb, metadata=None), owner=OWNER)
+    assert seen.facts["options"] == {
+        "grader": {"type": "string_check", "name": "same"},
+        "reasoning_effort": "low",
+        "eval_samples": "auto",
+        "wandb": {"project": "p", "tags": ["a"]},
+    }
 
 
 _JSON = st.recursive(

@@ -9,7 +9,15 @@ from typing import Any
 
 import pytest
 
-from ftproviders.planning.lifecycle import alternatives, base_of, lifecycle_warnings
+from ftproviders.planning.lifecycle import (
+    alternatives,
+    base_of,
+    has_dates,
+    knows_model,
+    lifecycle,
+    lifecycle_warnings,
+    tunable_models,
+)
 
 TODAY = date(2026, 11, 22)
 MINI = "gpt-4.1-mini-2025-04-14"
@@ -103,3 +111,51 @@ def test_alternatives_are_those_that_are_still_open() -> None:
 
 def test_nothing_is_made_up_for_others() -> None:
     assert alternatives("memory", "memory-retired", today=TODAY) == ""
+
+
+def test_both_ends_of_a_model_as_a_value() -> None:
+    found = lifecycle("openai", f"ft:{MINI}:org:suffix:id", today=TODAY)
+    assert (found.provider, found.model) == ("openai", MINI)
+    assert found.last_job_day == date(2027, 1, 5)
+    assert found.last_answer_day == date(2027, 1, 13)
+    assert "a secondary source" in found.source
+    azure = lifecycle("azure-openai", MINI, today=TODAY)
+    assert (azure.last_job_day, azure.last_answer_day) == (date(2027, 4, 13), date(2027, 10, 13))
+    assert "may be refused" in azure.note
+
+
+def test_the_end_of_a_service_is_that_of_its_models() -> None:
+    found = lifecycle("openai", "a-model-of-tomorrow", today=TODAY)
+    assert (found.last_job_day, found.last_answer_day) == (date(2027, 1, 5), None)
+
+
+def test_what_a_service_tells_goes_before_the_table() -> None:
+    found = lifecycle("openai", MINI, today=TODAY, ends_on=date(2030, 2, 1))
+    assert found.last_answer_day == date(2030, 1, 31)
+    assert "openai itself tells" in found.source
+
+
+def test_where_nothing_is_known_no_date_is_made_up() -> None:
+    for found in (
+        lifecycle("local", "smollm2-135m", today=TODAY),
+        lifecycle("openai", MINI, today=TODAY, table=False),
+    ):
+        assert found.last_job_day is None
+        assert found.last_answer_day is None
+        assert found.source == ""
+
+
+def test_models_that_can_still_be_tuned() -> None:
+    models = dict(tunable_models("openai", today=TODAY))
+    assert models[MINI] == date(2027, 1, 5)
+    assert not any(name.startswith(("o4", "gpt-3.5")) for name in models), "those are over"
+    assert tunable_models("openai", today=date(2027, 1, 6)) == (), "the service has closed"
+    assert MINI in dict(tunable_models("azure-openai", today=date(2027, 1, 6)))
+    assert tunable_models("local", today=TODAY) == ()
+
+
+def test_which_providers_and_models_the_table_knows() -> None:
+    assert has_dates("openai")
+    assert not has_dates("local")
+    assert knows_model("azure-openai", MINI)
+    assert not knows_model("azure-openai", "gpt-3.5-turbo-0125")
