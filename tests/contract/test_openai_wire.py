@@ -146,6 +146,29 @@ def test_files_are_used_again_by_name_and_bytes(make: Make) -> None:
     assert file["filename"].startswith("train.")
 
 
+def test_a_file_whose_status_is_a_new_word_is_used_again(make: Make) -> None:
+    world = make()
+    client = world.client()
+    client.submit(client.plan(world.spec(suffix="one")))
+    world.inject("listFiles", "unknown_status", word="indexed")
+    client.submit(client.plan(world.spec(suffix="two")))
+    assert len(world.data_files()) == 1
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_file_that_the_list_does_not_show_yet_is_asked_for_by_its_id(
+    make: Make, gone: bool
+) -> None:
+    world = make()
+    world.inject("createFile", "list_lag", seconds=3600.0)
+    client = world.client()
+    client.submit(client.plan(world.spec(suffix="one")))
+    if gone:
+        world.inject("retrieveFile", "not_found")
+    client.submit(client.plan(world.spec(suffix="two")))
+    assert len(world.data_files()) == (2 if gone else 1)
+
+
 def test_a_file_that_ends_soon_is_sent_again(make: Make) -> None:
     world = make()
     client = world.client(file_expires_after_seconds=3600)
