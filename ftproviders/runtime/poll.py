@@ -15,6 +15,7 @@ from ftproviders.errors import (
     WaitTimeoutError,
 )
 from ftproviders.provider import Feature, TrainingAdapter
+from ftproviders.runtime.complained import with_rows
 from ftproviders.runtime.session import Session, passing
 from ftproviders.schema.job import JobEvent, JobRef, JobSnapshot, JobStatus
 
@@ -62,7 +63,7 @@ def wait(
         if snapshot is not None:
             if snapshot.status.terminal or snapshot.status is JobStatus.PAUSED:
                 watch.last_words(snapshot)
-                return finished_well(snapshot)
+                return finished_well(with_rows(session, snapshot))
             watch.refuse_stall(snapshot)
         elapsed = session.clock.monotonic() - started
         if timeout_seconds is not None and elapsed >= timeout_seconds:

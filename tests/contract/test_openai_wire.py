@@ -33,7 +33,9 @@ from ftproviders.schema.dataset import Dataset
 from ftproviders.schema.job import JobEvent, JobRef, JobSnapshot, SubmissionQuery
 from ftproviders.testing.checks import as_runtime
 from ftproviders.testing.openai import OpenAIEmulator
+from ftproviders.testing.openai.wire import RawRequest, Reply
 from tests.contract.openai_world import MODEL, OpenAIWorld
+from tests.emulators.planting import KEYS
 from tests.unit.data.test_secrets import CASES
 
 Make = Callable[..., OpenAIWorld]
@@ -326,6 +328,58 @@ def test_why_a_job_failed_and_what_to_do(make: Make) -> None:
     with pytest.raises(JobFailedError) as again:
         client.submit(client.plan(world.spec()))
     assert "See row 3" in again.value.hint
+
+
+def test_the_rows_that_a_failed_job_names_are_quoted_from_our_file(make: Make) -> None:
+    world = make()
+    lines = world.training_file.read_text().splitlines(keepends=True)
+    keyed = lines[2].replace("answer-2", KEYS["openai"])
+    world.training_file.write_text("".join([*lines[:2], keyed, *lines[3:]]))
+    world.server.fail_next_job(
+        code="invalid_training_file", message="Line(s) 2, 3, 99: bad role.", param="training_file"
+    )
+    client = world.client()
+    job = client.submit(client.plan(world.spec()))
+    with pytest.raises(JobFailedError) as caught:
+        job.wait()
+    assert "See row 2, 3, 99 of the file." in caught.value.hint
+    assert f"train.jsonl:2: {lines[1][:40]}" in caught.value.hint
+    assert "train.jsonl:3: " in caught.value.hint
+    assert KEYS["openai"] not in caught.value.hint
+    assert "train.jsonl:99" not in caught.value.hint, "the file has no such row"
+    with pytest.raises(JobFailedError) as again:
+        client.submit(client.plan(world.spec()))
+    assert "train.jsonl:2: " in again.value.hint
+    world.training_file.write_text("".join(lines))
+    with pytest.raises(JobFailedError) as changed:
+        job.wait()
+    assert "train.jsonl:2" not in changed.value.hint, "another file than the one that was sent"
+
+
+REFUSED = {"error": {"message": "Example 2 has no role.", "code": "invalid_training_file"}}
+BROKEN = {"id": "file-1", "status": "error", "status_details": "Example 2 has no role."}
+
+
+@pytest.mark.parametrize(
+    ("start", "reply"),
+    [("POST /v1/fine_tuning/jobs", Reply(400, REFUSED)), ("GET /v1/files/", Reply(200, BROKEN))],
+)
+def test_the_rows_that_a_refusal_names_are_quoted(
+    make: Make, start: str, reply: Reply, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = OpenAIEmulator._handle
+
+    def handle(self: OpenAIEmulator, raw: RawRequest) -> Reply:
+        return reply if f"{raw.method} {raw.target}".startswith(start) else usual(self, raw)
+
+    monkeypatch.setattr(OpenAIEmulator, "_handle", handle)
+    world = make(processing_seconds=60.0 if start.startswith("GET") else 0.0)
+    client = world.client()
+    with pytest.raises(InvalidRequestError) as caught:
+        client.submit(client.plan(world.spec()))
+    row = world.training_file.read_text().splitlines()[1]
+    assert f"train.jsonl:2: {row[:40]}" in caught.value.hint
+    assert caught.value.rows == (2,)
 
 
 def test_closed_to_new_jobs_names_alternatives(make: Make) -> None:

@@ -13,6 +13,7 @@ from ftproviders.adapters._openai_dialect.explaining import (
     by_code,
     by_param,
     by_status,
+    row_numbers,
     rows_named,
 )
 from ftproviders.errors import (
@@ -107,6 +108,7 @@ def _refused(refusal: Refusal, status: int, *, provider: str, operation: str) ->
         raw=refusal.raw,
     )
     error.retryable = error.retryable or meaning.passing
+    error.param, error.rows = refusal.param, row_numbers(told)
     return error
 
 

@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from ftproviders.adapters._openai_dialect.connection import Connection
 from ftproviders.adapters._openai_dialect.events import after_cursor, ordered
+from ftproviders.adapters._openai_dialect.explaining import row_numbers
 from ftproviders.adapters._openai_dialect.limits import (
     MAXIMUM_SUFFIX,
     refuse_what_cannot_be_sent,
@@ -136,7 +137,7 @@ class DialectAdapter(TrainingAdapter):
         entry = self._connection.ask(self._files.retrieve, file.id)
         if entry.get("status") == "error":
             detail = str(entry.get("status_details") or "it gives no reason").rstrip(".")
-            raise InvalidRequestError(
+            refused = InvalidRequestError(
                 f"{self.info.name} has found {file.name or file.id} unusable: {detail}.",
                 provider=self.info.name,
                 operation="upload",
@@ -144,6 +145,8 @@ class DialectAdapter(TrainingAdapter):
                 f"{self.info.name}`, correct them and submit again.",
                 raw=entry,
             )
+            refused.rows = row_numbers(detail)
+            raise refused
         return entry.get("status") in (None, "processed")
 
     @override
