@@ -16,7 +16,7 @@ from ftproviders.errors import (
 )
 from ftproviders.provider import Feature, TrainingAdapter
 from ftproviders.runtime.complained import with_rows
-from ftproviders.runtime.session import Session, passing
+from ftproviders.runtime.session import Session, asked_pause, passing
 from ftproviders.schema.job import JobEvent, JobRef, JobSnapshot, JobStatus
 
 __all__ = ["OnUpdate", "finished_well", "how_to_go_on", "pause_seconds", "wait"]
@@ -68,7 +68,7 @@ def wait(
         elapsed = session.clock.monotonic() - started
         if timeout_seconds is not None and elapsed >= timeout_seconds:
             raise _timed_out(watch, ref, timeout_seconds)
-        pause = pause_seconds(session, watch.adapter, elapsed)
+        pause = max(pause_seconds(session, watch.adapter, elapsed), watch.asked_pause_seconds)
         if timeout_seconds is not None:
             pause = min(pause, timeout_seconds - elapsed)
         session.clock.sleep(max(pause, 0.0))
@@ -151,6 +151,8 @@ class _Watch:
         self._unreachable_since: float | None = None
         self._changed_at = session.clock.monotonic()
         self._gaps: list[float] = []
+        self.asked_pause_seconds = 0.0
+        """For how long the provider asked to be left alone at the last look."""
         self._step: int | None = None
         self._total: int | None = None
 
@@ -162,12 +164,14 @@ class _Watch:
         except FineTuneError as error:
             if not passing(error) or self._outage_seconds() > _LONGEST_OUTAGE_SECONDS:
                 raise
+            self.asked_pause_seconds = asked_pause(error)
             return None
-        self._unreachable_since = None
+        self._unreachable_since, self.asked_pause_seconds = None, 0.0
         snapshot = self._with_steps(snapshot, events)
         if snapshot != self.last or events:
             now = self.session.clock.monotonic()
-            self._gaps.append(now - self._changed_at)
+            if self.last is not None:  # the first look is no change
+                self._gaps.append(now - self._changed_at)
             self._changed_at = now
             self.last = snapshot
             self._on_update(snapshot, events)

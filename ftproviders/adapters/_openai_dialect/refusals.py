@@ -93,7 +93,12 @@ def _refused(refusal: Refusal, status: int, *, provider: str, operation: str) ->
     message += f": {told}." if told else "."
     hint = " ".join(
         part
-        for part in (meaning.cause, rows_named(told), meaning.fix.replace("{provider}", provider))
+        for part in (
+            meaning.cause,
+            rows_named(told),
+            meaning.fix.replace("{provider}", provider),
+            "" if not refusal.retry_after else f"It asks to wait {refusal.retry_after:g} seconds.",
+        )
         if part
     )
     error = meaning.kind(

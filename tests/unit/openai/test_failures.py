@@ -96,6 +96,11 @@ def test_only_create_is_closed(
     assert type(refused(status, operation=operation, **fields)) is kind
 
 
+def test_how_long_the_service_asks_to_wait_is_said() -> None:
+    assert "wait 900 seconds" in refused(429, retry_after=900.0).hint
+    assert "asks to wait" not in refused(429).hint
+
+
 def test_a_file_that_is_not_ready_is_waited_for() -> None:
     error = refused(400, code="file_not_ready", param="training_file")
     assert error.retryable
