@@ -148,6 +148,7 @@ class _Watch:
         self.last: JobSnapshot | None = None
         self._on_update = on_update
         self._cursor: str | None = None
+        self._told: set[str] = set()
         self._unreachable_since: float | None = None
         self._changed_at = session.clock.monotonic()
         self._gaps: list[float] = []
@@ -184,7 +185,8 @@ class _Watch:
             left -= 1
             self.session.clock.sleep(pause_seconds(self.session, self.adapter, 0.0))
             try:
-                events = self._new_events()
+                # Once more from the beginning: what came late may have an earlier time.
+                events = self._new_events(everything=left == 0)
             except FineTuneError as error:
                 if not passing(error):
                     raise
@@ -218,15 +220,19 @@ class _Watch:
             hint=f"Look at the provider, then `ftproviders watch {self.ref}` or cancel it.",
         )
 
-    def _new_events(self) -> Sequence[JobEvent]:
+    def _new_events(self, *, everything: bool = False) -> Sequence[JobEvent]:
+        """Return the events that were not told yet."""
         if not self.session.has(self.adapter, Feature.EVENTS):
             return ()
+        after = None if everything else self._cursor
         events = self.session.call(
-            self.adapter, "events", lambda: self.adapter.events(self.ref, after=self._cursor)
+            self.adapter, "events", lambda: self.adapter.events(self.ref, after=after)
         )
         if events:
             self._cursor = events[-1].id
-        return events
+        new = [event for event in events if event.id not in self._told]
+        self._told.update(event.id for event in new)
+        return new
 
     def _outage_seconds(self) -> float:
         now = self.session.clock.monotonic()

@@ -6,6 +6,7 @@ import logging
 import traceback
 import tracemalloc
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -277,6 +278,32 @@ def test_the_last_events_come_although_the_job_has_ended(make: Make) -> None:
 
     job.wait(on_update=note)
     assert told[-1] == "The job has successfully completed"
+    assert len(told) == len(set(told))
+
+
+def test_a_late_event_with_an_earlier_time_is_told_too(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual, late = OpenAIEmulator._handle, list[str]()
+
+    def handle(self: OpenAIEmulator, raw: RawRequest) -> Reply:
+        reply = usual(self, raw)
+        if "/events" not in raw.target or not isinstance(reply.payload, dict):
+            return reply
+        late.extend(job["id"] for job in self.jobs() if job["status"] == "succeeded")
+        if len(late) >= 3:
+            return reply
+        early = [e for e in reply.payload["data"] if "job started" not in e["message"]]
+        return replace(reply, payload={**reply.payload, "data": early})
+
+    monkeypatch.setattr(OpenAIEmulator, "_handle", handle)
+    world = make()
+    client = world.client()
+    told: list[str] = []
+    client.submit(client.plan(world.spec())).wait(
+        on_update=lambda _snapshot, events: told.extend(event.message for event in events)
+    )
+    assert [text for text in told if "job started" in text] == ["Fine-tuning job started"]
     assert len(told) == len(set(told))
 
 
