@@ -497,6 +497,24 @@ def test_openai_itself_needs_a_key_and_others_may_not() -> None:
         assert kind(OpenAISettings(base_url="http://127.0.0.1:1/v1")).preflight() is None
 
 
+def test_a_key_that_is_missing_or_wrong_is_told_apart(make: Make) -> None:
+    world = make()
+    for key, words in ((None, "None is set: OPENAI_API_KEY"), (SecretStr("sk-x"), "It is that of")):
+        with pytest.raises(AuthenticationError) as caught:
+            world.client(api_key=key).models("openai")
+        assert words in caught.value.hint
+
+
+def test_an_error_says_which_address_was_not_reached(make: Make) -> None:
+    world = make()
+    world.inject("listModels", "timeout", seconds=0.2, times=None)
+    for settings in ({"timeout_seconds": 0.1}, {"base_url": "http://127.0.0.1:9/v1"}):
+        client = world.client(**settings)
+        with pytest.raises(ProviderError) as caught:
+            client.models("openai")
+        assert settings.get("base_url", world.server.base_url) in caught.value.message
+
+
 def answering(status: int, body: object, **headers: str) -> OpenAIAdapter:
     transport = httpx2.MockTransport(
         lambda _request: httpx2.Response(status, json=body, headers=headers)

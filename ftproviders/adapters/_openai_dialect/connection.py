@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ftproviders.adapters._openai_dialect.refusals import (
@@ -32,12 +33,22 @@ class Connection:
         provider: For errors.
         make_client: Makes the SDK's client, its own retries off; called on first use.
         scrubber: Takes keys out of everything that is answered.
+        address: Where it is, for errors.
+        key_hint: Where its key comes from: a sentence, for errors.
     """
 
     def __init__(
-        self, *, provider: str, make_client: Callable[[], Any], scrubber: Scrubber
+        self,
+        *,
+        provider: str,
+        make_client: Callable[[], Any],
+        scrubber: Scrubber,
+        address: str = "",
+        key_hint: str = "",
     ) -> None:
         self._provider = provider
+        self._address = address
+        self._key_hint = key_hint
         self._make_client = make_client
         self._client: Any = None
         self.scrubber = scrubber
@@ -144,7 +155,8 @@ class Connection:
             refusal = Refusal(kind="unreadable")
         else:
             return None
-        return explained(refusal, provider=self._provider, operation=operation)
+        told = replace(refusal, address=self._address, key_hint=self._key_hint)
+        return explained(told, provider=self._provider, operation=operation)
 
     def _refusal(self, error: Exception, names: set[str]) -> Refusal:
         if "APIStatusError" in names:

@@ -55,6 +55,10 @@ def _connection(settings: OpenAISettings, client: OpenAI | None) -> Connection:
         provider=PROVIDER.name,
         make_client=lambda: client or _client(settings, key or _NO_KEY),
         scrubber=Scrubber(key),
+        address=settings.base_url,
+        key_hint="It is that of OPENAI_API_KEY, or of the profile."
+        if key
+        else "None is set: OPENAI_API_KEY is where it is looked for.",
     )
 
 
