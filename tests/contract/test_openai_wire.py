@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import traceback
 import tracemalloc
@@ -146,7 +147,8 @@ def test_files_are_used_again_by_name_and_bytes(make: Make) -> None:
     client.submit(client.plan(world.spec(suffix="two")))
     (file,) = world.data_files()
     assert world.sent("createFile") == 1
-    assert file["filename"].startswith("train.")
+    digest = hashlib.sha256(world.training_file.read_bytes()).hexdigest()
+    assert file["filename"] == f"train.{digest[:16]}.jsonl"
 
 
 def test_a_file_whose_status_is_a_new_word_is_used_again(make: Make) -> None:
