@@ -3,5 +3,14 @@
 from ftproviders.planning.identity import identity, submission_id
 from ftproviders.planning.lifecycle import alternatives
 from ftproviders.planning.plan import PlanInput, base_model_for, make_plan
+from ftproviders.planning.prices import read_prices
 
-__all__ = ["PlanInput", "alternatives", "base_model_for", "identity", "make_plan", "submission_id"]
+__all__ = [
+    "PlanInput",
+    "alternatives",
+    "base_model_for",
+    "identity",
+    "make_plan",
+    "read_prices",
+    "submission_id",
+]
