@@ -186,7 +186,7 @@ class Connection:
             param=_word(told.get("param")),
             type=_word(told.get("type")),
             message=str(message or ""),
-            request_id=headers.get("x-request-id"),
+            request_id=self.scrubber.json(headers.get("x-request-id"), name="request_id"),
             retry_after=retry_after_seconds(headers),
             raw=body if isinstance(body, dict | list) else str(body)[:_SHOWN_CHARACTERS],
         )

@@ -92,7 +92,8 @@ def _without_key(settings: OpenAISettings) -> ConfigurationError | None:
     return MissingCredentialsError(
         "Provider openai has no key.",
         provider=PROVIDER.name,
-        hint="Set OPENAI_API_KEY; for a server of your own that wants none, set OPENAI_BASE_URL.",
+        hint="Set OPENAI_API_KEY, or api_key_command in a profile; for a server of your own that "
+        "wants none, set OPENAI_BASE_URL.",
     )
 
 
