@@ -194,9 +194,9 @@ class Connection:
     def _scrub(self, error: Any) -> None:
         clean = self.scrubber
         error.args = tuple(clean.text(a) if isinstance(a, str) else a for a in error.args)
-        for name in ("message", "body", "code", "param", "type"):
+        for name in ("message", "body", "code", "param", "type", "request_id"):
             if hasattr(error, name):
-                setattr(error, name, clean.json(getattr(error, name)))
+                setattr(error, name, clean.json(getattr(error, name), name=name))
 
 
 def _word(value: object) -> str | None:
