@@ -193,8 +193,9 @@ class Counting(httpx2.BaseTransport):
     @override
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         assert isinstance(request.stream, httpx2.SyncByteStream)
-        self.taken = sum(len(piece) for piece in request.stream)
-        return httpx2.Response(200, json={"id": "file-1", "status": "processed"})
+        self.taken += sum(len(piece) for piece in request.stream)
+        file = {"id": "file-1", "status": "processed"}
+        return httpx2.Response(200, json={**file, "file": file})
 
 
 def over(transport: httpx2.BaseTransport) -> openai.OpenAI:
@@ -206,13 +207,14 @@ def over(transport: httpx2.BaseTransport) -> openai.OpenAI:
     )
 
 
-def test_memory_stays_flat_while_a_file_is_sent(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sizes", [{}, {"plain_upload_bytes": 1, "part_bytes": 24 * 1024**2}])
+def test_memory_stays_flat_while_a_file_is_sent(tmp_path: Path, sizes: dict[str, int]) -> None:
     size = 64 * 1024**2
     path = tmp_path / "large.jsonl"
     with path.open("wb") as file:
         file.truncate(size)
     transport = Counting()
-    adapter = OpenAIAdapter(OpenAISettings(), client=over(transport))
+    adapter = OpenAIAdapter(OpenAISettings.model_validate(sizes), client=over(transport))
     dataset = Dataset(path=path, sha256="0" * 64, bytes=size, rows=1)
     prepared = adapter.prepare(dataset, purpose="training", folder=tmp_path)
     tracemalloc.start()
