@@ -486,12 +486,15 @@ def test_only_our_settings_count(make: Make, monkeypatch: pytest.MonkeyPatch) ->
     world = make()
     monkeypatch.setenv("OPENAI_ORG_ID", "org-of-somebody-else")
     monkeypatch.setenv("OPENAI_PROJECT_ID", "proj_of_somebody_else")
+    others = ("Authorization: Bearer sk-else", "openai-project: proj_x", "X-Team: t", "none", "")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "\n".join(others))
     world.client().models("openai")
     named = OpenAIAdapter(world.settings(organization="org-1", project="proj_1"))
     named.models()
     named.close()
     bare, ours = (request.headers for request in world.server.requests_of("listModels"))
-    assert not {"openai-organization", "openai-project"} & set(bare)
+    assert not {"openai-organization", "openai-project", "x-team"} & set(bare)
+    assert {request.key for request in world.server.requests} == {"right"}
     assert (ours["openai-organization"], ours["openai-project"]) == ("org-1", "proj_1")
 
 

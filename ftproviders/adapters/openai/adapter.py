@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Mapping, Sequence
 from datetime import date
 from fnmatch import fnmatchcase
@@ -71,6 +72,7 @@ def _client(settings: OpenAISettings, key: str) -> OpenAI:
         api_key=key,
         base_url=url,
         timeout=openai.Timeout(settings.timeout_seconds, connect=_CONNECT_SECONDS),
+        default_headers=_instead_of_custom_headers(settings, key, absent=openai.Omit()),
         # The runtime tries again, and knows what must not be sent twice.
         max_retries=0,
         http_client=openai.DefaultHttpx2Client(
@@ -84,6 +86,20 @@ def _client(settings: OpenAISettings, key: str) -> OpenAI:
     client.organization = settings.organization
     client.project = settings.project
     return client
+
+
+def _instead_of_custom_headers(
+    settings: OpenAISettings, key: str, *, absent: Any
+) -> dict[str, Any]:
+    """Return what overrides OPENAI_CUSTOM_HEADERS, which the SDK reads: another key, or whose."""
+    lines = os.environ.get("OPENAI_CUSTOM_HEADERS", "").split("\n")
+    ours = {
+        "authorization": f"Bearer {key}",
+        "openai-organization": settings.organization,
+        "openai-project": settings.project,
+    }
+    names = [line.partition(":")[0].strip() for line in lines if ":" in line]
+    return {name: ours.get(name.lower()) or absent for name in names}
 
 
 def _without_key(settings: OpenAISettings) -> ConfigurationError | None:
