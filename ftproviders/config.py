@@ -48,6 +48,8 @@ class Config(BaseModel):
     """Seconds between two looks at a job; None = by the job's age and the provider."""
     attempts: Annotated[int, Field(ge=1, le=20)] = 5
     """How often a harmless request is tried when the provider has a passing fault."""
+    prices_file: Path | None = None
+    """TOML file with ``[[training]]`` rows: your own prices, which go before the package's."""
     providers: Mapping[str, Mapping[str, Any]] = Field(default={}, repr=False)
     """Provider name -> settings from the profile; never shown, some may be keys."""
 

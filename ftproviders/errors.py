@@ -184,11 +184,15 @@ class ProviderError(FineTuneError):
         request_id: The provider's id of the request, for its support.
         retry_after: Seconds to wait that the provider asked for.
         raw: The provider's payload.
+        param: The field that the provider names, as data.
+        rows: Lines of the data file that it names, from 1.
         maybe_executed: True when the request may have been carried out although no good answer
             came. Nothing that costs money is sent again after such an error.
     """
 
     maybe_executed: bool = False
+    param: str | None = None
+    rows: tuple[int, ...] = ()
 
     def __init__(
         self,

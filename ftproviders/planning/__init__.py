@@ -10,6 +10,7 @@ from ftproviders.planning.lifecycle import (
     tunable_models,
 )
 from ftproviders.planning.plan import PlanInput, base_model_for, make_plan
+from ftproviders.planning.prices import read_prices
 
 __all__ = [
     "PlanInput",
@@ -21,6 +22,7 @@ __all__ = [
     "knows_model",
     "lifecycle",
     "make_plan",
+    "read_prices",
     "submission_id",
     "tunable_models",
 ]

@@ -6,6 +6,7 @@ sent, and say what else there is after a service has refused.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ _SOON_DAYS = 120
 _STALE_DAYS = 90
 _SHOWN_MODELS = 3
 _EVERYBODY = "everybody"
+_DATED = re.compile(r"-\d{4}-\d{2}-\d{2}$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +62,12 @@ class ModelEnd(_Row):
     last_answer_day: date | None = None
     replacement: str = ""
     note: str = ""
+
+    @property
+    def names(self) -> str:
+        """The models of the row as one writes them in a job: those with a date, or else all."""
+        dated = [name for name in self.patterns if _DATED.search(name)]
+        return " and ".join(dated or self.patterns)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,8 +224,9 @@ def alternatives(provider: str, model: str, *, today: date) -> str:
         rows = [other for other in open_rows if other.provider == name][:_SHOWN_MODELS]
         if name == provider and _closed(name, today):
             continue
-        listed = ", ".join(f"{r.patterns[0]} until {_day(r.last_create_day)}" for r in rows)
-        parts.append(f"Tunable at {name}, by our table: {listed}.")
+        listed = ", ".join(f"{r.names} until {_day(r.last_create_day)}" for r in rows)
+        notes = "; ".join(dict.fromkeys(r.note for r in rows if r.note))
+        parts.append(f"Tunable at {name}, by our table: {listed}{f' ({notes})' if notes else ''}.")
     return " ".join(parts) if row is not None or _known(provider) else ""
 
 

@@ -10,7 +10,7 @@ from ftproviders.errors import ConfigurationError, CostLimitError
 from ftproviders.planning.findings import data_notes, data_warnings
 from ftproviders.planning.identity import identity, submission_id
 from ftproviders.planning.lifecycle import lifecycle_warnings
-from ftproviders.planning.prices import estimate
+from ftproviders.planning.prices import TrainingPrice, estimate
 from ftproviders.provider import ProviderOptions
 from ftproviders.schema.dataset import Dataset, ValidationReport
 from ftproviders.schema.job import JobSpec
@@ -35,6 +35,8 @@ class PlanInput:
     further_identity: Mapping[str, JsonValue] | None = None
     validation: Dataset | None = None
     validation_report: ValidationReport | None = None
+    prices: tuple[TrainingPrice, ...] = ()
+    """The user's own; they go before the table."""
 
 
 def base_model_for(spec: JobSpec) -> str:
@@ -143,17 +145,20 @@ def _cost(given: PlanInput, base_model: str, tokens: int | None) -> CostEstimate
     if given.free:
         return CostEstimate(usd=0.0, basis="nothing is charged")
     spec = given.spec
-    if not given.assessment.dated_tables:
-        return CostEstimate(basis=f"no dated price for {base_model} at {given.account}")
     counted = given.report.tokens
-    return estimate(
+    cost = estimate(
         spec.provider,
         base_model,
         spec.method,
         trained_tokens=tokens,
         epoch_tokens=counted.total if counted.billable is None else counted.billable,
         today=given.today,
+        own=given.prices,
+        table=given.assessment.dated_tables,
     )
+    if cost.source is None and not given.assessment.dated_tables:
+        return CostEstimate(basis=f"no dated price for {base_model} at {given.account}")
+    return cost
 
 
 def _hold_limit(spec: JobSpec, cost: CostEstimate) -> None:

@@ -3,39 +3,71 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import date
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
 
+from pydantic import Field, TypeAdapter, ValidationError
+
+from ftproviders.errors import ConfigurationError
 from ftproviders.planning.lifecycle import base_of
 from ftproviders.schema.hyperparameters import Method
 from ftproviders.schema.plan import CostEstimate
+from ftproviders.schema.value import Value
 
-__all__ = ["TrainingPrice", "estimate"]
+__all__ = ["TrainingPrice", "estimate", "read_prices"]
 
 _STALE_DAYS = 90
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrainingPrice:
+class TrainingPrice(Value):
     """What a million trained tokens cost, and who said so when."""
 
     provider: str
     model: str
-    method: Method
-    usd_per_million_tokens: float
+    method: Method = Method.SUPERVISED
+    usd_per_million_tokens: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     as_of: date
-    mark: str
-    """D = vendor documentation, R = vendor repository, S = secondary source."""
-    source: str
+    mark: str = "U"
+    """D = vendor documentation, R = vendor repository, S = secondary source, U = the user's own."""
+    source: str = "prices_file"
+
+
+_ROWS = TypeAdapter(tuple[TrainingPrice, ...])
 
 
 @cache
 def _training_prices() -> tuple[TrainingPrice, ...]:
     text = files("ftproviders.planning").joinpath("prices.toml").read_text(encoding="utf-8")
-    rows = tomllib.loads(text)["training"]
-    return tuple(TrainingPrice(**{**row, "method": Method(row["method"])}) for row in rows)
+    return _ROWS.validate_python(tomllib.loads(text)["training"])
+
+
+def read_prices(file: Path) -> tuple[TrainingPrice, ...]:
+    """Read a user's own prices: a TOML file with ``[[training]]`` rows.
+
+    Raises:
+        ConfigurationError: It cannot be read, or a row is not one.
+    """
+    hint = (
+        "A row is [[training]] with provider, model, usd_per_million_tokens, as_of (a date) and, "
+        "if it is not supervised, method. Correct the file, or unset prices_file."
+    )
+    try:
+        content = tomllib.loads(file.expanduser().read_text(encoding="utf-8"))
+        return _ROWS.validate_python(content.get("training", ()))
+    except OSError as error:
+        raise ConfigurationError(f"{file} cannot be read: {error.strerror}.", hint=hint) from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        row, *field = first["loc"] or ("",)
+        where = f"training row {row + 1}" if isinstance(row, int) else "training"
+        name = f", {'.'.join(map(str, field))}" if field else ""
+        raise ConfigurationError(f"{file}: {where}{name}: {first['msg']}.", hint=hint) from error
+    except ValueError as error:
+        raise ConfigurationError(f"{file} is not valid TOML: {error}.", hint=hint) from error
 
 
 def estimate(
@@ -46,15 +78,23 @@ def estimate(
     trained_tokens: int | None,
     today: date,
     epoch_tokens: int = 0,
+    own: Sequence[TrainingPrice] = (),
+    table: bool = True,
 ) -> CostEstimate:
     """Estimate a training run from the dated table.
 
     Formula: trained tokens / 1,000,000 x price, with trained tokens = tokens of the file x epochs.
     A model that was tuned before has the price of its base. `epoch_tokens` are those of one epoch,
-    for the case that the number of epochs is not known.
+    for the case that the number of epochs is not known. `own` prices of the user go before the
+    table, which is left out where it does not speak of the service that is called.
     """
-    wanted = (provider, base_of(model), method)
-    row = next((p for p in _training_prices() if (p.provider, p.model, p.method) == wanted), None)
+    models = (model, base_of(model))
+    rows = (
+        p
+        for p in (*own, *(_training_prices() if table else ()))
+        if p.provider == provider and p.model in models and p.method is method
+    )
+    row = next(rows, None)
     if row is None:
         return CostEstimate(basis=f"no dated price for {model} on {provider}")
     if trained_tokens is None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from ftproviders.config import Config
 from ftproviders.errors import ConfigurationError
 
 __all__ = ["ProviderOptions", "ProviderSettings"]
+
+
+_COMMAND_SECONDS = 60
 
 
 class ProviderOptions(BaseModel):
@@ -26,6 +31,40 @@ class ProviderOptions(BaseModel):
     """Names beside the fields that a validator of the class takes; only for guessing at typos."""
 
 
+def _is_secret(annotation: Any) -> bool:
+    return annotation is SecretStr or any(map(_is_secret, get_args(annotation)))
+
+
+def _said_by(command: object, *, name: str, field: str) -> str:
+    """Run the command that knows a secret; what it prints is shown nowhere.
+
+    Raises:
+        ConfigurationError: It is no command, fails, or prints nothing.
+    """
+    told = f"Setting {field}_command of {name}"
+    hint = "It must print the secret and nothing else, for instance: pass show openai"
+    try:
+        words = shlex.split(str(command))
+        done = subprocess.run(
+            words,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_COMMAND_SECONDS,
+            check=False,
+        )
+        secret = done.stdout.decode("utf-8").strip()
+    except (OSError, ValueError, IndexError) as error:
+        # The command itself is not quoted: some people write keys into commands.
+        raise ConfigurationError(f"{told} cannot be run.", provider=name, hint=hint) from error
+    except subprocess.TimeoutExpired:
+        problem = f"has not answered in {_COMMAND_SECONDS} seconds"
+    else:
+        if done.returncode == 0 and secret:
+            return secret
+        problem = f"has failed with exit code {done.returncode}" if done.returncode else "is silent"
+    raise ConfigurationError(f"{told} {problem}.", provider=name, hint=hint)
+
+
 def _own_folder(name: str) -> Path:
     return Path(tempfile.gettempdir()) / "ftproviders" / name
 
@@ -34,7 +73,9 @@ class ProviderSettings(BaseModel):
     """How to reach a provider. Subclass and add fields; keys are ``SecretStr``.
 
     A field is filled from, in this order: an argument, ``FTPROVIDERS_<PROVIDER>_<FIELD>``, the
-    provider's own variables (``json_schema_extra={"env": ["OPENAI_API_KEY"]}``), the profile.
+    provider's own variables (``json_schema_extra={"env": ["OPENAI_API_KEY"]}``), the profile. A
+    secret that none of them has is what the command ``<field>_command`` of the environment or the
+    profile prints.
     """
 
     model_config = ConfigDict(
@@ -76,6 +117,11 @@ class ProviderSettings(BaseModel):
         values.setdefault("home", config.home)
         values.setdefault("cache", config.cache)
         values |= {key: value for key, value in overrides.items() if value is not None}
+        for field in (f for f, d in cls.model_fields.items() if _is_secret(d.annotation)):
+            inside = values.pop(f"{field}_command", None)
+            command = environ.get(f"{prefix}{field.upper()}_COMMAND") or inside
+            if command and values.get(field) is None:
+                values[field] = _said_by(command, name=name, field=field)
         try:
             return cls.model_validate(values)
         except ValidationError as error:

@@ -248,6 +248,14 @@ class TrainingAdapter(ABC):
         """
         yield partial(self.upload, file, purpose=purpose, submission_id=submission_id)
 
+    def look_up_file(self, file: FileRef) -> FileRef | None:
+        """Ask for one file by its id; None = it is gone, broken, or nothing can be said.
+
+        Override where lists of files may lag: a file that we sent is then not sent again.
+        """
+        del file
+        return None
+
     def file_ready(self, file: FileRef) -> bool:
         """Say whether a job can use the file by now; asked only of files that were not `ready`.
 

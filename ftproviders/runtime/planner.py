@@ -11,7 +11,7 @@ from ftproviders.config import Config
 from ftproviders.data.secrets import find_secrets
 from ftproviders.data.template import GivenTemplate, given_template
 from ftproviders.errors import ConfigurationError, DatasetError
-from ftproviders.planning import PlanInput, base_model_for, make_plan
+from ftproviders.planning import PlanInput, base_model_for, make_plan, read_prices
 from ftproviders.provider import DataProfile, ProviderInfo, ProviderOptions
 from ftproviders.runtime.session import Session
 from ftproviders.schema.dataset import Dataset, ValidationReport
@@ -67,6 +67,7 @@ def plan(session: Session, spec: JobSpec) -> JobPlan:
             assessment=assessment,
             further_identity=adapter.identity(own, options=options),
             today=session.clock.now().date(),
+            prices=read_prices(session.config.prices_file) if session.config.prices_file else (),
         )
     )
 

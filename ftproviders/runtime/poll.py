@@ -15,7 +15,8 @@ from ftproviders.errors import (
     WaitTimeoutError,
 )
 from ftproviders.provider import Feature, TrainingAdapter
-from ftproviders.runtime.session import Session, passing
+from ftproviders.runtime.complained import with_rows
+from ftproviders.runtime.session import Session, asked_pause, passing
 from ftproviders.schema.job import JobEvent, JobRef, JobSnapshot, JobStatus
 
 __all__ = ["OnUpdate", "finished_well", "how_to_go_on", "pause_seconds", "wait"]
@@ -62,12 +63,12 @@ def wait(
         if snapshot is not None:
             if snapshot.status.terminal or snapshot.status is JobStatus.PAUSED:
                 watch.last_words(snapshot)
-                return finished_well(snapshot)
+                return finished_well(with_rows(session, snapshot))
             watch.refuse_stall(snapshot)
         elapsed = session.clock.monotonic() - started
         if timeout_seconds is not None and elapsed >= timeout_seconds:
             raise _timed_out(watch, ref, timeout_seconds)
-        pause = pause_seconds(session, watch.adapter, elapsed)
+        pause = max(pause_seconds(session, watch.adapter, elapsed), watch.asked_pause_seconds)
         if timeout_seconds is not None:
             pause = min(pause, timeout_seconds - elapsed)
         session.clock.sleep(max(pause, 0.0))
@@ -147,9 +148,12 @@ class _Watch:
         self.last: JobSnapshot | None = None
         self._on_update = on_update
         self._cursor: str | None = None
+        self._told: set[str] = set()
         self._unreachable_since: float | None = None
         self._changed_at = session.clock.monotonic()
         self._gaps: list[float] = []
+        self.asked_pause_seconds = 0.0
+        """For how long the provider asked to be left alone at the last look."""
         self._step: int | None = None
         self._total: int | None = None
 
@@ -161,12 +165,14 @@ class _Watch:
         except FineTuneError as error:
             if not passing(error) or self._outage_seconds() > _LONGEST_OUTAGE_SECONDS:
                 raise
+            self.asked_pause_seconds = asked_pause(error)
             return None
-        self._unreachable_since = None
+        self._unreachable_since, self.asked_pause_seconds = None, 0.0
         snapshot = self._with_steps(snapshot, events)
         if snapshot != self.last or events:
             now = self.session.clock.monotonic()
-            self._gaps.append(now - self._changed_at)
+            if self.last is not None:  # the first look is no change
+                self._gaps.append(now - self._changed_at)
             self._changed_at = now
             self.last = snapshot
             self._on_update(snapshot, events)
@@ -179,7 +185,8 @@ class _Watch:
             left -= 1
             self.session.clock.sleep(pause_seconds(self.session, self.adapter, 0.0))
             try:
-                events = self._new_events()
+                # Once more from the beginning: what came late may have an earlier time.
+                events = self._new_events(everything=left == 0)
             except FineTuneError as error:
                 if not passing(error):
                     raise
@@ -213,15 +220,19 @@ class _Watch:
             hint=f"Look at the provider, then `ftproviders watch {self.ref}` or cancel it.",
         )
 
-    def _new_events(self) -> Sequence[JobEvent]:
+    def _new_events(self, *, everything: bool = False) -> Sequence[JobEvent]:
+        """Return the events that were not told yet."""
         if not self.session.has(self.adapter, Feature.EVENTS):
             return ()
+        after = None if everything else self._cursor
         events = self.session.call(
-            self.adapter, "events", lambda: self.adapter.events(self.ref, after=self._cursor)
+            self.adapter, "events", lambda: self.adapter.events(self.ref, after=after)
         )
         if events:
             self._cursor = events[-1].id
-        return events
+        new = [event for event in events if event.id not in self._told]
+        self._told.update(event.id for event in new)
+        return new
 
     def _outage_seconds(self) -> float:
         now = self.session.clock.monotonic()

@@ -27,11 +27,12 @@ from ftproviders.runtime.clock import Clock, SystemClock
 from ftproviders.schema.deployment import DeploymentRef
 from ftproviders.schema.job import JobRef, JobSnapshot
 
-__all__ = ["Session", "passing"]
+__all__ = ["Session", "asked_pause", "passing"]
 
 _Result = TypeVar("_Result")
 _log = logging.getLogger("ftproviders")
-_LONGEST_PAUSE_SECONDS = 60.0
+_LONGEST_PAUSE_SECONDS = 300.0
+"""Who asks for a longer pause is not asked again by itself, rather than too early."""
 
 
 class Session:
@@ -139,7 +140,7 @@ class Session:
             operation: Its name, for errors.
             function: The call itself.
             retry: Which errors to try again after; default `passing`. Waits as long as the
-                provider asks for, else exponentially with jitter.
+                provider asks for, up to five minutes, else exponentially with jitter.
             ref: The job or deployment concerned; errors name it.
         """
         may_retry = retry or passing
@@ -159,7 +160,11 @@ class Session:
             stop=tenacity.stop_after_attempt(self.config.attempts),
             wait=_pause,
             retry=tenacity.retry_if_exception(
-                lambda error: isinstance(error, FineTuneError) and may_retry(error)
+                lambda error: (
+                    isinstance(error, FineTuneError)
+                    and may_retry(error)
+                    and asked_pause(error) <= _LONGEST_PAUSE_SECONDS
+                )
             ),
             sleep=self.clock.sleep,
             reraise=True,
@@ -230,10 +235,15 @@ def passing(error: FineTuneError) -> bool:
     return error.retryable or isinstance(error, UnexpectedResponseError)
 
 
+def asked_pause(error: BaseException | None) -> float:
+    """Return for how many seconds a provider asked to be left alone; 0 when it did not ask."""
+    asked = error.retry_after if isinstance(error, ProviderError) else None
+    return max(asked or 0.0, 0.0)
+
+
 def _pause(state: tenacity.RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
-    asked = error.retry_after if isinstance(error, ProviderError) else None
-    if asked is not None:
-        return min(max(asked, 0.0), _LONGEST_PAUSE_SECONDS)
+    if isinstance(error, ProviderError) and error.retry_after is not None:
+        return asked_pause(error)
     backoff = min(0.5 * 2.0 ** (state.attempt_number - 1), 8.0)
     return backoff * random.uniform(0.75, 1.25)  # noqa: S311 - jitter is no secret

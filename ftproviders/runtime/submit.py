@@ -25,6 +25,7 @@ from ftproviders.errors import (
 from ftproviders.journal import SubmissionRow
 from ftproviders.planning import alternatives, submission_id
 from ftproviders.provider import TrainingAdapter
+from ftproviders.runtime.complained import quote_rows, with_rows
 from ftproviders.runtime.lock import submission_lock
 from ftproviders.runtime.session import Session
 from ftproviders.runtime.settle import (
@@ -217,7 +218,7 @@ class _Run:
         attempt_id = self._id(number)
         if snapshot.status in _DEAD:
             self.journal.shown(attempt_id, at=self.session.clock.now())
-            raise _dead(snapshot)
+            raise _dead(with_rows(self.session, snapshot))
         return Submitted(snapshot=snapshot, submission_id=attempt_id, attempt=number, reused=True)
 
     # --- sending ------------------------------------------------------------------------------
@@ -228,13 +229,17 @@ class _Run:
         if not self._earlier_unknown:
             # An unknown attempt keeps its row as it is until its request goes out once more.
             self.journal.begin(replace(self._row(number), similar=similar))
-        files = send_files(
-            self.session,
-            self.adapter,
-            self.plan,
-            submission_id=attempt_id,
-            on_progress=self.on_progress,
-        )
+        try:
+            files = send_files(
+                self.session,
+                self.adapter,
+                self.plan,
+                submission_id=attempt_id,
+                on_progress=self.on_progress,
+            )
+        except ProviderError as error:
+            quote_rows(error, self.plan)
+            raise
         self.on_progress(f"creating the job at {self.plan.provider}")
         ref = self._create(number, files)
         return self._written(number, ref)
@@ -269,6 +274,8 @@ class _Run:
                 raise  # nothing was sent
             if isinstance(error, ModelRetiredError):
                 self._tell_alternatives(error)
+            if isinstance(error, ProviderError):
+                quote_rows(error, self.plan)
             if self._earlier_unknown:
                 # The refusal closes this request only; an earlier one may still have made a job.
                 self.journal.unknown(attempt_id, reason=error.message)

@@ -160,9 +160,20 @@ def _known(session: Session, adapter: TrainingAdapter, file: PreparedFile) -> Fi
         adapter, "find_file", lambda: adapter.find_file(file.sha256, size_bytes=file.bytes)
     )
     if found is None or _ends_soon(session, found):
-        return None
+        found = _journaled(session, adapter, file)
     # The same bytes may have been sent for another purpose before.
-    return found.model_copy(update={"purpose": file.purpose})
+    return None if found is None else found.model_copy(update={"purpose": file.purpose})
+
+
+def _journaled(session: Session, adapter: TrainingAdapter, file: PreparedFile) -> FileRef | None:
+    """Ask the provider for a file that we sent before and that its list does not show yet."""
+    for sent in session.journal.files(adapter.info.name, account=adapter.account()):
+        if (sent.sha256, sent.bytes) != (file.sha256, file.bytes):
+            continue
+        there = session.call(adapter, "find_file", partial(adapter.look_up_file, sent))
+        if there is not None and not _ends_soon(session, there):
+            return there
+    return None
 
 
 def _ends_soon(session: Session, file: FileRef) -> bool:

@@ -148,6 +148,8 @@ class JobFailure(Value):
     param: str | None = None
     hint: str = ""
     """What it means and what to do about it, where that is known."""
+    rows: tuple[int, ...] = ()
+    """Lines of the file that the provider names, from 1."""
 
 
 class JobSnapshot(Value):

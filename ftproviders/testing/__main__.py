@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import secrets
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -26,7 +27,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = _parser().parse_args(arguments)
     behaviour = replace(
-        Behaviour(lag_seconds=given.lag_seconds, late_events_seconds=given.late_events_seconds),
+        Behaviour(
+            lag_seconds=given.lag_seconds,
+            late_events_seconds=given.late_events_seconds,
+            # A journal that knows jobs of an earlier rehearsal must not take new ones for them.
+            id_salt=secrets.token_hex(8),
+        ),
         **{name: share * given.job_seconds for name, share in _SHARES.items()},
     )
     with OpenAIEmulator(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import traceback
 import tracemalloc
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -34,7 +36,9 @@ from ftproviders.schema.dataset import Dataset
 from ftproviders.schema.job import FileRef, JobEvent, JobRef, JobSnapshot, SubmissionQuery
 from ftproviders.testing.checks import as_runtime
 from ftproviders.testing.openai import OpenAIEmulator
+from ftproviders.testing.openai.wire import RawRequest, Reply
 from tests.contract.openai_world import MODEL, OpenAIWorld
+from tests.emulators.planting import KEYS
 from tests.unit.data.test_secrets import CASES
 
 Make = Callable[..., OpenAIWorld]
@@ -180,7 +184,31 @@ def test_files_are_used_again_by_name_and_bytes(make: Make) -> None:
     client.submit(client.plan(world.spec(suffix="two")))
     (file,) = world.data_files()
     assert world.sent("createFile") == 1
-    assert file["filename"].startswith("train.")
+    digest = hashlib.sha256(world.training_file.read_bytes()).hexdigest()
+    assert file["filename"] == f"train.{digest[:16]}.jsonl"
+
+
+def test_a_file_whose_status_is_a_new_word_is_used_again(make: Make) -> None:
+    world = make()
+    client = world.client()
+    client.submit(client.plan(world.spec(suffix="one")))
+    world.inject("listFiles", "unknown_status", word="indexed")
+    client.submit(client.plan(world.spec(suffix="two")))
+    assert len(world.data_files()) == 1
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_file_that_the_list_does_not_show_yet_is_asked_for_by_its_id(
+    make: Make, gone: bool
+) -> None:
+    world = make()
+    world.inject("createFile", "list_lag", seconds=3600.0)
+    client = world.client()
+    client.submit(client.plan(world.spec(suffix="one")))
+    if gone:
+        world.inject("retrieveFile", "not_found")
+    client.submit(client.plan(world.spec(suffix="two")))
+    assert len(world.data_files()) == (2 if gone else 1)
 
 
 def test_a_file_that_ends_soon_is_sent_again(make: Make) -> None:
@@ -202,8 +230,9 @@ class Counting(httpx2.BaseTransport):
     @override
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         assert isinstance(request.stream, httpx2.SyncByteStream)
-        self.taken = sum(len(piece) for piece in request.stream)
-        return httpx2.Response(200, json={"id": "file-1", "status": "processed"})
+        self.taken += sum(len(piece) for piece in request.stream)
+        file = {"id": "file-1", "status": "processed"}
+        return httpx2.Response(200, json={**file, "file": file})
 
 
 def over(transport: httpx2.BaseTransport) -> openai.OpenAI:
@@ -215,13 +244,14 @@ def over(transport: httpx2.BaseTransport) -> openai.OpenAI:
     )
 
 
-def test_memory_stays_flat_while_a_file_is_sent(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sizes", [{}, {"plain_upload_bytes": 1, "part_bytes": 24 * 1024**2}])
+def test_memory_stays_flat_while_a_file_is_sent(tmp_path: Path, sizes: dict[str, int]) -> None:
     size = 64 * 1024**2
     path = tmp_path / "large.jsonl"
     with path.open("wb") as file:
         file.truncate(size)
     transport = Counting()
-    adapter = OpenAIAdapter(OpenAISettings(), client=over(transport))
+    adapter = OpenAIAdapter(OpenAISettings.model_validate(sizes), client=over(transport))
     dataset = Dataset(path=path, sha256="0" * 64, bytes=size, rows=1)
     prepared = adapter.prepare(dataset, purpose="training", folder=tmp_path)
     tracemalloc.start()
@@ -292,6 +322,32 @@ def test_the_last_events_come_although_the_job_has_ended(make: Make) -> None:
     assert len(told) == len(set(told))
 
 
+def test_a_late_event_with_an_earlier_time_is_told_too(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual, late = OpenAIEmulator._handle, list[str]()
+
+    def handle(self: OpenAIEmulator, raw: RawRequest) -> Reply:
+        reply = usual(self, raw)
+        if "/events" not in raw.target or not isinstance(reply.payload, dict):
+            return reply
+        late.extend(job["id"] for job in self.jobs() if job["status"] == "succeeded")
+        if len(late) >= 3:
+            return reply
+        early = [e for e in reply.payload["data"] if "job started" not in e["message"]]
+        return replace(reply, payload={**reply.payload, "data": early})
+
+    monkeypatch.setattr(OpenAIEmulator, "_handle", handle)
+    world = make()
+    client = world.client()
+    told: list[str] = []
+    client.submit(client.plan(world.spec())).wait(
+        on_update=lambda _snapshot, events: told.extend(event.message for event in events)
+    )
+    assert [text for text in told if "job started" in text] == ["Fine-tuning job started"]
+    assert len(told) == len(set(told))
+
+
 def test_live_progress_has_steps(make: Make) -> None:
     world = make()
     client = world.client()
@@ -340,6 +396,58 @@ def test_why_a_job_failed_and_what_to_do(make: Make) -> None:
     with pytest.raises(JobFailedError) as again:
         client.submit(client.plan(world.spec()))
     assert "See row 3" in again.value.hint
+
+
+def test_the_rows_that_a_failed_job_names_are_quoted_from_our_file(make: Make) -> None:
+    world = make()
+    lines = world.training_file.read_text().splitlines(keepends=True)
+    keyed = lines[2].replace("answer-2", KEYS["openai"])
+    world.training_file.write_text("".join([*lines[:2], keyed, *lines[3:]]))
+    world.server.fail_next_job(
+        code="invalid_training_file", message="Line(s) 2, 3, 99: bad role.", param="training_file"
+    )
+    client = world.client()
+    job = client.submit(client.plan(world.spec()))
+    with pytest.raises(JobFailedError) as caught:
+        job.wait()
+    assert "See row 2, 3, 99 of the file." in caught.value.hint
+    assert f"train.jsonl:2: {lines[1][:40]}" in caught.value.hint
+    assert "train.jsonl:3: " in caught.value.hint
+    assert KEYS["openai"] not in caught.value.hint
+    assert "train.jsonl:99" not in caught.value.hint, "the file has no such row"
+    with pytest.raises(JobFailedError) as again:
+        client.submit(client.plan(world.spec()))
+    assert "train.jsonl:2: " in again.value.hint
+    world.training_file.write_text("".join(lines))
+    with pytest.raises(JobFailedError) as changed:
+        job.wait()
+    assert "train.jsonl:2" not in changed.value.hint, "another file than the one that was sent"
+
+
+REFUSED = {"error": {"message": "Example 2 has no role.", "code": "invalid_training_file"}}
+BROKEN = {"id": "file-1", "status": "error", "status_details": "Example 2 has no role."}
+
+
+@pytest.mark.parametrize(
+    ("start", "reply"),
+    [("POST /v1/fine_tuning/jobs", Reply(400, REFUSED)), ("GET /v1/files/", Reply(200, BROKEN))],
+)
+def test_the_rows_that_a_refusal_names_are_quoted(
+    make: Make, start: str, reply: Reply, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = OpenAIEmulator._handle
+
+    def handle(self: OpenAIEmulator, raw: RawRequest) -> Reply:
+        return reply if f"{raw.method} {raw.target}".startswith(start) else usual(self, raw)
+
+    monkeypatch.setattr(OpenAIEmulator, "_handle", handle)
+    world = make(processing_seconds=60.0 if start.startswith("GET") else 0.0)
+    client = world.client()
+    with pytest.raises(InvalidRequestError) as caught:
+        client.submit(client.plan(world.spec()))
+    row = world.training_file.read_text().splitlines()[1]
+    assert f"train.jsonl:2: {row[:40]}" in caught.value.hint
+    assert caught.value.rows == (2,)
 
 
 def test_closed_to_new_jobs_names_alternatives(make: Make) -> None:
@@ -415,12 +523,15 @@ def test_only_our_settings_count(make: Make, monkeypatch: pytest.MonkeyPatch) ->
     world = make()
     monkeypatch.setenv("OPENAI_ORG_ID", "org-of-somebody-else")
     monkeypatch.setenv("OPENAI_PROJECT_ID", "proj_of_somebody_else")
+    others = ("Authorization: Bearer sk-else", "openai-project: proj_x", "X-Team: t", "none", "")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "\n".join(others))
     world.client().models("openai")
     named = OpenAIAdapter(world.settings(organization="org-1", project="proj_1"))
     named.models()
     named.close()
     bare, ours = (request.headers for request in world.server.requests_of("listModels"))
-    assert not {"openai-organization", "openai-project"} & set(bare)
+    assert not {"openai-organization", "openai-project", "x-team"} & set(bare)
+    assert {request.key for request in world.server.requests} == {"right"}
     assert (ours["openai-organization"], ours["openai-project"]) == ("org-1", "proj_1")
 
 
@@ -428,6 +539,24 @@ def test_openai_itself_needs_a_key_and_others_may_not() -> None:
     for kind in (OpenAIAdapter, OpenAIHosting):
         assert isinstance(kind(OpenAISettings()).preflight(), MissingCredentialsError)
         assert kind(OpenAISettings(base_url="http://127.0.0.1:1/v1")).preflight() is None
+
+
+def test_a_key_that_is_missing_or_wrong_is_told_apart(make: Make) -> None:
+    world = make()
+    for key, words in ((None, "None is set: OPENAI_API_KEY"), (SecretStr("sk-x"), "It is that of")):
+        with pytest.raises(AuthenticationError) as caught:
+            world.client(api_key=key).models("openai")
+        assert words in caught.value.hint
+
+
+def test_an_error_says_which_address_was_not_reached(make: Make) -> None:
+    world = make()
+    world.inject("listModels", "timeout", seconds=0.2, times=None)
+    for settings in ({"timeout_seconds": 0.1}, {"base_url": "http://127.0.0.1:9/v1"}):
+        client = world.client(**settings)
+        with pytest.raises(ProviderError) as caught:
+            client.models("openai")
+        assert settings.get("base_url", world.server.base_url) in caught.value.message
 
 
 def answering(status: int, body: object, **headers: str) -> OpenAIAdapter:
@@ -461,6 +590,15 @@ def test_no_key_in_an_answer_is_repeated(secret: str, caplog: pytest.LogCaptureF
     told += [repr(read), read.model_dump_json(), caplog.text]
     for text in told:
         assert hidden not in text
+
+
+def test_a_request_id_that_holds_the_key_is_not_repeated() -> None:
+    refused = answering(401, {"error": {"message": "no"}}, **{"x-request-id": f"req_{KEY}"})
+    with pytest.raises(FineTuneError) as caught:
+        as_runtime(refused, "retrieve", lambda: refused.retrieve(JobRef(provider="openai", id="j")))
+    told = [repr(vars(error)) for error in (caught.value, caught.value.__cause__)]
+    assert "req_***" in told[0]
+    assert not [text for text in told if KEY in text]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,8 @@ import pytest
 from ftproviders.testing import FakeClock
 from ftproviders.testing.__main__ import main
 from ftproviders.testing.openai import OpenAIEmulator
-from tests.emulators.calls import JOB_SECONDS, make_client, send, start_job
+from tests.emulators.calls import JOB_SECONDS, make_client, send, start_job, upload
+from tests.emulators.planting import modes
 
 
 @contextlib.contextmanager
@@ -155,6 +156,27 @@ def test_state_in_a_folder_outlives_the_server(tmp_path: Path, rows: Path) -> No
         )
         assert answer.choices[0].message.content == "answer-2"
         assert len(second.requests) == 4
+
+
+def test_what_is_kept_in_a_folder_is_for_its_owner_alone(tmp_path: Path, rows: Path) -> None:
+    folder = tmp_path / "state"
+    with OpenAIEmulator(folder) as emulator, make_client(emulator) as client:
+        job = start_job(client, rows)
+        emulator.advance(JOB_SECONDS)
+        assert client.fine_tuning.jobs.retrieve(job.id).result_files
+        assert modes(folder) == {}
+
+
+def test_two_rehearsals_have_no_id_in_common(rows: Path) -> None:
+    ids = []
+    for _ in range(2):
+        http = openai.DefaultHttpx2Client(trust_env=False)
+        with (
+            program() as (url, key),
+            openai.OpenAI(base_url=url, api_key=key, http_client=http) as client,
+        ):
+            ids.append(upload(client, rows).id)
+    assert ids[0] != ids[1]
 
 
 def test_a_server_that_was_down_comes_back_at_its_address(

@@ -15,6 +15,7 @@ from ftproviders.errors import (
     JournalError,
     NotFoundError,
     ProviderUnavailableError,
+    RateLimitError,
     StalledError,
     WaitTimeoutError,
 )
@@ -98,17 +99,54 @@ def test_unknown_words_are_waited_through(world: World) -> None:
 
 def test_running_without_change_is_a_stall(world: World) -> None:
     job = world.client(poll_seconds=30).submit(world.spec())
-    world.server.set_walk(job.ref.id, *["running"] * 200)
+    world.server.set_walk(job.ref.id, "running")
     with pytest.raises(StalledError, match="has not changed"):
         job.wait()
-    assert world.clock.monotonic() > 1800
+    assert 1800 < world.clock.monotonic() < 2000
+
+
+def test_a_job_that_changes_seldom_stalls_only_after_five_usual_gaps(world: World) -> None:
+    job = world.client(poll_seconds=1200).submit(world.spec())
+    # One gap of 20 minutes, then nothing: 100 minutes are still no stall, whatever came before.
+    world.server.set_walk(job.ref.id, "queued", "queued", "running")
+    changed: list[float] = []
+    with pytest.raises(StalledError):
+        job.wait(on_update=lambda _snapshot, _events: changed.append(world.clock.monotonic()))
+    assert changed[1:] == [changed[0] + 1200]
+    assert world.clock.monotonic() - changed[-1] == 7200
+
+
+def test_retry_after_is_kept_to_while_waiting(world: World) -> None:
+    job = world.client(poll_seconds=1).submit(world.spec())
+    world.inject("retrieve", "rate_limit", seconds=250)
+    assert job.wait().status is JobStatus.SUCCEEDED
+    assert 250 in world.clock.slept
+    again = world.client(poll_seconds=1).submit(world.spec(seed=2))
+    world.inject("retrieve", "rate_limit", seconds=900)
+    before = len(world.clock.slept)
+    assert again.wait().status is JobStatus.SUCCEEDED
+    assert world.clock.slept[before] == 900
+
+
+def test_who_asks_for_a_longer_pause_than_we_take_is_not_asked_too_early(world: World) -> None:
+    client = world.client()
+    world.inject("create", "rate_limit", seconds=900)
+    with pytest.raises(RateLimitError):
+        client.submit(world.spec())
+    assert world.tried("create") == 1
+    assert client.submit(world.spec()).status is not JobStatus.FAILED
 
 
 def test_queued_never_stalls(world: World) -> None:
     job = world.client(poll_seconds=30).submit(world.spec())
-    world.server.set_walk(job.ref.id, *["queued"] * 500)
+    # One word only: each look at a walk with more to come makes an event, which is a change.
+    world.server.set_walk(job.ref.id, "queued")
+    changes: list[JobStatus] = []
     with pytest.raises(WaitTimeoutError):
-        job.wait(timeout_seconds=4000)
+        job.wait(
+            timeout_seconds=100_000, on_update=lambda seen, _events: changes.append(seen.status)
+        )
+    assert changes == [JobStatus.QUEUED]
 
 
 def test_polls_slow_down_with_time(world: World) -> None:

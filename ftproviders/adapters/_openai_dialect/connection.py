@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ftproviders.adapters._openai_dialect.refusals import (
@@ -33,12 +34,22 @@ class Connection:
         provider: For errors.
         make_client: Makes the SDK's client, its own retries off; called on first use.
         scrubber: Takes keys out of everything that is answered.
+        address: Where it is, for errors.
+        key_hint: Where its key comes from: a sentence, for errors.
     """
 
     def __init__(
-        self, *, provider: str, make_client: Callable[[], Any], scrubber: Scrubber
+        self,
+        *,
+        provider: str,
+        make_client: Callable[[], Any],
+        scrubber: Scrubber,
+        address: str = "",
+        key_hint: str = "",
     ) -> None:
         self._provider = provider
+        self._address = address
+        self._key_hint = key_hint
         self._make_client = make_client
         self._client: Any = None
         self.scrubber = scrubber
@@ -158,7 +169,8 @@ class Connection:
             refusal = Refusal(kind="timeout" if "TimeoutException" in names else "broken")
         else:
             return None
-        return explained(refusal, provider=self._provider, operation=operation)
+        told = replace(refusal, address=self._address, key_hint=self._key_hint)
+        return explained(told, provider=self._provider, operation=operation)
 
     def _refusal(self, error: Exception, names: set[str]) -> Refusal:
         if "APIStatusError" in names:
@@ -188,7 +200,7 @@ class Connection:
             param=_word(told.get("param")),
             type=_word(told.get("type")),
             message=str(message or ""),
-            request_id=headers.get("x-request-id"),
+            request_id=self.scrubber.json(headers.get("x-request-id"), name="request_id"),
             retry_after=retry_after_seconds(headers),
             raw=body if isinstance(body, dict | list) else str(body)[:_SHOWN_CHARACTERS],
         )
@@ -196,9 +208,9 @@ class Connection:
     def _scrub(self, error: Any) -> None:
         clean = self.scrubber
         error.args = tuple(clean.text(a) if isinstance(a, str) else a for a in error.args)
-        for name in ("message", "body", "code", "param", "type"):
+        for name in ("message", "body", "code", "param", "type", "request_id"):
             if hasattr(error, name):
-                setattr(error, name, clean.json(getattr(error, name)))
+                setattr(error, name, clean.json(getattr(error, name), name=name))
 
 
 def _word(value: object) -> str | None:

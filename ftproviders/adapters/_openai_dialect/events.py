@@ -6,12 +6,13 @@ in its text (``Step 12/300: training loss=0.25``).
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from ftproviders.adapters._openai_dialect.reading import moment
+from ftproviders.adapters._openai_dialect.reading import moment, number
 from ftproviders.schema.job import EventLevel, JobEvent
 
 __all__ = ["METRIC_NAMES", "after_cursor", "ordered", "read_event", "text_metrics"]
@@ -38,7 +39,9 @@ _LEVELS = {
     "warning": EventLevel.WARNING,
     "error": EventLevel.ERROR,
 }
-_STEP = re.compile(r"\s*step\s+(\d+)(?:\s*(?:/|of)\s*(\d+))?\s*:\s*(.*)", re.IGNORECASE | re.DOTALL)
+_STEP = re.compile(
+    r"\s*step\s+(\d{1,15})(?:\s*(?:/|of)\s*(\d{1,15}))?\s*:\s*(.*)", re.IGNORECASE | re.DOTALL
+)
 _PAIR = re.compile(
     r"([a-z][a-z0-9 _-]*?)\s*=\s*"
     r"([-+]?(?:\d+\.?\d*(?:e[-+]?\d+)?|\.\d+|nan|inf(?:inity)?))(?![\w.])",
@@ -66,11 +69,13 @@ def _name(text: str) -> str:
 def _numbers(data: object) -> dict[str, float]:
     if not isinstance(data, Mapping):
         return {}
-    return {
-        METRIC_NAMES.get(str(name), str(name)): float(value)
-        for name, value in data.items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    }
+    read = {METRIC_NAMES.get(str(name), str(name)): number(value) for name, value in data.items()}
+    return {name: value for name, value in read.items() if value is not None}
+
+
+def _whole(value: float | None) -> int | None:
+    """Return a step, or None for what can be none."""
+    return int(value) if value is not None and math.isfinite(value) and value >= 0 else None
 
 
 def read_event(entry: Mapping[str, Any], *, otherwise: datetime = _LONG_AGO) -> JobEvent:
@@ -96,8 +101,8 @@ def read_event(entry: Mapping[str, Any], *, otherwise: datetime = _LONG_AGO) -> 
         level=_LEVELS.get(str(entry.get("level")).lower(), EventLevel.INFO),
         message=message or ("" if metrics else "(no text)"),
         kind=kind,
-        step=None if place is None else int(place),
-        total_steps=None if of is None else int(of),
+        step=_whole(place),
+        total_steps=_whole(of),
         metrics=metrics,
     )
 

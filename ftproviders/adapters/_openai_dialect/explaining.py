@@ -26,7 +26,15 @@ from ftproviders.errors import (
 )
 from ftproviders.schema.job import JobFailure
 
-__all__ = ["Explanation", "by_code", "by_param", "by_status", "job_failure", "rows_named"]
+__all__ = [
+    "Explanation",
+    "by_code",
+    "by_param",
+    "by_status",
+    "job_failure",
+    "row_numbers",
+    "rows_named",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,7 +197,11 @@ _MOVED = Explanation(
     "nowhere but to the address that was set.",
     fix="Set the address (base_url) to where the service really is.",
 )
-_ROWS = re.compile(r"\b(?:line|row|example)s?\s+#?(\d{1,9})", re.IGNORECASE)
+_ROWS = re.compile(
+    r"\b(?:line|row|example)(?:s|\(s\))?:?\s+[\[#]?(\d{1,9}(?:(?:\s*,\s*(?:and\s+)?|\s+and\s+)\d{1,9})*)",
+    re.IGNORECASE,
+)
+"""Rows as services name them: ``Line 3``, ``Line(s) 1, 2, 3, ...``, ``examples 4, 7 and 9``."""
 _SHOWN_ROWS = 5
 
 
@@ -222,13 +234,19 @@ def by_status(status: int, *, creating: bool, named: bool) -> Explanation:
     return _BY_STATUS.get(status, _BY_STATUS[400])
 
 
+def row_numbers(message: str) -> tuple[int, ...]:
+    """Return the rows that a message names, each once."""
+    listed = (number for part in _ROWS.findall(message) for number in re.findall(r"\d+", part))
+    return tuple(dict.fromkeys(int(number) for number in listed))
+
+
 def rows_named(message: str) -> str:
     """Return the rows that a message names, as words; empty when it names none."""
-    found = list(dict.fromkeys(_ROWS.findall(message)))
+    found = row_numbers(message)
     if not found:
         return ""
     more = ", ..." if len(found) > _SHOWN_ROWS else ""
-    return f"See row {', '.join(found[:_SHOWN_ROWS])}{more} of the file."
+    return f"See row {', '.join(map(str, found[:_SHOWN_ROWS]))}{more} of the file."
 
 
 def job_failure(error: object, *, provider: str) -> JobFailure | None:
@@ -240,11 +258,12 @@ def job_failure(error: object, *, provider: str) -> JobFailure | None:
         return None
     meaning = by_code(code) or by_param(param)
     told = message or f"the service gives only the code {code}"
+    rows = row_numbers(told)
     if meaning is None:
-        return JobFailure(message=told, code=code, param=param)
+        return JobFailure(message=told, code=code, param=param, rows=rows)
     fix = meaning.fix.replace("{provider}", provider)
     hint = " ".join(part for part in (meaning.cause, rows_named(told), fix) if part)
-    return JobFailure(message=told, code=code, param=param, hint=hint)
+    return JobFailure(message=told, code=code, param=param, hint=hint, rows=rows)
 
 
 def _text(value: Any) -> str | None:

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ftproviders.adapters._openai_dialect.grader_fields import inner_problems
+
 __all__ = ["grader_problems"]
 
 _SIMILARITY = (
@@ -78,6 +80,7 @@ def _single(grader: Mapping[str, Any], kind: _Kind, where: str) -> Iterator[str]
     for name, words in kind.words.items():
         if name in grader and grader[name] not in words:
             yield f"{where}.{name} must be one of {', '.join(words)}; it is {grader[name]!r}"
+    yield from inner_problems(grader, where)
     labels, passing = grader.get("labels"), grader.get("passing_labels")
     if isinstance(labels, list) and isinstance(passing, list):
         strange = [str(label) for label in passing if label not in labels]
@@ -88,6 +91,7 @@ def _single(grader: Mapping[str, Any], kind: _Kind, where: str) -> Iterator[str]
 def _multi(grader: Mapping[str, Any], where: str) -> Iterator[str]:
     yield from _missing(grader, ("name", "graders", "calculate_output"), where)
     yield from _unknown(grader, ("type", "name", "graders", "calculate_output"), where)
+    yield from inner_problems(grader, where)
     inner = grader.get("graders")
     if not isinstance(inner, Mapping) or not inner:
         if "graders" in grader:

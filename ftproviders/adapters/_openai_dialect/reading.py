@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from ftproviders.schema.job import (
 )
 from ftproviders.schema.value import JsonValue
 
-__all__ = ["STATUS", "Owner", "checkpoint", "file_ref", "is_tuned", "moment", "snapshot"]
+__all__ = ["STATUS", "Owner", "checkpoint", "file_ref", "is_tuned", "moment", "number", "snapshot"]
 
 STATUS: Mapping[str, JobStatus] = {
     "created": JobStatus.PENDING,
@@ -184,9 +185,9 @@ def checkpoint(entry: Mapping[str, Any], *, owner: Owner) -> Checkpoint:
         step=step,
         model=owner.model(str(entry["fine_tuned_model_checkpoint"])),
         metrics={
-            str(name): float(value)
-            for name, value in (numbers or {}).items()
-            if name != "step" and isinstance(value, int | float) and not isinstance(value, bool)
+            str(name): value
+            for name, told in (numbers or {}).items()
+            if name != "step" and (value := number(told)) is not None
         },
     )
 
@@ -213,6 +214,16 @@ def is_tuned(name: str) -> bool:
     return name.startswith("ft:") or ".ft-" in name
 
 
+def number(value: object) -> float | None:
+    """Read a number of any size, NaN included; whatever else it is, None."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None
+
+
 def moment(value: object) -> datetime | None:
     """Read seconds since 1970; whatever else it is, None."""
     if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
@@ -228,6 +239,7 @@ def _text(value: object) -> str | None:
 
 
 def _count(value: object) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return int(value)
+    # JSON of some servers has NaN and Infinity.
+    return int(value) if 0 <= value < math.inf else None

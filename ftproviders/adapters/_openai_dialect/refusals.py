@@ -13,9 +13,11 @@ from ftproviders.adapters._openai_dialect.explaining import (
     by_code,
     by_param,
     by_status,
+    row_numbers,
     rows_named,
 )
 from ftproviders.errors import (
+    AuthenticationError,
     ModelRetiredError,
     NotFoundError,
     ProviderConnectionError,
@@ -45,22 +47,27 @@ class Refusal:
     request_id: str | None = None
     retry_after: float | None = None
     raw: Any = None
+    address: str = ""
+    """Where the request went, or should have gone."""
+    key_hint: str = ""
+    """Where the key comes from, for a key that was not accepted."""
 
 
 def explained(refusal: Refusal, *, provider: str, operation: str) -> ProviderError:
     """Say what a failed request means."""
     if refusal.kind == "status" and refusal.status is not None:
         return _refused(refusal, refusal.status, provider=provider, operation=operation)
+    there = refusal.address or "the service"
     kinds: Mapping[str, tuple[type[ProviderError], str, str]] = {
-        "timeout": (ProviderTimeoutError, "no answer came in time", "Try again later."),
+        "timeout": (ProviderTimeoutError, f"{there} gave no answer in time", "Try again later."),
         "broken": (
             ProviderConnectionError,
-            "the connection broke before an answer came",
+            f"the connection to {there} broke before an answer came",
             "Check the network and the address, then try again.",
         ),
         "unsent": (
             ProviderConnectionError,
-            "the connection could not be made",
+            f"the connection to {there} could not be made",
             "Check the network and the address, then try again.",
         ),
     }
@@ -92,7 +99,13 @@ def _refused(refusal: Refusal, status: int, *, provider: str, operation: str) ->
     message += f": {told}." if told else "."
     hint = " ".join(
         part
-        for part in (meaning.cause, rows_named(told), meaning.fix.replace("{provider}", provider))
+        for part in (
+            meaning.cause,
+            rows_named(told),
+            meaning.fix.replace("{provider}", provider),
+            refusal.key_hint if meaning.kind is AuthenticationError else "",
+            "" if not refusal.retry_after else f"It asks to wait {refusal.retry_after:g} seconds.",
+        )
         if part
     )
     error = meaning.kind(
@@ -107,6 +120,7 @@ def _refused(refusal: Refusal, status: int, *, provider: str, operation: str) ->
         raw=refusal.raw,
     )
     error.retryable = error.retryable or meaning.passing
+    error.param, error.rows = refusal.param, row_numbers(told)
     return error
 
 

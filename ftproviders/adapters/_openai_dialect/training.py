@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from ftproviders.adapters._openai_dialect.connection import Connection
 from ftproviders.adapters._openai_dialect.events import after_cursor, ordered
+from ftproviders.adapters._openai_dialect.explaining import row_numbers
 from ftproviders.adapters._openai_dialect.limits import (
     MAXIMUM_SUFFIX,
     refuse_what_cannot_be_sent,
@@ -55,6 +56,8 @@ __all__ = ["DialectAdapter"]
 _JOBS_A_PAGE = 100
 _EVENTS_A_PAGE = 100
 _FILES_A_PAGE = 1000
+_BROKEN_FILE = ("error", "deleting", "deleted")
+"""How a file stands that no job can use; any other word may be one that is new."""
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -136,7 +139,7 @@ class DialectAdapter(TrainingAdapter):
         entry = self._connection.ask(self._files.retrieve, file.id)
         if entry.get("status") == "error":
             detail = str(entry.get("status_details") or "it gives no reason").rstrip(".")
-            raise InvalidRequestError(
+            refused = InvalidRequestError(
                 f"{self.info.name} has found {file.name or file.id} unusable: {detail}.",
                 provider=self.info.name,
                 operation="upload",
@@ -144,6 +147,8 @@ class DialectAdapter(TrainingAdapter):
                 f"{self.info.name}`, correct them and submit again.",
                 raw=entry,
             )
+            refused.rows = row_numbers(detail)
+            raise refused
         return entry.get("status") in (None, "processed")
 
     @override
@@ -160,11 +165,30 @@ class DialectAdapter(TrainingAdapter):
             for entry in self._listed_files()
             if digits in str(entry.get("filename"))
             and entry.get("bytes") == size_bytes
-            and entry.get("status") in (None, "uploaded", "pending", "running", "processed")
+            and entry.get("status") not in _BROKEN_FILE
         ]
         # The one that stays longest; of those that stay, the newest.
         far = datetime.max.replace(tzinfo=UTC)
         return max(found, key=lambda file: file.expires_at or far, default=None)
+
+    @override
+    def look_up_file(self, file: FileRef) -> FileRef | None:
+        try:
+            entry = self._connection.ask(self._files.retrieve, file.id)
+        except Exception as error:
+            ours = self.translate(error, operation="find_file")
+            if isinstance(ours, NotFoundError):
+                return None
+            raise ours from error
+        if entry.get("bytes") != file.bytes or entry.get("status") in _BROKEN_FILE:
+            return None
+        return file_ref(
+            {"filename": file.name, **entry},
+            provider=self.info.name,
+            sha256=file.sha256,
+            size_bytes=file.bytes,
+            purpose=file.purpose,
+        )
 
     def _listed_files(self) -> list[dict[str, Any]]:
         return list(

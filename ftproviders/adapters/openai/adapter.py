@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Mapping, Sequence
 from datetime import date
 from fnmatch import fnmatchcase
@@ -55,6 +56,10 @@ def _connection(settings: OpenAISettings, client: OpenAI | None) -> Connection:
         provider=PROVIDER.name,
         make_client=lambda: client or _client(settings, key or _NO_KEY),
         scrubber=Scrubber(key),
+        address=settings.base_url,
+        key_hint="It is that of OPENAI_API_KEY, or of the profile."
+        if key
+        else "None is set: OPENAI_API_KEY is where it is looked for.",
     )
 
 
@@ -67,6 +72,7 @@ def _client(settings: OpenAISettings, key: str) -> OpenAI:
         api_key=key,
         base_url=url,
         timeout=openai.Timeout(settings.timeout_seconds, connect=_CONNECT_SECONDS),
+        default_headers=_instead_of_custom_headers(settings, key, absent=openai.Omit()),
         # The runtime tries again, and knows what must not be sent twice.
         max_retries=0,
         http_client=openai.DefaultHttpx2Client(
@@ -82,13 +88,28 @@ def _client(settings: OpenAISettings, key: str) -> OpenAI:
     return client
 
 
+def _instead_of_custom_headers(
+    settings: OpenAISettings, key: str, *, absent: Any
+) -> dict[str, Any]:
+    """Return what overrides OPENAI_CUSTOM_HEADERS, which the SDK reads: another key, or whose."""
+    lines = os.environ.get("OPENAI_CUSTOM_HEADERS", "").split("\n")
+    ours = {
+        "authorization": f"Bearer {key}",
+        "openai-organization": settings.organization,
+        "openai-project": settings.project,
+    }
+    names = [line.partition(":")[0].strip() for line in lines if ":" in line]
+    return {name: ours.get(name.lower()) or absent for name in names}
+
+
 def _without_key(settings: OpenAISettings) -> ConfigurationError | None:
     if settings.api_key is not None or not is_public(settings.base_url):
         return None
     return MissingCredentialsError(
         "Provider openai has no key.",
         provider=PROVIDER.name,
-        hint="Set OPENAI_API_KEY; for a server of your own that wants none, set OPENAI_BASE_URL.",
+        hint="Set OPENAI_API_KEY, or api_key_command in a profile; for a server of your own that "
+        "wants none, set OPENAI_BASE_URL.",
     )
 
 

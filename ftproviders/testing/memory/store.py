@@ -8,6 +8,7 @@ survive a power cut.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import threading
 import weakref
@@ -82,7 +83,9 @@ class Store:
             self._connection = _connect(self._file)
             weakref.finalize(self, self._connection.close)
         else:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Rows and answers are in it; SQLite's own files take this one's permissions.
+            os.close(os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600))
         with self._opened() as connection:
             connection.execute(_SCHEMA)
 

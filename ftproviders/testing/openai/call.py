@@ -46,6 +46,8 @@ class Behaviour:
     """The organisation may not create jobs any more."""
     organization: str = "emulated"
     """The part of a tuned model's name that tells whose it is."""
+    id_salt: str = ""
+    """Goes into every id: services with different ones have no id in common."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,8 @@ class Call:
     def new_id(self, prefix: str) -> str:
         """Return an id that nothing else has; the same order of requests gives the same ids."""
         number = self.state.next_number(f"id:{prefix}")
-        digest = hashlib.sha256(f"{prefix}{number}".encode()).hexdigest()
+        salted = f"{prefix}{number}{self.behaviour.id_salt}"
+        digest = hashlib.sha256(salted.encode()).hexdigest()
         return f"{prefix}{digest[:24]}"
 
     def hidden_until(self) -> float:

@@ -87,8 +87,8 @@ class OpenAIEmulator:
         self._tick_seconds = tick_seconds
         self._temporary = tempfile.TemporaryDirectory(prefix="ftproviders-openai-")
         self._blobs = (folder or Path(self._temporary.name)) / "files"
-        self._blobs.mkdir(parents=True, exist_ok=True)
         self.store = Store(folder)
+        self._blobs.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.faults = FaultScript(self.store)
         """The scripted faults: ``inject``, ``clear``, ``firings``."""
         self.faults.inject(*faults)

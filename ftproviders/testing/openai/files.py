@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ftproviders.testing.openai.call import Call, Content, page_of
 from ftproviders.testing.openai.multipart import Part
@@ -125,7 +126,8 @@ def ready_file(call: Call, file_id: str, *, param: str) -> tuple[dict[str, Any],
 def store_result(call: Call, filename: str, content: bytes) -> str:
     """Keep a file that the service itself has written; return its id."""
     file_id = call.new_id("file-")
-    (call.blobs / file_id).write_bytes(content)
+    with _new_blob(call, file_id) as blob:
+        blob.write(content)
     record = _record(call, file_id, filename, "fine-tune-results", len(content))
     call.state.put("file", file_id, record)
     return file_id
@@ -153,7 +155,7 @@ def store(
     if size == 0:
         raise invalid("File is empty.", param="file")
     file_id = call.new_id("file-")
-    with (call.blobs / file_id).open("wb") as blob:
+    with _new_blob(call, file_id) as blob:
         for part in parts:
             blob.writelines(part.blocks())
     record = _record(call, file_id, filename, purpose, size)
@@ -163,6 +165,12 @@ def store(
         record["expires_at"] = int(call.now) + lifetime_seconds
     call.state.put("file", file_id, record)
     return view(call, record)
+
+
+def _new_blob(call: Call, file_id: str) -> BinaryIO:
+    """Open a file for content that its owner alone may read."""
+    # `Path.open` takes no opener.
+    return open(call.blobs / file_id, "wb", opener=lambda path, flags: os.open(path, flags, 0o600))
 
 
 def _record(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -97,6 +98,16 @@ def test_nothing_but_the_id_is_needed(changes: dict[str, Any]) -> None:
     assert event.id == "ftevent-1"
     assert event.kind == "message"
     assert event.message
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "-4", "1" + "0" * 400])
+def test_a_step_or_number_that_is_none_is_survived(number: str) -> None:
+    value = json.loads(number)
+    event = read_event(entry(1, data={"step": value, "total_steps": value, "train_loss": 0.5}))
+    assert (event.step, event.total_steps) == (None, None)
+    assert event.metrics["train_loss"] == 0.5
+    read_event(entry(1, data={"step": 1, "train_loss": value}))
+    read_event(entry(1, message=f"Step {'9' * 5000}/{'9' * 5000}: training loss=1"))
 
 
 def test_newest_first_becomes_oldest_first_and_ties_keep_their_order() -> None:

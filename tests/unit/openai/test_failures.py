@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ftproviders.adapters._openai_dialect.explaining import job_failure
+from ftproviders.adapters._openai_dialect.explaining import job_failure, row_numbers
 from ftproviders.adapters._openai_dialect.refusals import (
     Refusal,
     explained,
@@ -96,6 +96,11 @@ def test_only_create_is_closed(
     assert type(refused(status, operation=operation, **fields)) is kind
 
 
+def test_how_long_the_service_asks_to_wait_is_said() -> None:
+    assert "wait 900 seconds" in refused(429, retry_after=900.0).hint
+    assert "asks to wait" not in refused(429).hint
+
+
 def test_a_file_that_is_not_ready_is_waited_for() -> None:
     error = refused(400, code="file_not_ready", param="training_file")
     assert error.retryable
@@ -180,6 +185,28 @@ def test_rows_of_the_file_are_named() -> None:
     )  # fmt: skip
     assert found is not None
     assert "See row 12, 40 of the file." in found.hint
+
+
+@pytest.mark.parametrize(
+    ("message", "rows"),
+    [
+        ("Line(s) 1, 2, 3, 4, 5, ...: unexpected key 'answer'", (1, 2, 3, 4, 5)),
+        ("lines 4, 7 and 9 are bad", (4, 7, 9)),
+        ("Examples: [3, 5]", (3, 5)),
+        ("Line 12, message 2 has no role", (12,)),
+        ("rows #7", (7,)),
+        ("training file has 7 example(s), but must have at least 10 examples", ()),
+        ("deadline 5", ()),
+    ],
+)
+def test_rows_are_read_in_the_forms_in_which_services_list_them(
+    message: str, rows: tuple[int, ...]
+) -> None:
+    assert row_numbers(message) == rows
+    assert refused(400, code="invalid_training_file").rows == ()
+    found = job_failure({"code": "x", "message": message}, provider="openai")
+    assert found is not None
+    assert found.rows == rows
 
 
 def test_an_unknown_code_keeps_the_service_s_own_words() -> None:

@@ -163,12 +163,13 @@ def test_limits_let_pass_what_is_just_allowed() -> None:
     )
 
 
-SCORE = {"type": "score_model", "name": "s", "model": "o4", "input": [{"role": "user"}]}
+ASKED = {"role": "user", "content": "How good is {{sample.output_text}}?"}
+SCORE = {"type": "score_model", "name": "s", "model": "o4", "input": [ASKED]}
 LABEL = {
     "type": "label_model",
     "name": "l",
     "model": "o4",
-    "input": [{"role": "user"}],
+    "input": [ASKED],
     "labels": ["good", "bad"],
     "passing_labels": ["good"],
 }
@@ -185,7 +186,8 @@ def multi(**graders: Any) -> dict[str, Any]:
         {"type": "text_similarity", "name": "t", "input": "a", "reference": "b",
          "evaluation_metric": "rouge_l"},
         {"type": "python", "name": "p", "source": "def grade(): ...", "image_tag": "2025-05-08"},
-        SCORE | {"range": [0, 1], "sampling_params": {"seed": 1}},
+        SCORE | {"range": [0, 1], "sampling_params": {"seed": 1, "top_p": None}},
+        SCORE | {"sampling_params": {"reasoning_effort": "low", "max_completions_tokens": 9}},
         multi(a=CHECK, b=LABEL),
         {**multi(), "graders": CHECK},
     ],
@@ -209,6 +211,23 @@ def test_graders_of_the_description_are_taken(grader: dict[str, Any]) -> None:
         ({"type": "multi", "name": "m"}, "lacks graders, calculate_output"),
         (multi(a={**LABEL, "passing_labels": ["fine"]}), "fine, which is no label"),
         (multi(a="no grader"), "grader.graders.a must be an object"),
+        ({**multi(a=CHECK), "calculate_output": 5}, "grader.calculate_output must be a text"),
+        (SCORE | {"input": [1]}, "grader.input[0] must be a message"),
+        (SCORE | {"input": [ASKED, {"role": "user"}]}, "grader.input[1] must be a message"),
+        (SCORE | {"input": [{**ASKED, "role": "robot"}]}, "grader.input[0].role must be one of"),
+        (SCORE | {"range": [0]}, "grader.range must be two numbers"),
+        (SCORE | {"range": [0, "1"]}, "grader.range must be two numbers"),
+        (SCORE | {"range": [1, 0]}, "the smaller first"),
+        (SCORE | {"sampling_params": 3}, "grader.sampling_params must be an object"),
+        (SCORE | {"sampling_params": {"max_tokens": 3}}, "sampling_params has no field max_tokens"),
+        (SCORE | {"sampling_params": {"temperature": "hot"}}, "temperature must be a number"),
+        (SCORE | {"sampling_params": {"seed": 1.5}}, "seed must be a whole number"),
+        (SCORE | {"sampling_params": {"reasoning_effort": "x"}}, "reasoning_effort must be one of"),
+        (
+            {"type": "python", "name": "p", "source": "x", "image_tag": 3},
+            "image_tag must be a text",
+        ),
+        (multi(a=LABEL | {"labels": [1], "passing_labels": []}), "labels must be a list of texts"),
     ],
 )
 def test_what_is_wrong_with_a_grader_is_named(grader: dict[str, Any], words: str) -> None:
