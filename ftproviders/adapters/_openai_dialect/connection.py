@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ftproviders.adapters._openai_dialect.refusals import (
+    Decoder,
     Refusal,
     explained,
     retry_after_seconds,
@@ -23,6 +24,8 @@ __all__ = ["Connection"]
 _UNSENT = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError"})
 """What the HTTP library says when a request never left."""
 _SHOWN_CHARACTERS = 500
+_REQUEST_IDS = ("x-request-id", "apim-request-id", "x-ms-request-id")
+"""Where services write the id of a request; the later ones are Azure's."""
 
 
 class Connection:
@@ -32,12 +35,19 @@ class Connection:
         provider: For errors.
         make_client: Makes the SDK's client, its own retries off; called on first use.
         scrubber: Takes keys out of everything that is answered.
+        decode: What this service means by an error where that is more than the API's own words.
     """
 
     def __init__(
-        self, *, provider: str, make_client: Callable[[], Any], scrubber: Scrubber
+        self,
+        *,
+        provider: str,
+        make_client: Callable[[], Any],
+        scrubber: Scrubber,
+        decode: Decoder | None = None,
     ) -> None:
         self._provider = provider
+        self._decode = decode
         self._make_client = make_client
         self._client: Any = None
         self.scrubber = scrubber
@@ -144,7 +154,7 @@ class Connection:
             refusal = Refusal(kind="unreadable")
         else:
             return None
-        return explained(refusal, provider=self._provider, operation=operation)
+        return explained(refusal, provider=self._provider, operation=operation, decode=self._decode)
 
     def _refusal(self, error: Exception, names: set[str]) -> Refusal:
         if "APIStatusError" in names:
@@ -174,7 +184,7 @@ class Connection:
             param=_word(told.get("param")),
             type=_word(told.get("type")),
             message=str(message or ""),
-            request_id=headers.get("x-request-id"),
+            request_id=next((headers[n] for n in _REQUEST_IDS if headers.get(n)), None),
             retry_after=retry_after_seconds(headers),
             raw=body if isinstance(body, dict | list) else str(body)[:_SHOWN_CHARACTERS],
         )

@@ -1,0 +1,32 @@
+"""What every SDK client of ours is made with, whoever is called."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ftproviders.adapters._openai_dialect.addresses import is_loopback
+
+__all__ = ["client_arguments"]
+
+_CONNECT_SECONDS = 10.0
+
+
+def client_arguments(sdk: Any, url: str, *, timeout_seconds: float) -> dict[str, Any]:
+    """Return arguments for the SDK's client.
+
+    Args:
+        sdk: The module ``openai``; only an adapter imports it.
+        url: The address that is called.
+        timeout_seconds: How long to wait for an answer.
+    """
+    return {
+        "timeout": sdk.Timeout(timeout_seconds, connect=_CONNECT_SECONDS),
+        # The runtime tries again, and knows what must not be sent twice.
+        "max_retries": 0,
+        "http_client": sdk.DefaultHttpx2Client(
+            # Key and data go to the address that was set, and nowhere else.
+            follow_redirects=False,
+            # A proxy for the internet cannot reach a server on this machine.
+            trust_env=not (is_loopback(url) and url.startswith("http:")),
+        ),
+    }
