@@ -36,6 +36,7 @@ class Connection:
         make_client: Makes the SDK's client, its own retries off; called on first use.
         scrubber: Takes keys out of everything that is answered.
         decode: What this service means by an error where that is more than the API's own words.
+        also_close: Called by `close`.
     """
 
     def __init__(
@@ -45,9 +46,11 @@ class Connection:
         make_client: Callable[[], Any],
         scrubber: Scrubber,
         decode: Decoder | None = None,
+        also_close: Callable[[], None] | None = None,
     ) -> None:
         self._provider = provider
         self._decode = decode
+        self._also_close = also_close
         self._make_client = make_client
         self._client: Any = None
         self.scrubber = scrubber
@@ -64,6 +67,8 @@ class Connection:
         if self._client is not None:
             self._client.close()
             self._client = None
+        if self._also_close is not None:
+            self._also_close()
 
     # --- requests ----------------------------------------------------------------------------
 
