@@ -3,5 +3,15 @@
 from ftproviders.planning.identity import identity, submission_id
 from ftproviders.planning.lifecycle import alternatives
 from ftproviders.planning.plan import PlanInput, base_model_for, make_plan
+from ftproviders.planning.prices import HostingPrice, hosting_price
 
-__all__ = ["PlanInput", "alternatives", "base_model_for", "identity", "make_plan", "submission_id"]
+__all__ = [
+    "HostingPrice",
+    "PlanInput",
+    "alternatives",
+    "base_model_for",
+    "hosting_price",
+    "identity",
+    "make_plan",
+    "submission_id",
+]

@@ -12,7 +12,7 @@ from ftproviders.planning.lifecycle import base_of
 from ftproviders.schema.hyperparameters import Method
 from ftproviders.schema.plan import CostEstimate
 
-__all__ = ["TrainingPrice", "estimate"]
+__all__ = ["HostingPrice", "TrainingPrice", "estimate", "hosting_price"]
 
 _STALE_DAYS = 90
 
@@ -29,6 +29,31 @@ class TrainingPrice:
     mark: str
     """D = vendor documentation, R = vendor repository, S = secondary source."""
     source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostingPrice:
+    """What a deployment costs for being there, used or not, and who said so when."""
+
+    provider: str
+    tier: str
+    """The host's word for how it is hosted."""
+    usd_per_hour: float
+    as_of: date
+    mark: str
+    source: str
+
+
+@cache
+def _hosting_prices() -> tuple[HostingPrice, ...]:
+    text = files("ftproviders.planning").joinpath("prices.toml").read_text(encoding="utf-8")
+    return tuple(HostingPrice(**row) for row in tomllib.loads(text)["hosting"])
+
+
+def hosting_price(provider: str, tier: str | None) -> HostingPrice | None:
+    """Return the dated price of a tier, however its letters are cased; None = unknown, not 0."""
+    wanted = (provider, (tier or "").lower())
+    return next((p for p in _hosting_prices() if (p.provider, p.tier.lower()) == wanted), None)
 
 
 @cache

@@ -7,7 +7,13 @@ from __future__ import annotations
 
 from ftproviders.adapters.azure_openai.families import FAMILIES
 from ftproviders.adapters.azure_openai.options import AzureOpenAIOptions, AzureOpenAISettings
-from ftproviders.provider import DataProfile, Feature, HyperparameterInfo, ProviderInfo
+from ftproviders.provider import (
+    DataProfile,
+    Feature,
+    HostingFeature,
+    HyperparameterInfo,
+    ProviderInfo,
+)
 from ftproviders.schema.dataset import Severity
 from ftproviders.schema.hyperparameters import Method
 from ftproviders.schema.job import ModelSource
@@ -18,6 +24,7 @@ PROVIDER = ProviderInfo(
     name="azure-openai",
     summary="Azure OpenAI and Microsoft Foundry: supervised, DPO and reinforcement fine-tuning",
     training="ftproviders.adapters.azure_openai.adapter:AzureOpenAIAdapter",
+    hosting="ftproviders.adapters.azure_openai.hosting:AzureOpenAIHosting",
     extra="azure",
     modules=("openai",),
     settings_type=AzureOpenAISettings,
@@ -31,6 +38,8 @@ PROVIDER = ProviderInfo(
         HyperparameterInfo(name="beta", maximum=2, auto=True, methods=frozenset({Method.DPO})),
     ),
     job_settings=frozenset({"seed", "suffix", "validation_file"}),
+    hosting_features=frozenset(HostingFeature),
+    accepts=frozenset({ModelSource.PROVIDER_MODEL}),
     produces=ModelSource.PROVIDER_MODEL,
     data=DataProfile(
         minimum_training_rows=10,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
+from ftproviders.testing.azure_openai.arm_call import ArmAnswer, ArmCall
 from ftproviders.testing.azure_openai.arm_faults import (
     ArmError,
     ArmFault,
@@ -23,7 +24,7 @@ from ftproviders.testing.azure_openai.arm_faults import (
     arm_refusal,
     distort_arm,
 )
-from ftproviders.testing.azure_openai.arm_handlers import ArmAnswer, ArmCall, carry_out
+from ftproviders.testing.azure_openai.arm_handlers import carry_out
 from ftproviders.testing.azure_openai.arm_operations import ARM_NAMES, match_arm
 from ftproviders.testing.azure_openai.identity import ARM_AUDIENCE, IdentityEmulator
 from ftproviders.testing.azure_openai.resource import Resource

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from ftproviders.testing.azure_openai.arm_call import ArmAnswer, ArmCall
 from ftproviders.testing.azure_openai.arm_faults import ArmError
 from ftproviders.testing.azure_openai.arm_operations import API_VERSIONS, PERMISSIONS_VERSION
+from ftproviders.testing.azure_openai.arm_progress import begin, result, status
 from ftproviders.testing.azure_openai.arm_rules import (
     Wanted,
     check_name,
@@ -19,52 +20,14 @@ from ftproviders.testing.azure_openai.arm_rules import (
 )
 from ftproviders.testing.azure_openai.resource import Resource, new_deployment
 from ftproviders.testing.memory.store import Transaction
-from ftproviders.testing.openai.faults import WireFault, WireFaultKind
+from ftproviders.testing.openai.faults import WireFaultKind
 
-__all__ = ["ArmAnswer", "ArmCall", "carry_out", "shown"]
+__all__ = ["carry_out", "shown"]
 
 _ALL_RIGHTS = (
     "Microsoft.CognitiveServices/accounts/deployments/write",
     "Microsoft.CognitiveServices/accounts/deployments/delete",
 )
-
-
-@dataclass(frozen=True)
-class ArmAnswer:
-    """An answer: status, JSON body or None, headers."""
-
-    status: int
-    body: dict[str, Any] | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class ArmCall:
-    """A request that has been read."""
-
-    resource: Resource
-    others: Mapping[str, Resource]
-    """ARM id in small letters -> another resource whose models can be deployed here."""
-    root_url: str
-    path: Mapping[str, str]
-    query: Mapping[str, str]
-    body: Any
-    may_write: bool
-    """False = whoever asks has a role that only reads."""
-    misbehaviour: Mapping[WireFaultKind, WireFault]
-
-    @property
-    def name(self) -> str:
-        """The deployment that is asked for."""
-        return self.path["deploymentName"]
-
-    def link(self, kind: str, operation: str) -> str:
-        """Return the address at which a long-running operation is followed."""
-        return (
-            f"{self.root_url}/subscriptions/{self.resource.subscription}/providers"
-            f"/Microsoft.CognitiveServices/locations/{self.resource.location}/{kind}/{operation}"
-            f"?api-version={self.query['api-version']}"
-        )
 
 
 def carry_out(name: str, call: ArmCall) -> ArmAnswer:
@@ -232,7 +195,7 @@ def _put(call: ArmCall) -> ArmAnswer:
             kept = ("created_at", "used_at", "done_at", "answers_at")
             made |= {name: before[name] for name in kept}
         state.put("deployment", call.name, made)
-        operation = _begin(state, call.name, kind="create", made_at=made["created_at"])
+        operation = begin(state, call.name, kind="create", made_at=made["created_at"])
         headers = {
             "Azure-AsyncOperation": call.link("operations", operation),
             "Retry-After": "5",
@@ -360,7 +323,7 @@ def _delete(call: ArmCall) -> ArmAnswer:
         if found["deleting_at"] is None:
             now = call.resource.now()
             state.put("deployment", call.name, {**found, "deleting_at": now, "word": None})
-        operation = _begin(state, call.name, kind="delete", made_at=found["created_at"])
+        operation = begin(state, call.name, kind="delete", made_at=found["created_at"])
     headers = {
         "Azure-AsyncOperation": call.link("operations", operation),
         "Location": call.link("operationResults", operation),
@@ -380,57 +343,6 @@ def _check_right(call: ArmCall, act: str) -> None:
         )
 
 
-# --- long-running operations ------------------------------------------------------------------
-
-
-def _begin(state: Transaction, name: str, *, kind: str, made_at: float) -> str:
-    number = state.next_number("operation")
-    key = hashlib.sha256(f"operation-{number}".encode()).hexdigest()[:32]
-    entry = {"id": key, "deployment": name, "kind": kind, "made_at": made_at}
-    state.put("operation", key, entry)
-    return key
-
-
-def _status(call: ArmCall) -> ArmAnswer:
-    with call.resource.transaction() as state:
-        word, failure = _progress(call, state)
-    body: dict[str, Any] = {
-        "id": call.link("operations", call.path["operationId"]).removeprefix(call.root_url),
-        "name": call.path["operationId"],
-        "status": word,
-    }
-    if failure:
-        body["error"] = dict(failure)
-    headers = {} if word in ("Succeeded", "Failed") else {"Retry-After": "5"}
-    return ArmAnswer(200, body, headers)
-
-
-def _result(call: ArmCall) -> ArmAnswer:
-    with call.resource.transaction() as state:
-        word, failure = _progress(call, state)
-    if failure:
-        raise ArmError(400, failure["code"], failure["message"])
-    if word == "Succeeded":
-        return ArmAnswer(204)
-    link = call.link("operationResults", call.path["operationId"])
-    return ArmAnswer(202, None, {"Location": link, "Retry-After": "5"})
-
-
-def _progress(call: ArmCall, state: Transaction) -> tuple[str, Mapping[str, str] | None]:
-    entry = state.get("operation", call.path["operationId"])
-    if entry is None:
-        raise ArmError(404, "OperationNotFound", "There is no such operation.")
-    found = state.get("deployment", entry["deployment"])
-    same = found is not None and found["created_at"] == entry["made_at"]
-    if entry["kind"] == "delete":
-        return ("Running" if same else "Succeeded"), None
-    if found is None or not same:
-        return "Canceled", None
-    if found["done_at"] > call.resource.now():
-        return "Running", None
-    return ("Failed", found["failure"]) if found["failure"] else ("Succeeded", None)
-
-
 _HANDLERS: Mapping[str, Callable[[ArmCall], ArmAnswer]] = {
     "Accounts_Get": _account,
     "Deployments_List": _list,
@@ -438,7 +350,7 @@ _HANDLERS: Mapping[str, Callable[[ArmCall], ArmAnswer]] = {
     "Deployments_CreateOrUpdate": _put,
     "Deployments_Update": _patch,
     "Deployments_Delete": _delete,
-    "Operations_Status": _status,
-    "Operations_Result": _result,
+    "Operations_Status": status,
+    "Operations_Result": result,
     "Permissions_ListForResource": _permissions,
 }
