@@ -193,16 +193,12 @@ class AzureOpenAIAdapter(DialectAdapter):
         problem = self.preflight()
         if problem is not None:
             raise problem
-        jobs, files = self._counts()
+        jobs, files = len(self._listed_jobs()), len(self._listed_files())
         detail = (
             f"{jobs} of {assessing.JOBS_LIMIT} jobs, {files} of {assessing.FILES_LIMIT} files, "
             f"api-version {self._settings.api_version}"
         )
         return AccountInfo(account=self.account(), detail=detail)
-
-    def _counts(self) -> tuple[int, int]:
-        jobs = sum(1 for _ in self._connection.pages(self._jobs.list, limit=100))
-        return jobs, len(self._listed_files())
 
     # --- plan --------------------------------------------------------------------------------
 
@@ -238,10 +234,12 @@ class AzureOpenAIAdapter(DialectAdapter):
             return ()
         with contextlib.suppress(FineTuneError):
             try:
-                jobs, files = self._counts()
+                # One page of each tells: it holds as many as the resource may have.
+                jobs, _ = self._connection.page(self._jobs.list, limit=assessing.JOBS_LIMIT)
+                files, _ = self._connection.page(self._files.list, limit=assessing.FILES_LIMIT)
             except Exception as error:
                 raise self.translate(error, operation="plan") from error
-            return tuple(assessing.limit_warnings(jobs=jobs, files=files))
+            return tuple(assessing.limit_warnings(jobs=len(jobs), files=len(files)))
         return ()
 
     # --- ours -> theirs ----------------------------------------------------------------------
