@@ -28,7 +28,7 @@ from ftproviders.testing.openai.refusal import ApiError
 from ftproviders.testing.openai.service import Service
 from ftproviders.testing.openai.wire import RawRequest
 
-__all__ = ["AZURE_KEY", "AzureOpenAIEmulator"]
+__all__ = ["AZURE_KEY", "TABLES", "AzureOpenAIEmulator"]
 
 AZURE_KEY = "0123456789abcdef0123456789abcdef"
 _NOT_HERE = frozenset(
@@ -44,7 +44,7 @@ _PLAIN = tuple(
     replace(o, query=o.query - {"metadata"}) for o in OPERATIONS if o.name not in _NOT_HERE
 )
 """No list is filtered by metadata here."""
-_TABLES: Mapping[str, Sequence[Operation]] = {
+TABLES: Mapping[str, Sequence[Operation]] = {
     "v1": _PLAIN,
     "project": tuple(o for o in _PLAIN if not o.path.startswith(_UPLOADS)),
     "dated": (
@@ -52,6 +52,7 @@ _TABLES: Mapping[str, Sequence[Operation]] = {
         Operation(_CHAT, "POST", "/deployments/{deployment_id}/chat/completions", JSON),
     ),
 }
+"""The requests of each route."""
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(-preview)?")
 _FIRST, _LAST = "2023-05-15", "2026-12-31"
 """Dates of api-versions that are taken at all."""
@@ -144,7 +145,7 @@ class AzureOpenAIEmulator(OpenAIEmulator):
         route = route_of(path)
         if route is None:
             return None, {}, False
-        return operations.match(method, route.inner(path), _TABLES[route.kind])
+        return operations.match(method, route.inner(path), TABLES[route.kind])
 
     @override
     def _key_word(self, raw: RawRequest) -> str:
