@@ -55,7 +55,13 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
     from openai import OpenAI
 
-__all__ = ["AzureOpenAIAdapter", "default_credential", "make_connection", "unusable"]
+__all__ = [
+    "AzureOpenAIAdapter",
+    "data_token",
+    "default_credential",
+    "make_connection",
+    "unusable",
+]
 
 _THIRTY_DAYS_SECONDS = 2_592_000
 _LAST_EVENTS = 100
@@ -85,6 +91,15 @@ def make_connection(settings: AzureOpenAISettings, client: OpenAI | None = None)
         decode=decoder(tokens),
         also_close=tokens.close if tokens else None,
     )
+
+
+def data_token(settings: AzureOpenAISettings) -> str:
+    """Return a token of the data plane for somebody else's client; asks Entra ID."""
+    tokens = Tokens(default_credential, scope=settings.token_scope)
+    try:
+        return tokens()
+    finally:
+        tokens.close()
 
 
 def _client(settings: AzureOpenAISettings, key: str | None, tokens: Tokens | None) -> OpenAI:
