@@ -42,9 +42,7 @@ EXCEPTIONS = (
     r"'max_episode_steps' was unexpected",
 )
 """Where a request goes beyond the description, and why."""
-VERSIONS = {"v1": "azure_openai_v1", "preview": "azure_openai_v1"} | dict.fromkeys(
-    ("2025-04-01-preview", "2025-11-15-preview"), "azure_openai_dated"
-)
+VERSIONS = {"v1": "azure_openai_v1", "2025-04-01-preview": "azure_openai_dated"}
 
 
 def described(api_version: str) -> Description:
