@@ -12,7 +12,7 @@ from ftproviders.planning.lifecycle import base_of
 from ftproviders.schema.hyperparameters import Method
 from ftproviders.schema.plan import CostEstimate
 
-__all__ = ["HostingPrice", "TrainingPrice", "estimate", "hosting_price"]
+__all__ = ["HostingPrice", "TrainingPrice", "estimate", "hosting_notes", "hosting_price"]
 
 _STALE_DAYS = 90
 
@@ -29,6 +29,8 @@ class TrainingPrice:
     mark: str
     """D = vendor documentation, R = vendor repository, S = secondary source."""
     source: str
+    training_type: str | None = None
+    """Way of training that the price is for, where a provider has several."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,28 @@ def hosting_price(provider: str, tier: str | None) -> HostingPrice | None:
     return next((p for p in _hosting_prices() if (p.provider, p.tier.lower()) == wanted), None)
 
 
+def hosting_notes(provider: str, *, today: date) -> tuple[str, ...]:
+    """Say what being deployed will cost, used or not: often more than the training."""
+    rates: dict[float, list[HostingPrice]] = {}
+    for row in _hosting_prices():
+        if row.provider == provider:
+            rates.setdefault(row.usd_per_hour, []).append(row)
+    return tuple(_hosting_note(rate, rows, today) for rate, rows in rates.items())
+
+
+def _hosting_note(rate: float, rows: list[HostingPrice], today: date) -> str:
+    tiers = ", ".join(row.tier for row in rows)
+    first = rows[0]
+    old = "; more than 90 days old" if (today - first.as_of).days > _STALE_DAYS else ""
+    doubt = f"{first.source}, read {first.as_of.isoformat()}{old}"
+    if not rate:
+        return f"A deployment ({tiers}) has no hourly fee ({doubt})."
+    return (
+        f"A deployment ({tiers}) costs {rate:g} USD an hour, used or not: {rate * 24:,.2f} USD a "
+        f"day, {rate * 24 * 30:,.0f} USD in 30 days ({doubt})."
+    )
+
+
 @cache
 def _training_prices() -> tuple[TrainingPrice, ...]:
     text = files("ftproviders.planning").joinpath("prices.toml").read_text(encoding="utf-8")
@@ -71,17 +95,21 @@ def estimate(
     trained_tokens: int | None,
     today: date,
     epoch_tokens: int = 0,
+    training_type: str | None = None,
 ) -> CostEstimate:
     """Estimate a training run from the dated table.
 
     Formula: trained tokens / 1,000,000 x price, with trained tokens = tokens of the file x epochs.
     A model that was tuned before has the price of its base. `epoch_tokens` are those of one epoch,
-    for the case that the number of epochs is not known.
+    for the case that the number of epochs is not known. With a `training_type`, prices of others do
+    not count.
     """
     wanted = (provider, base_of(model), method)
-    row = next((p for p in _training_prices() if (p.provider, p.model, p.method) == wanted), None)
+    rows = [p for p in _training_prices() if (p.provider, p.model, p.method) == wanted]
+    row = next((p for p in rows if training_type in (None, p.training_type)), None)
     if row is None:
-        return CostEstimate(basis=f"no dated price for {model} on {provider}")
+        way = f", training type {training_type}" if training_type and rows else ""
+        return CostEstimate(basis=f"no dated price for {model} on {provider}{way}")
     if trained_tokens is None:
         one = epoch_tokens * row.usd_per_million_tokens / 1_000_000
         each = f"; an epoch is about {one:.3g} USD, and 1 to 3 are usual" if one else ""
