@@ -39,8 +39,8 @@ ROWS: list[tuple[Plane, str, int | None, str | None, str, str, type[Exception], 
      "The provided training data failed RAI checks for harm types: [violence]. Please fix",
      "data_safety", errors.InvalidRequestError, "Take the rows"),
     ("job", "", None, None,
-     "This model is unable to be deployed. Model evaluation identified that this fine tuned model "
-     "scores above acceptable thresholds for [Violence, Self Harm].",
+     ("This model is unable to be deployed. Model evaluation identified that this fine tuned model "
+     "scores above acceptable thresholds for [Violence, Self Harm]."),
      "model_safety", errors.InvalidRequestError, "train again"),
     ("job", "", None, "500", "Internal error", "plain_upload_500",
      errors.ProviderUnavailableError, "plain_upload_bytes"),
@@ -53,15 +53,15 @@ ROWS: list[tuple[Plane, str, int | None, str | None, str, str, type[Exception], 
     ("data", "chat", 500, "InternalServerError", "It failed.", "open_tune_chat",
      errors.ProviderUnavailableError, "capacity 100"),
     ("arm", "deploy", 400, "DeploymentModelNotSupported",
-     "The model 'Publisher: , Format: OpenAI, Name: x, Version: 1, Source: , SourceAccount: ' of "
-     "account deployment is not supported.",
+     ("The model 'Publisher: , Format: OpenAI, Name: x, Version: 1, Source: , SourceAccount: ' of "
+     "account deployment is not supported."),
      "model_not_supported", errors.InvalidRequestError, "version"),
     ("arm", "deploy", 400, "InvalidResourceProperties",
      "The specified SKU 'Standard' of account deployment is not supported by the model x.",
      "sku_not_supported", errors.InvalidRequestError, "GlobalStandard"),
     ("arm", "deploy", 400, "InsufficientQuota",
-     "This operation require 100 new capacity in quota Tokens Per Minute (thousands) - x, which is "
-     "bigger than the current available capacity 50.",
+     ("This operation require 100 new capacity in quota Tokens Per Minute (thousands) - x, which is "
+     "bigger than the current available capacity 50."),
      "quota", errors.QuotaExceededError, "lower capacity"),
     ("arm", "deploy", 400, "SpecialFeatureOrQuotaIdRequired", "", "subscription_not_eligible",
      errors.PermissionDeniedError, "another subscription"),
