@@ -60,8 +60,8 @@ ROWS: list[tuple[Plane, str, int | None, str | None, str, str, type[Exception], 
      "The specified SKU 'Standard' of account deployment is not supported by the model x.",
      "sku_not_supported", errors.InvalidRequestError, "GlobalStandard"),
     ("arm", "deploy", 400, "InsufficientQuota",
-     ("This operation require 100 new capacity in quota Tokens Per Minute (thousands) - x, which is "
-     "bigger than the current available capacity 50."),
+     ("This operation require 100 new capacity in quota Tokens Per Minute (thousands) - x, which "
+     "is bigger than the current available capacity 50."),
      "quota", errors.QuotaExceededError, "lower capacity"),
     ("arm", "deploy", 400, "SpecialFeatureOrQuotaIdRequired", "", "subscription_not_eligible",
      errors.PermissionDeniedError, "another subscription"),
