@@ -91,7 +91,8 @@ def test_a_tuned_model_is_taken_as_it_is_named() -> None:
         ),
         (
             ("This model is unable to be deployed. Model evaluation identified that this fine "
-            "tuned model scores above acceptable thresholds for [Violence, Self Harm, Hate/Fairness]."),
+            "tuned model scores above acceptable thresholds for "
+            "[Violence, Self Harm, Hate/Fairness]."),
             SafetyRejected(stage="model", categories=("violence", "self_harm", "hate_fairness")),
         ),
         ("failed RAI checks for harm types: []", SafetyRejected(stage="data", categories=())),
