@@ -336,10 +336,22 @@ class _Run:
         except FineTuneError as error:
             if isinstance(error, ProviderError) and error.maybe_executed:
                 return self._after_lost_answer(record, error)
+            if isinstance(error, ConflictError) and self._made_by_a_try_before():
+                return self._after_lost_answer(record, error)
             state = DeploymentState.UNKNOWN if earlier_unknown else DeploymentState.REFUSED
             self.rows.settle(record, state, reason=error.message)
             raise
         return self._written(record, ref)
+
+    def _made_by_a_try_before(self) -> bool:
+        """Say whether what has the name is what this very command has made.
+
+        It was not there before the first try, and the lock keeps every other command of ours away.
+        """
+        try:
+            return self.present() is not None
+        except FineTuneError:
+            return False
 
     def _after_lost_answer(self, record: DeploymentRecord, error: ProviderError) -> Deployed:
         self.on_progress(f"the answer was lost; looking for {self.by_name}")

@@ -48,6 +48,7 @@ _SLOWEST_POLL_SECONDS = 30.0
 _LONGEST_SILENCE_SECONDS = 600.0
 """How long a deployment that its host calls ready may stay silent before waiting is given up."""
 _LONGEST_DELETING_SECONDS = 300.0
+_DELETE_AGAIN_SECONDS = 30.0
 
 
 # --- look -------------------------------------------------------------------------------------
@@ -255,7 +256,8 @@ def delete(
         # An answer may have been lost although the request was carried out: look.
         after = look_up(session, host, seen.ref)
         if not (after is None or after.status is DeploymentStatus.DELETING):
-            error.hint = f"It is still there. Try again: ftproviders undeploy {seen.ref}"
+            again = f"It is still there. Try again: ftproviders undeploy {seen.ref}"
+            error.hint = f"{error.hint} {again}".strip()
             raise
     if wait:
         _until_gone(session, host, seen)
@@ -263,11 +265,17 @@ def delete(
 
 
 def _until_gone(session: Session, host: HostingAdapter, seen: DeploymentSnapshot) -> None:
-    deadline = session.clock.monotonic() + _LONGEST_DELETING_SECONDS
+    asked = session.clock.monotonic()
+    deadline = asked + _LONGEST_DELETING_SECONDS
     while True:
         after = look_up(session, host, seen.ref)
         if after is None or after.created_at != seen.created_at:
             return  # another of that name has been made since
+        now = session.clock.monotonic()
+        if after.status is not DeploymentStatus.DELETING and now - asked > _DELETE_AGAIN_SECONDS:
+            # The answer said that it is being deleted, and nothing else does.
+            asked = now
+            session.call(host, "undeploy", partial(host.undeploy, seen.ref), ref=seen.ref)
         left = deadline - session.clock.monotonic()
         if left <= 0:
             raise ProviderTimeoutError(

@@ -202,6 +202,13 @@ def _sku(offer: Offer, options: DeployOptions) -> str:
     return _SPELLINGS.get(plain, options.sku)
 
 
+def _sent_sku(offer: Offer, options: DeployOptions) -> str:
+    """Return the SKU as it is sent: the service takes any case, so the user's is kept."""
+    name = _sku(offer, options)
+    same = options.sku is not None and options.sku.lower() == name.lower()
+    return options.sku if same and options.sku else name
+
+
 def terms(model: TunedModel, spec: DeploymentSpec) -> DeploymentTerms:
     """Return what a deployment would be, before anything is sent.
 
@@ -264,7 +271,7 @@ def body(model: TunedModel, spec: DeploymentSpec, *, tags: Mapping[str, str]) ->
         "spilloverDeploymentName": options.spillover,
     }
     whole: dict[str, Any] = {
-        "sku": {"name": _sku(offer, options), "capacity": options.capacity or offer.capacity},
+        "sku": {"name": _sent_sku(offer, options), "capacity": options.capacity or offer.capacity},
         "properties": _stated(properties),
     }
     return {**whole, "tags": dict(tags)} if tags else whole

@@ -35,6 +35,7 @@ from ftproviders.errors import (
     NotFoundError,
     ProviderError,
     RateLimitError,
+    UnexpectedResponseError,
 )
 from ftproviders.schema.chat import ChatMessage, Role
 from ftproviders.schema.deployment import (
@@ -239,7 +240,16 @@ class AzureOpenAIHosting(DialectHosting):
         kept = deploying.foreign_tags(found.get("tags") or {})
         tags = deploying.lease_tags(lease, resource=self.account(), name=ref.id)
         self._plane.retag(ref.id, {**kept, **tags})
-        return self.deployment(ref)
+        seen = self.deployment(ref)
+        if seen.lease != lease:
+            raise UnexpectedResponseError(
+                f"{seen.ref} does not show the lease that was just written to it.",
+                provider=self.info.name,
+                operation="extend",
+                hint="Run the same command again.",
+                ref=seen.ref,
+            )
+        return seen
 
     def _ref(self, name: str) -> DeploymentRef:
         return DeploymentRef(provider=self.info.name, account=self.account(), id=name)

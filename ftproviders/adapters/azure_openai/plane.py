@@ -16,7 +16,12 @@ from ftproviders.adapters.azure_openai.adapter import default_credential
 from ftproviders.adapters.azure_openai.options import AzureOpenAISettings
 from ftproviders.adapters.azure_openai.requirements import lacking, missing, no_token, value_of
 from ftproviders.adapters.azure_openai.traps import decode
-from ftproviders.errors import FineTuneError, InvalidRequestError, NotFoundError
+from ftproviders.errors import (
+    FineTuneError,
+    InvalidRequestError,
+    NotFoundError,
+    UnexpectedResponseError,
+)
 
 if TYPE_CHECKING:
     from ftproviders.adapters.azure_openai.management import Management
@@ -85,7 +90,10 @@ class Plane:
     def page(self, cursor: str | None) -> tuple[Sequence[Mapping[str, Any]], str | None]:
         """Return one page of the deployments, and the cursor of the next."""
         management = self._management
-        found = self._call("deployments", lambda: management.page(cursor))
+        try:
+            found = self._call("deployments", lambda: management.page(cursor))
+        except NotFoundError as error:
+            raise self._nowhere() from error
         self._there = True
         return found
 
@@ -119,6 +127,14 @@ class Plane:
         """Make a deployment; return where its operation can be followed."""
         management = self._management
         answer = self._call("deploy", lambda: management.put(name, body, tenant=tenant))
+        if not answer.body.get("name"):
+            raise UnexpectedResponseError(
+                f"azure-openai answered deploy with HTTP status {answer.status} and no deployment.",
+                provider=_PROVIDER,
+                operation="deploy",
+                hint="Run the same command again: it finds the deployment if there is one.",
+                status_code=answer.status,
+            )
         return answer.headers.get("azure-asyncoperation")
 
     def retag(self, name: str, tags: Mapping[str, str]) -> None:

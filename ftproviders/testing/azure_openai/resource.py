@@ -199,24 +199,24 @@ class Resource:
         """Remove what has been deleted, and what the service deletes by itself."""
         now = self.now()
         for found in state.all(_KIND):
-            deleting = found["deleting_at"]
-            gone = deleting is not None and now >= deleting + self.behaviour.deleting_seconds
-            developer = "developer" in found["sku"].lower()
-            if developer and now >= found["created_at"] + self.behaviour.developer_seconds:
-                gone = True
-            if not developer and now >= found["used_at"] + self.behaviour.idle_seconds:
-                gone = True
-            if gone:
-                state.delete(_KIND, found["id"])
-                state.put(
-                    "released",
-                    found["id"],
-                    {
-                        "id": found["id"],
-                        "until": now + self.behaviour.release_seconds,
-                        "capacity": found["capacity"],
-                    },
-                )
+            gone_at = self._gone_at(found)
+            if gone_at > now:
+                continue
+            state.delete(_KIND, found["id"])
+            until = gone_at + self.behaviour.release_seconds
+            held = {"id": found["id"], "until": until, "capacity": found["capacity"]}
+            state.put("released", found["id"], held)
+
+    def _gone_at(self, found: Mapping[str, Any]) -> float:
+        """Return when a deployment is gone: deleted by somebody, or by the service itself."""
+        behaviour = self.behaviour
+        if "developer" in found["sku"].lower():
+            ends: float = found["created_at"] + behaviour.developer_seconds
+        else:
+            ends = found["used_at"] + behaviour.idle_seconds
+        if found["deleting_at"] is not None:
+            ends = min(ends, found["deleting_at"] + behaviour.deleting_seconds)
+        return ends
 
 
 def new_deployment(
