@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from ftproviders.client import FineTuneClient, FineTuneJob
 from ftproviders.errors import (
     AuthenticationError,
     ConfigurationError,
+    ConflictError,
     FineTuneError,
     InvalidRequestError,
     JobFailedError,
@@ -36,8 +38,8 @@ IN_PARTS = {"plain_upload_bytes": 1000, "part_bytes": 500}
 def make(tmp_path: Path) -> Iterator[Make]:
     made: list[AzureWorld] = []
 
-    def world(**given: object) -> AzureWorld:
-        made.append(AzureWorld(tmp_path, **given))  # type: ignore[arg-type]  # a behaviour
+    def world(**given: Any) -> AzureWorld:
+        made.append(AzureWorld(tmp_path, **given))
         return made[-1]
 
     yield world
@@ -57,14 +59,14 @@ def make(tmp_path: Path) -> Iterator[Make]:
     ],
 )
 def test_each_version_has_its_route_and_header(
-    make: Make, version: str, prefix: str, query: object
+    make: Make, version: str, prefix: str, query: tuple[tuple[str, str], ...]
 ) -> None:
     world = make()
     client = world.client(api_version=version)
     client.submit(client.plan(world.spec()))
     for request in world.server.requests:
         assert request.path.startswith(prefix)
-        assert set(query) <= set(request.query)  # type: ignore[call-overload]  # pairs
+        assert set(query) <= set(request.query)
         header = "api-key" if version == DATED else "authorization"
         assert request.headers[header] == "<hidden>"
         assert request.key == "right"
@@ -391,6 +393,24 @@ def test_models_are_ours_and_those_of_our_jobs(make: Make) -> None:
     assert models[job.model.name].tuned
     assert models["gpt-oss-20b"].methods == (Method.SUPERVISED,)
     assert world.server.requests_of("listModels") == []
+
+
+@pytest.mark.parametrize("version", ["v1", DATED])
+def test_a_model_is_deleted_once_nothing_serves_it(make: Make, version: str) -> None:
+    world = make()
+    client = world.client(api_version=version)
+    job = client.submit(client.plan(world.spec()))
+    job.wait()
+    assert job.model is not None
+    world.server.resource.add("shelves", model=job.model.name)
+    with pytest.raises(ConflictError) as caught:
+        job.delete_model()
+    assert "undeploy" in caught.value.hint
+    world.server.resource.change("shelves", deleting_at=0.0)
+    assert job.delete_model() == job.model
+    with pytest.raises(NotFoundError):
+        job.delete_model()
+    assert world.server.resource.tuned(job.model.name) is None
 
 
 # --- the plan ---------------------------------------------------------------------------------

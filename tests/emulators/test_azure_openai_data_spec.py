@@ -27,6 +27,7 @@ from tests.emulators.spec import FOLDER, Description
 OF_THE_ADAPTER = {
     "addUploadPart", "cancelFineTuningJob", "cancelUpload", "completeUpload",
     "createChatCompletion", "createFile", "createFineTuningJob", "createUpload", "deleteFile",
+    "deleteModel",
     "downloadFile", "listFiles", "listFineTuningEvents", "listFineTuningJobCheckpoints",
     "listPaginatedFineTuningJobs", "pauseFineTuningJob", "resumeFineTuningJob", "retrieveFile",
     "retrieveFineTuningJob",
@@ -34,7 +35,10 @@ OF_THE_ADAPTER = {
 """What the adapter declares to use; the chat is that of a deployment."""
 LEFT_OUT = {"listChatCompletions"}
 """Described, and of no use here."""
+BESIDE = {"deleteModel"}
+"""Documented elsewhere: Foundry REST reference, "Delete a model", and without a date only."""
 EXCEPTIONS = (
+    r"^DELETE /openai/v1/models/[^/]+: the description has no such request",
     # Hyperparameters of Azure's own (microsoft-foundry/foundry-samples, azure-skills), sent only
     # when the user states them in option extra_hyperparameters.
     r"'prompt_loss_weight' was unexpected",
@@ -61,8 +65,9 @@ def problems(description: Description, requests: Sequence[RecordedRequest]) -> l
 def test_the_emulator_has_the_operations_of_the_description(kind: str, api_version: str) -> None:
     description = described(api_version)
     ours = {operation.name: (operation.method, operation.path) for operation in TABLES[kind]}
-    assert ours == {k: v for k, v in description.operations.items() if k not in LEFT_OUT}
-    for operation in TABLES[kind]:
+    described_here = {k: v for k, v in description.operations.items() if k not in LEFT_OUT}
+    assert {k: v for k, v in ours.items() if k not in BESIDE} == described_here
+    for operation in (one for one in TABLES[kind] if one.name not in BESIDE):
         declared = description.operation(operation.name)
         query = {p["name"] for p in declared.get("parameters", ()) if p["in"] == "query"}
         assert operation.query == query - {"api-version"}, operation.name
@@ -120,6 +125,9 @@ def live(rig: AzureOpenAIRig) -> None:
     adapter.assess(rig.spec(), options=rig.info.options_type(), statistics=statistics)
     chat(rig)
     adapter.delete_file(file)
+    rig.emulator.resource.change("shelves", deleting_at=0.0)
+    assert finished.last.model is not None
+    adapter.delete_model(finished.last.model.name)
 
 
 def upload_in_parts(rig: AzureOpenAIRig) -> None:

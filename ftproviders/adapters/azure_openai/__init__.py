@@ -30,7 +30,7 @@ PROVIDER = ProviderInfo(
     settings_type=AzureOpenAISettings,
     options_type=AzureOpenAIOptions,
     methods=frozenset({Method.SUPERVISED, Method.DPO, Method.REINFORCEMENT}),
-    features=frozenset(Feature) - {Feature.EXPORT, Feature.DELETE_MODEL},
+    features=frozenset(Feature) - {Feature.EXPORT},
     hyperparameters=(
         HyperparameterInfo(name="n_epochs", minimum=1, maximum=50, auto=True),
         HyperparameterInfo(name="batch_size", minimum=1, maximum=256, auto=True),

@@ -25,6 +25,7 @@ from ftproviders.adapters.azure_openai.reading import plain_job, with_facts
 from ftproviders.adapters.azure_openai.safety import billed, safety_passed
 from ftproviders.adapters.azure_openai.tokens import Tokens, credential_error
 from ftproviders.adapters.azure_openai.wire import (
+    V1,
     account_name,
     is_public,
     project_name,
@@ -347,6 +348,17 @@ class AzureOpenAIAdapter(DialectAdapter):
 
     def _listed_jobs(self) -> list[dict[str, Any]]:
         return list(self._connection.pages(self._jobs.list, limit=100))
+
+    @override
+    def delete_model(self, model: str) -> None:
+        # Documented for the routes without a date only; they have the same models.
+        undated = self._settings.model_copy(update={"api_version": V1})
+        connection = self._connection if not self._settings.dated else make_connection(undated)
+        try:
+            connection.ask(connection.client.models.with_raw_response.delete, model)
+        finally:
+            if connection is not self._connection:
+                connection.close()
 
     @override
     def translate(self, error: Exception, *, operation: str) -> FineTuneError:

@@ -118,6 +118,15 @@ TRAPS: Sequence[Trap] = (
         "queued, 100 in all; 100 files, 1 GB; or too many requests.",
         fix="Wait, cancel a job, or delete old jobs and files.",
     ),
+    Trap(
+        name="model_in_use",
+        plane="data",
+        operations=("delete_model",),
+        statuses=(400, 409),
+        kind=ConflictError,
+        cause="A model is not deleted while a deployment serves it.",
+        fix="Remove its deployments first: `ftproviders undeploy`.",
+    ),
     # --- inside a job ----------------------------------------------------------------------------
     Trap(
         name="data_safety",

@@ -9,12 +9,12 @@ from typing import Any
 
 from typing_extensions import override
 
-from ftproviders.testing.azure_openai.bodies import CreateAzureJob
+from ftproviders.testing.azure_openai.bodies import parse_job
 from ftproviders.testing.azure_openai.call import AzureBehaviour, Route
 from ftproviders.testing.azure_openai.models import AZURE_MODELS, AzureModel, find_model
 from ftproviders.testing.azure_openai.resource import Resource
 from ftproviders.testing.openai import training
-from ftproviders.testing.openai.bodies import CreateJob, parse
+from ftproviders.testing.openai.bodies import CreateJob
 from ftproviders.testing.openai.call import Call
 from ftproviders.testing.openai.models import BaseModel
 from ftproviders.testing.openai.refusal import ApiError, invalid, unknown_parameter
@@ -68,7 +68,7 @@ class AzureService(Service):
 
     @override
     def job_request(self, body: object) -> CreateJob:
-        asked = parse(CreateAzureJob, body)
+        asked = parse_job(body)
         if self._old and asked.trainingType is not None:
             raise unknown_parameter("trainingType")
         if self._old and _python_grader(asked):
@@ -185,6 +185,17 @@ class AzureService(Service):
     @override
     def results(self, job: Mapping[str, Any]) -> bytes:
         return training.results_table(job, _COLUMNS).encode("ascii")
+
+    @override
+    def admit_deletion(self, model: Mapping[str, Any]) -> None:
+        names = [model["id"], model["checkpoint_id"]]
+        used = [one for name in names if name for one in self._resource.serving(name)]
+        if used:
+            raise ApiError(
+                f"The model is deployed as {', '.join(used)}; delete the deployment first.",
+                status=409,
+                code="Conflict",
+            )
 
     # --- files -------------------------------------------------------------------------------
 

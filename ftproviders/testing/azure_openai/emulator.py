@@ -33,11 +33,11 @@ __all__ = ["AZURE_KEY", "TABLES", "AzureOpenAIEmulator"]
 AZURE_KEY = "0123456789abcdef0123456789abcdef"
 _NOT_HERE = frozenset(
     {
-        "listModels", "retrieveModel", "deleteModel", "createFineTuningCheckpointPermission",
+        "listModels", "retrieveModel", "createFineTuningCheckpointPermission",
         "listFineTuningCheckpointPermissions", "deleteFineTuningCheckpointPermission",
     }
 )  # fmt: skip
-"""What Azure's description does not have."""
+"""What Azure's description does not have; deleting a model is documented elsewhere."""
 _UPLOADS = "/uploads"
 _CHAT = "createChatCompletion"
 _PLAIN = tuple(
@@ -48,7 +48,7 @@ TABLES: Mapping[str, Sequence[Operation]] = {
     "v1": _PLAIN,
     "project": tuple(o for o in _PLAIN if not o.path.startswith(_UPLOADS)),
     "dated": (
-        *(o for o in _PLAIN if o.name != _CHAT),
+        *(o for o in _PLAIN if o.name not in (_CHAT, "deleteModel")),
         Operation(_CHAT, "POST", "/deployments/{deployment_id}/chat/completions", JSON),
     ),
 }

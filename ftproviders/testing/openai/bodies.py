@@ -26,16 +26,8 @@ __all__ = [
     "CreateJob",
     "CreatePermission",
     "CreateUpload",
-    "Dpo",
-    "DpoMethod",
     "GraderOnly",
-    "JobMethod",
-    "Reinforcement",
-    "ReinforcementMethod",
     "RunGrader",
-    "Supervised",
-    "SupervisedMethod",
-    "check_grader",
     "parse",
 ]
 
@@ -46,7 +38,7 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-_ModelT = TypeVar("_ModelT", bound=_Body)
+_ModelT = TypeVar("_ModelT", bound=BaseModel)
 
 
 def parse(kind: type[_ModelT], body: object) -> _ModelT:
@@ -95,23 +87,17 @@ _Compute = Annotated[
 _Count = Annotated[Any, _auto_or(int, lambda n: n >= 1, "an integer of at least 1")]
 
 
-class Supervised(_Body):
-    """Hyperparameters of supervised fine-tuning."""
-
+class _Supervised(_Body):
     n_epochs: _Epochs = "auto"
     batch_size: _Batch = "auto"
     learning_rate_multiplier: _Rate = "auto"
 
 
-class Dpo(Supervised):
-    """Those of DPO."""
-
+class _Dpo(_Supervised):
     beta: _Beta = "auto"
 
 
-class Reinforcement(Supervised):
-    """Those of reinforcement fine-tuning."""
-
+class _Reinforcement(_Supervised):
     reasoning_effort: Literal["default", "low", "medium", "high"] = "default"
     compute_multiplier: _Compute = "auto"
     eval_interval: _Count = "auto"
@@ -211,35 +197,27 @@ def check_grader(grader: object, *, inner: bool = False) -> dict[str, Any]:
 _Grader = Annotated[dict[str, Any], AfterValidator(check_grader)]
 
 
-class SupervisedMethod(_Body):
-    """Supervised fine-tuning."""
-
-    hyperparameters: Supervised | None = None
+class _SupervisedMethod(_Body):
+    hyperparameters: _Supervised | None = None
 
 
-class DpoMethod(_Body):
-    """DPO."""
-
-    hyperparameters: Dpo | None = None
+class _DpoMethod(_Body):
+    hyperparameters: _Dpo | None = None
 
 
-class ReinforcementMethod(_Body):
-    """Reinforcement fine-tuning."""
-
+class _ReinforcementMethod(_Body):
     grader: _Grader
-    hyperparameters: Reinforcement | None = None
+    hyperparameters: _Reinforcement | None = None
 
 
-class JobMethod(_Body):
-    """How a job tunes."""
-
+class _Method(_Body):
     type: Literal["supervised", "dpo", "reinforcement"]
-    supervised: SupervisedMethod | None = None
-    dpo: DpoMethod | None = None
-    reinforcement: ReinforcementMethod | None = None
+    supervised: _SupervisedMethod | None = None
+    dpo: _DpoMethod | None = None
+    reinforcement: _ReinforcementMethod | None = None
 
     @model_validator(mode="after")
-    def _one(self) -> JobMethod:
+    def _one(self) -> _Method:
         if self.model_fields_set - {"type", self.type}:
             raise ValueError(f"only '{self.type}' may stand beside type '{self.type}'")
         if self.type == "reinforcement" and self.reinforcement is None:
@@ -265,8 +243,8 @@ class CreateJob(_Body):
     model: str
     training_file: str
     validation_file: str | None = None
-    hyperparameters: Supervised | None = None
-    method: JobMethod | None = None
+    hyperparameters: _Supervised | None = None
+    method: _Method | None = None
     suffix: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     seed: Annotated[int, Field(ge=0, le=2147483647)] | None = None
     integrations: Annotated[list[_Integration], Field(max_length=5)] | None = None

