@@ -141,7 +141,7 @@ def test_put_that_arrives_late_is_found_in_the_settle_window(world: AzureWorld) 
             tags = world.body()["tags"]
             world.resource.add("bot", model=TUNED, tags=dict(tags))
 
-    world.clock.sleep = sleep  # type: ignore[method-assign]  # the request arrives meanwhile
+    world.clock.sleep = sleep
     made = client.deploy(MODEL, name="bot")
     assert made.snapshot.lease is not None
     assert world.sent("Deployments_CreateOrUpdate") == 1
@@ -309,7 +309,7 @@ def test_taken_in_between_by_another_model_is_a_conflict(world: AzureWorld) -> N
         world.resource.add("bot", model="somebody-elses")
         return found
 
-    host._plane.read = read  # type: ignore[assignment, method-assign]  # the race, made certain
+    host._plane.read = read
     client._session._hosting["azure-openai"] = host
     with pytest.raises(ConflictError):
         client.deploy(MODEL, name="bot")

@@ -57,7 +57,7 @@ def test_deployed_asked_and_gone(world: AzureWorld) -> None:
     assert ("creating", "Succeeded", True) in words
     assert words[-1] == ("ready", "Succeeded", False)
     assert made.chat("What is on shelf number 7?").text
-    assert world.plane.requests[-1].body["model"] == "bot"  # type: ignore[index, call-overload]  # JSON
+    assert world.plane.requests[-1].body["model"] == "bot"
     gone = made.undeploy()
     assert gone.lease is not None
     assert gone.lease.expires_at is not None

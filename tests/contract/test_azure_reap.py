@@ -80,7 +80,7 @@ def plant(world: AzureWorld, me: str) -> tuple[set[str], set[str]]:
     for kind, make in kinds.items():
         for number in range(EACH):
             name = f"{kind}-{number}"
-            world.resource.add(name, model=TUNED, tags=make(name))  # type: ignore[operator]
+            world.resource.add(name, model=TUNED, tags=make(name))
     # A tag that was copied from a deployment of the same name in another resource.
     for number in (0, 1):
         name = f"copied-{number}"
@@ -91,7 +91,7 @@ def plant(world: AzureWorld, me: str) -> tuple[set[str], set[str]]:
 
 
 def reaped(client: FineTuneClient, **given: object) -> set[str]:
-    report = client.reap(provider="azure-openai", **given)  # type: ignore[arg-type]
+    report = client.reap(provider="azure-openai", **given)
     assert report.problems == ()
     return {seen.ref.id for seen in report.deleted}
 
@@ -101,7 +101,7 @@ def second_machine(world: AzureWorld, me: str, **changes: object) -> FineTuneCli
     home = world.folder / "second"
     home.mkdir(exist_ok=True)
     (home / "owner").write_text(f"{me}\n", encoding="utf-8")
-    return world.client("second", **changes)  # type: ignore[arg-type]
+    return world.client("second", **changes)
 
 
 @pytest.mark.parametrize("where", ["here", "second machine", "clock a day ahead", "a day behind"])

@@ -77,7 +77,8 @@ class Description:
             pattern = re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(self.prefix + template))
             found = self.document["paths"][template].get(method.lower())
             if found is not None and re.fullmatch(pattern, unquote(path)):
-                return Match(found["operationId"], found)
+                # Resource Manager's descriptions have no names for operations.
+                return Match(found.get("operationId", f"{method} {template}"), found)
         return None
 
     def request_problems(self, request: RecordedRequest) -> Iterator[str]:
@@ -121,6 +122,8 @@ class Description:
                 yield f"query parameter {name!r} is missing"
         for name, text in query:
             plain = name.partition("[")[0]
+            if plain not in known and operation.get("x-open-query"):
+                continue
             if plain not in known or (plain != name) != ("style" in known[plain]):
                 yield f"query parameter {name!r} is unknown"
                 continue

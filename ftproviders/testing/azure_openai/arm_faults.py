@@ -51,7 +51,7 @@ class ArmFault(WireFault):
 class ArmFiring(Firing):
     """A fault of the management plane that has fired."""
 
-    fault: ArmFault
+    fault: ArmFault  # pyright: ignore[reportIncompatibleVariableOverride]  # frozen, never set
 
 
 def arm_refusal(fault: WireFault) -> Reply | None:

@@ -43,6 +43,10 @@ class Authority:
         context.load_cert_chain(self._chain)
         return context
 
+    def trusting(self) -> ssl.SSLContext:
+        """Return what a client needs that trusts this authority and no other."""
+        return ssl.create_default_context(cafile=str(self.bundle))
+
 
 def _write(bundle: Path, chain: Path) -> None:
     from cryptography.hazmat.primitives import serialization
