@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from ftproviders.schema.dataset import Dataset, Issue, ValidationReport
     from ftproviders.schema.deployment import (
         ChatReply,
+        DeploymentCost,
         DeploymentRef,
         DeploymentSnapshot,
         DeploymentStatus,
@@ -150,6 +151,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "schema.dataset": ("Dataset", "Issue", "ValidationReport"),
     "schema.deployment": (
         "ChatReply",
+        "DeploymentCost",
         "DeploymentRef",
         "DeploymentSnapshot",
         "DeploymentStatus",
@@ -207,6 +209,7 @@ __all__ = [
     "Deployment",
     "DeploymentError",
     "DeploymentFailedError",
+    "DeploymentCost",
     "DeploymentRef",
     "DeploymentSnapshot",
     "DeploymentStatus",

@@ -16,6 +16,7 @@ from ftproviders.testing.azure_openai import (
     ArmEmulator,
     AzureBehaviour,
     AzureOpenAIEmulator,
+    HostingBehaviour,
     IdentityEmulator,
     Resource,
 )
@@ -58,7 +59,12 @@ def _openai(stack: contextlib.ExitStack, given: argparse.Namespace) -> _Served:
 
 def _azure_openai(stack: contextlib.ExitStack, given: argparse.Namespace) -> _Served:
     folder: Path | None = given.folder
-    resource = Resource(folder=folder and folder / "resource")
+    behaviour = HostingBehaviour(
+        provisioning_seconds=given.deployment_seconds * 2 / 3,
+        silent_seconds=given.deployment_seconds / 3,
+        deleting_seconds=min(given.deployment_seconds, 10.0),
+    )
+    resource = Resource(folder=folder and folder / "resource", behaviour=behaviour)
     identity = stack.enter_context(IdentityEmulator())
     emulator = AzureOpenAIEmulator(
         behaviour=_times(AzureBehaviour(), given),
@@ -97,6 +103,12 @@ def _parser() -> argparse.ArgumentParser:
         "azure-openai", help="one resource of Azure OpenAI: files, jobs, deployments, chat, tokens"
     )
     _flags(azure, port=8001, key="0123456789abcdef0123456789abcdef", serve=_azure_openai)
+    azure.add_argument(
+        "--deployment-seconds",
+        type=float,
+        default=15.0,
+        help="from the request until a deployment answers; the last third of it looks ready",
+    )
     return parser
 
 

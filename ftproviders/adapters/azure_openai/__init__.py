@@ -5,6 +5,7 @@ Pure data. Bounds are those of the API description 2.3.0; Azure's own differs in
 
 from __future__ import annotations
 
+from ftproviders.adapters.azure_openai.deploying import DeployOptions
 from ftproviders.adapters.azure_openai.families import FAMILIES
 from ftproviders.adapters.azure_openai.options import AzureOpenAIOptions, AzureOpenAISettings
 from ftproviders.provider import (
@@ -29,6 +30,7 @@ PROVIDER = ProviderInfo(
     modules=("openai",),
     settings_type=AzureOpenAISettings,
     options_type=AzureOpenAIOptions,
+    deployment_options_type=DeployOptions,
     methods=frozenset({Method.SUPERVISED, Method.DPO, Method.REINFORCEMENT}),
     features=frozenset(Feature) - {Feature.EXPORT},
     hyperparameters=(

@@ -4,10 +4,10 @@
 ``docs/rehearsing.md``.
 
 - `AzureOpenAIEmulator`, `AzureBehaviour`: the data plane, and how it behaves
-- `ArmEmulator`: the management plane
+- `ArmEmulator`, `ArmFault`: the management plane, over TLS, and what goes wrong there
 - `IdentityEmulator`: who gives tokens for both
-- `Resource`: the one resource that both see
-- `AzureOpenAIRig`: rig of the contract suite over the data plane
+- `Resource`, `HostingBehaviour`: the one resource that both see, and how it hosts
+- `AzureOpenAIRig`, `AzureHostingRig`: rigs of the contract suite over them
 """
 
 from __future__ import annotations
@@ -17,26 +17,34 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ftproviders.testing.azure_openai.arm import ArmEmulator
+    from ftproviders.testing.azure_openai.arm_faults import ArmFault
     from ftproviders.testing.azure_openai.call import AzureBehaviour
     from ftproviders.testing.azure_openai.emulator import AzureOpenAIEmulator
+    from ftproviders.testing.azure_openai.hosting_rig import AzureHostingRig
     from ftproviders.testing.azure_openai.identity import IdentityEmulator
-    from ftproviders.testing.azure_openai.resource import Resource
+    from ftproviders.testing.azure_openai.resource import HostingBehaviour, Resource
     from ftproviders.testing.azure_openai.rig import AzureOpenAIRig
 
 __all__ = [
     "ArmEmulator",
+    "ArmFault",
     "AzureBehaviour",
+    "AzureHostingRig",
     "AzureOpenAIEmulator",
     "AzureOpenAIRig",
+    "HostingBehaviour",
     "IdentityEmulator",
     "Resource",
 ]
 
 _HOME = {
     "ArmEmulator": "arm",
+    "ArmFault": "arm_faults",
     "AzureBehaviour": "call",
+    "AzureHostingRig": "hosting_rig",
     "AzureOpenAIEmulator": "emulator",
     "AzureOpenAIRig": "rig",
+    "HostingBehaviour": "resource",
     "IdentityEmulator": "identity",
     "Resource": "resource",
 }
