@@ -316,6 +316,18 @@ def test_what_was_billed_and_the_safety_check_come_after_the_end(make: Make) -> 
     assert len([e for e in job.metrics() if "train_loss" in e.metrics]) == 24
 
 
+def test_where_no_tokens_are_told_those_billed_count(make: Make) -> None:
+    world = make()
+    client = world.client()
+    job = client.submit(client.plan(world.spec()))
+    world.server.advance(1000)
+    told = job.refresh().trained_tokens
+    assert told
+    assert told != 1000
+    world.inject("retrieveFineTuningJob", "nulls")
+    assert job.refresh().trained_tokens == 1000
+
+
 def test_both_names_of_the_validation_accuracy_are_one(make: Make) -> None:
     world = make()
     client = world.client()

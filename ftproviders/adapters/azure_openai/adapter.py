@@ -209,7 +209,8 @@ class AzureOpenAIAdapter(DialectAdapter):
         problem = self.preflight()
         if problem is not None:
             raise problem
-        jobs, files = len(self._listed_jobs()), len(self._listed_files())
+        jobs = len(self._listed_jobs())
+        files = sum(1 for _ in self._connection.pages(self._files.list))
         detail = (
             f"{jobs} of {assessing.JOBS_LIMIT} jobs, {files} of {assessing.FILES_LIMIT} files, "
             f"api-version {self._settings.api_version}"
@@ -314,10 +315,13 @@ class AzureOpenAIAdapter(DialectAdapter):
         # What was billed, and that the model has passed its check, stand in late events only.
         with contextlib.suppress(FineTuneError):
             told = self._last_events(ref)
-            facts = {**seen.facts, **billed(told)}
+            paid = billed(told)
+            facts = {**seen.facts, **paid}
             if safety_passed(told):
                 facts["safety"] = "passed"
-            return seen.model_copy(update={"facts": facts})
+            tokens = paid.get("billed_tokens") if seen.trained_tokens is None else None
+            more = {"trained_tokens": tokens} if tokens is not None else {}
+            return seen.model_copy(update={"facts": facts, **more})
         return seen
 
     def _last_events(self, ref: JobRef) -> Sequence[Any]:
