@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         JournalError,
         MissingCredentialsError,
         MissingDependencyError,
+        MissingSettingError,
         ModelRetiredError,
         NotFoundError,
         OutcomeUnknownError,
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from ftproviders.schema.dataset import Dataset, Issue, ValidationReport
     from ftproviders.schema.deployment import (
         ChatReply,
+        DeploymentCost,
         DeploymentRef,
         DeploymentSnapshot,
         DeploymentStatus,
@@ -128,6 +130,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "JournalError",
         "MissingCredentialsError",
         "MissingDependencyError",
+        "MissingSettingError",
         "ModelRetiredError",
         "NotFoundError",
         "OutcomeUnknownError",
@@ -149,6 +152,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "schema.dataset": ("Dataset", "Issue", "ValidationReport"),
     "schema.deployment": (
         "ChatReply",
+        "DeploymentCost",
         "DeploymentRef",
         "DeploymentSnapshot",
         "DeploymentStatus",
@@ -207,6 +211,7 @@ __all__ = [
     "Deployment",
     "DeploymentError",
     "DeploymentFailedError",
+    "DeploymentCost",
     "DeploymentRef",
     "DeploymentSnapshot",
     "DeploymentStatus",
@@ -234,6 +239,7 @@ __all__ = [
     "Method",
     "MissingCredentialsError",
     "MissingDependencyError",
+    "MissingSettingError",
     "ModelRetiredError",
     "NotFoundError",
     "OutcomeUnknownError",

@@ -36,6 +36,7 @@ __all__ = [
     "JournalError",
     "MissingCredentialsError",
     "MissingDependencyError",
+    "MissingSettingError",
     "ModelRetiredError",
     "NotFoundError",
     "OutcomeUnknownError",
@@ -103,6 +104,10 @@ class MissingDependencyError(ConfigurationError):
 
 class MissingCredentialsError(ConfigurationError):
     """A key or token is not set."""
+
+
+class MissingSettingError(ConfigurationError):
+    """Something is not set that only some operations need, deploying for instance."""
 
 
 class UnknownProviderError(ConfigurationError):

@@ -89,6 +89,7 @@ def _provider(info: ProviderInfo) -> dict[str, Any]:
         ],
         "job_settings": sorted(info.job_settings),
         "options": _fields(info.options_type),
+        "deployment_options": _fields(info.deployment_options_type),
         "settings": _fields(info.settings_type, provider=info.name),
         "docs": info.docs,
     }
@@ -159,6 +160,8 @@ def _show(session: Session, info: ProviderInfo) -> None:
             [(k.name, _bounds(k), k.default, k.sent_as or k.name) for k in info.hyperparameters],
         )
     _show_fields(session, "option (-o key=value)", _fields(info.options_type))
+    deploying = _fields(info.deployment_options_type)
+    _show_fields(session, "deployment option (deploy -o key=value)", deploying)
     _show_fields(session, "connection setting", _fields(info.settings_type, provider=info.name))
 
 

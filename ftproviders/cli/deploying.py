@@ -19,9 +19,18 @@ from ftproviders.errors import ConfigurationError, FineTuneError, NotFoundError
 if TYPE_CHECKING:
     from ftproviders.client import Deployment
     from ftproviders.runtime.deploy import Proposal
-    from ftproviders.schema.deployment import DeploymentSnapshot
+    from ftproviders.schema.deployment import DeploymentCost, DeploymentSnapshot
 
-__all__ = ["deploy", "expiry", "extend", "owner", "standing", "undeploy"]
+__all__ = [
+    "age_words",
+    "cost_words",
+    "deploy",
+    "expiry",
+    "extend",
+    "owner",
+    "standing",
+    "undeploy",
+]
 
 _SAME_AGAIN = (
     "Run the same command again: it finds the deployment if there is one. `ftproviders "
@@ -117,10 +126,26 @@ def _agreed(session: Session, proposal: Proposal) -> None:
         session,
         what=f"This deploys {proposal.model.name} on {proposal.provider}, which may cost money for "
         "as long as it is there.",
-        facts=[f"name     {proposal.spec.name}", f"expires  {end}"]
-        + [f"option   {key} = {value}" for key, value in options.items()],
+        facts=[
+            f"name     {proposal.spec.name}",
+            *(f"         {fact}" for fact in proposal.terms.facts),
+            f"price    {_price(proposal)}",
+            f"expires  {end}",
+            *(f"option   {key} = {value}" for key, value in options.items()),
+        ],
         verb="deploy",
         provider=proposal.provider,
+    )
+
+
+def _price(proposal: Proposal) -> str:
+    price = proposal.price
+    if price is None:
+        return "unknown"
+    month = price.usd_per_hour * 24 * 30
+    return (
+        f"{price.usd_per_hour:g} USD an hour, used or not; {month:,.0f} USD in 30 days "
+        f"({price.as_of.isoformat()}, {price.source})"
     )
 
 
@@ -196,6 +221,8 @@ def _show(session: Session, made: Deployment) -> None:
         ("key file", seen.key_file or ""),
         ("serves", seen.model.name),
         ("expires", expiry(seen)),
+        ("removed", f"{when(seen.removed_at)}, by the host" if seen.removed_at else ""),
+        ("costs", cost_words(made.cost())),
         ("owner", seen.lease.owner if seen.lease else ""),
         ("log", seen.log or ""),
         ("error", seen.error.message if seen.error else ""),
@@ -209,13 +236,36 @@ def _show(session: Session, made: Deployment) -> None:
 
 
 def _shape(made: Deployment) -> dict[str, Any]:
-    return shapes.deployment(made.snapshot, account=made.account, reused=not made.created)
+    return shapes.deployment(
+        made.snapshot, account=made.account, cost=made.cost(), reused=not made.created
+    )
 
 
 def standing(seen: DeploymentSnapshot) -> str:
     """Say how a deployment stands, with the host's own word where that is another."""
     raw = "" if seen.raw_status in ("", seen.status.value) else f" ({seen.raw_status})"
     return seen.status.value + raw
+
+
+def cost_words(cost: DeploymentCost) -> str:
+    """Say what a deployment costs for being there; nothing where it is free."""
+    if cost.usd_per_hour is None:
+        return "unknown"
+    if cost.usd_per_hour == 0:
+        return ""
+    spent = "" if cost.usd_so_far is None else f", {cost.usd_so_far:,.2f} USD so far"
+    return f"{cost.usd_per_hour:g} USD/h{spent}"
+
+
+def age_words(cost: DeploymentCost) -> str:
+    """Say how old a deployment is, in its two largest units."""
+    if cost.age_seconds is None:
+        return ""
+    minutes = int(cost.age_seconds // 60)
+    days, hours = minutes // 1440, minutes // 60 % 24
+    if days:
+        return f"{days}d{hours}h"
+    return f"{hours}h{minutes % 60}m" if hours else f"{minutes}m"
 
 
 def expiry(seen: DeploymentSnapshot) -> str:
@@ -237,7 +287,7 @@ def undeploy(session: Session, ref: DeploymentName) -> int:
         found = session.client.deployment(ref)
         gone = _undeployed(session, found)
     if session.out.json_mode:
-        body = shapes.deployment(gone, account=found.account) | {
+        body = shapes.deployment(gone, account=found.account, cost=found.cost(gone)) | {
             "status": "deleting",
             "deleted": True,
         }

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ftproviders.cli import shapes
-from ftproviders.cli.deploying import expiry, owner, standing
+from ftproviders.cli.deploying import age_words, cost_words, expiry, owner, standing
+from ftproviders.cli.output import when
 from ftproviders.cli.session import Session, verb
 from ftproviders.errors import ConfigurationError, FineTuneError
 
@@ -61,7 +62,8 @@ def deployments(
 
 
 def _shape(session: Session, seen: DeploymentSnapshot) -> dict[str, Any]:
-    return shapes.deployment(seen, account=session.client.deployment(seen.ref).account)
+    found = session.client.deployment(seen.ref)
+    return shapes.deployment(seen, account=found.account, cost=found.cost(seen))
 
 
 def _listed(session: Session) -> tuple[list[DeploymentSnapshot], list[str]]:
@@ -97,15 +99,30 @@ def _table(
     if not found and not unsettled:
         session.out.note("Nothing is deployed. Next: ftproviders deploy REF")
         return
-    rows = [
-        (str(seen.ref), standing(seen), seen.model.name, expiry(seen), owner(seen), seen.url or "")
-        for seen in found
-    ]
+    rows = [_row(session, seen) for seen in found]
     rows += [
-        (row["ref"], "unknown: run the same deploy again", row["model"], "", "", "")
+        (row["ref"], "unknown: run the same deploy again", row["model"], "", "", "", "", "")
         for row in unsettled
     ]
-    session.out.table(("ref", "status", "model", "expires", "owner", "url"), rows)
+    columns = ("ref", "status", "model", "age", "expires", "costs", "owner", "url")
+    session.out.table(columns, rows)
+
+
+def _row(session: Session, seen: DeploymentSnapshot) -> tuple[str, ...]:
+    cost = session.client.deployment(seen.ref).cost(seen)
+    end = expiry(seen)
+    if seen.removed_at is not None:
+        end += f"; by the host {when(seen.removed_at)}"
+    return (
+        str(seen.ref),
+        standing(seen),
+        seen.model.name,
+        age_words(cost),
+        end,
+        cost_words(cost),
+        owner(seen),
+        seen.url or "",
+    )
 
 
 def _reaped(session: Session, *, all_owners: bool) -> ReapReport:

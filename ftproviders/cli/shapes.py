@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from ftproviders.client import FineTuneJob
     from ftproviders.schema.dataset import Dataset, Issue, ValidationReport
-    from ftproviders.schema.deployment import DeploymentRecord, DeploymentSnapshot
+    from ftproviders.schema.deployment import DeploymentCost, DeploymentRecord, DeploymentSnapshot
     from ftproviders.schema.job import BaseModelInfo, Checkpoint, JobEvent, JobRef, JobSnapshot
     from ftproviders.schema.plan import JobPlan
     from ftproviders.schema.submission import JobRecord
@@ -148,7 +148,11 @@ def checkpoint(kept: Checkpoint) -> dict[str, Any]:
 
 
 def deployment(
-    seen: DeploymentSnapshot, *, account: str | None = None, reused: bool = True
+    seen: DeploymentSnapshot,
+    *,
+    account: str | None = None,
+    cost: DeploymentCost | None = None,
+    reused: bool = True,
 ) -> dict[str, Any]:
     """Return the ``deployment`` shape; it names the file of a token, never the token."""
     lease = seen.lease
@@ -164,7 +168,10 @@ def deployment(
         "model_name": seen.model_name,
         "key_file": seen.key_file,
         "log": seen.log,
+        "tier": seen.tier,
         "created_at": moment(seen.created_at),
+        "removed_at": moment(seen.removed_at),
+        "cost": None if cost is None else cost.model_dump(mode="json"),
         "owner": None if lease is None else lease.owner,
         "expires_at": None if lease is None else moment(lease.expires_at),
         "error": None if seen.error is None else seen.error.model_dump(mode="json"),
@@ -186,7 +193,10 @@ def deployment_record(row: DeploymentRecord) -> dict[str, Any]:
         "model_name": None,
         "key_file": None,
         "log": None,
+        "tier": None,
         "created_at": moment(row.created_at),
+        "removed_at": None,
+        "cost": None,
         "owner": None,
         "expires_at": None,
         "error": None,

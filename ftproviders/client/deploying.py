@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 from ftproviders.client.deployment import Deployment
-from ftproviders.errors import ConfigurationError
-from ftproviders.runtime import Session, deployments, hosts
+from ftproviders.errors import ConfigurationError, MissingSettingError
+from ftproviders.runtime import Session, deployments, hosts, naming
 from ftproviders.runtime import deploy as once
 from ftproviders.runtime import reap as reaper
 from ftproviders.runtime.deploy import Proposal
@@ -81,12 +81,12 @@ class DeployingClient:
         Raises:
             ConfigurationError: The text names no deployment, or more than one.
         """
-        found = deployments.resolve_ref(self._session, ref) if isinstance(ref, str) else ref
+        found = naming.resolve_ref(self._session, ref) if isinstance(ref, str) else ref
         return Deployment(self._session, found)
 
     def names_deployment(self, ref: str) -> bool:
         """Say whether a ref, which jobs and deployments write alike, names a deployment."""
-        return deployments.names_deployment(self._session, ref)
+        return naming.names_deployment(self._session, ref)
 
     def deployments(self, provider: str | None = None) -> Sequence[DeploymentSnapshot]:
         """Return what a host has now, or every host that is set up here, whoever made it.
@@ -102,7 +102,10 @@ class DeployingClient:
                 self._session.hosting(info.name)
             except ConfigurationError:
                 continue  # not set up here; `doctor` says why
-            found += deployments.listed(self._session, info.name)
+            try:
+                found += list(deployments.listed(self._session, info.name))
+            except MissingSettingError:
+                continue  # nobody deploys there from here
         return found
 
     def deployment_records(self) -> Sequence[DeploymentRecord]:

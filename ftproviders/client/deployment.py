@@ -15,10 +15,12 @@ from typing_extensions import override
 from ftproviders.errors import NotFoundError
 from ftproviders.runtime import Session, deployments
 from ftproviders.runtime import chat as chat_with
+from ftproviders.runtime.costs import standing_cost
 from ftproviders.runtime.deployments import OnSeen
 from ftproviders.schema.chat import ChatMessage
 from ftproviders.schema.deployment import (
     ChatReply,
+    DeploymentCost,
     DeploymentRef,
     DeploymentSnapshot,
     DeploymentStatus,
@@ -166,6 +168,16 @@ class Deployment:
             DeploymentError: It was not made by ftproviders.
         """
         return deployments.undeploy(self._session, self.ref)
+
+    def cost(self, seen: DeploymentSnapshot | None = None) -> DeploymentCost:
+        """Return its age and what being there has cost, as far as a dated price is known.
+
+        Args:
+            seen: The deployment as a listing showed it; None = as it was last seen.
+        """
+        host = self._session.hosting(self.ref.provider)
+        now = self._session.clock.now()
+        return standing_cost(seen or self.snapshot, now=now, free=host.free())
 
     def needs_consent(self) -> bool:
         """Say whether having, extending or deleting this deployment concerns money."""

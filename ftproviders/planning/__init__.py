@@ -10,14 +10,16 @@ from ftproviders.planning.lifecycle import (
     tunable_models,
 )
 from ftproviders.planning.plan import PlanInput, base_model_for, make_plan
-from ftproviders.planning.prices import read_prices
+from ftproviders.planning.prices import HostingPrice, hosting_price, read_prices
 
 __all__ = [
+    "HostingPrice",
     "PlanInput",
     "alternatives",
     "base_model_for",
     "base_of",
     "has_dates",
+    "hosting_price",
     "identity",
     "knows_model",
     "lifecycle",

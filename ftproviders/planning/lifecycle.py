@@ -60,6 +60,8 @@ class ModelEnd(_Row):
 
     patterns: tuple[str, ...]
     last_answer_day: date | None = None
+    base_retires: date | None = None
+    """When the base model itself goes, where tunes and tuning do not go with it."""
     replacement: str = ""
     note: str = ""
 
@@ -144,6 +146,9 @@ def _model_warnings(provider: str, model: str, today: date, *, answers: bool) ->
     base = base_of(model)
     if answers and row is not None and _near(row.last_answer_day, today):
         yield f"{_tunes_end(base, row.last_answer_day, today)} ({row.doubt(today)})."
+    if row is not None and _near(row.base_retires, today):
+        word = "is retired there since" if _over(row.base_retires, today) else "retires there on"
+        yield f"{base} itself {word} {_day(row.base_retires)}: {row.note} ({row.doubt(today)})."
     if row is not None and _over(row.last_create_day, today):
         yield (
             f"{base} could be tuned at {provider} until {_day(row.last_create_day)} "
@@ -218,7 +223,7 @@ def alternatives(provider: str, model: str, *, today: date) -> str:
     open_rows = [
         other
         for other in _tables()[0]
-        if other is not row and not _over(other.last_create_day, today)
+        if other is not row and other.last_create_day and not _over(other.last_create_day, today)
     ]
     for name in dict.fromkeys(other.provider for other in open_rows):
         rows = [other for other in open_rows if other.provider == name][:_SHOWN_MODELS]

@@ -10,7 +10,7 @@ from ftproviders.errors import ConfigurationError, CostLimitError
 from ftproviders.planning.findings import data_notes, data_warnings
 from ftproviders.planning.identity import identity, submission_id
 from ftproviders.planning.lifecycle import lifecycle_warnings
-from ftproviders.planning.prices import TrainingPrice, estimate
+from ftproviders.planning.prices import TrainingPrice, estimate, hosting_notes
 from ftproviders.provider import ProviderOptions
 from ftproviders.schema.dataset import Dataset, ValidationReport
 from ftproviders.schema.job import JobSpec
@@ -98,7 +98,7 @@ def make_plan(given: PlanInput) -> JobPlan:
         mapped=assessment.mapped,
         ignored=assessment.ignored,
         warnings=_warnings(given, base_model),
-        notes=(*assessment.notes, *data_notes(given.report)),
+        notes=(*assessment.notes, *_hosting(given), *data_notes(given.report)),
         cost=cost,
         duration_seconds=assessment.duration_seconds,
         needs_consent=not given.free,
@@ -115,6 +115,12 @@ def _warnings(given: PlanInput, base_model: str) -> tuple[str, ...]:
     )
     data = data_warnings(given.report, given.validation_report)
     return (*given.assessment.warnings, *ends, *data)
+
+
+def _hosting(given: PlanInput) -> tuple[str, ...]:
+    if given.free or not given.assessment.dated_tables:
+        return ()
+    return hosting_notes(given.spec.provider, today=given.today)
 
 
 def _refuse_ignored(spec: JobSpec, assessment: Assessment) -> None:
@@ -146,6 +152,7 @@ def _cost(given: PlanInput, base_model: str, tokens: int | None) -> CostEstimate
         return CostEstimate(usd=0.0, basis="nothing is charged")
     spec = given.spec
     counted = given.report.tokens
+    way = given.assessment.resolved.get("training_type")
     cost = estimate(
         spec.provider,
         base_model,
@@ -155,6 +162,7 @@ def _cost(given: PlanInput, base_model: str, tokens: int | None) -> CostEstimate
         today=given.today,
         own=given.prices,
         table=given.assessment.dated_tables,
+        training_type=way if isinstance(way, str) else None,
     )
     if cost.source is None and not given.assessment.dated_tables:
         return CostEstimate(basis=f"no dated price for {base_model} at {given.account}")

@@ -18,7 +18,14 @@ from ftproviders.schema.hyperparameters import Method
 from ftproviders.schema.plan import CostEstimate
 from ftproviders.schema.value import Value
 
-__all__ = ["TrainingPrice", "estimate", "read_prices"]
+__all__ = [
+    "HostingPrice",
+    "TrainingPrice",
+    "estimate",
+    "hosting_notes",
+    "hosting_price",
+    "read_prices",
+]
 
 _STALE_DAYS = 90
 
@@ -34,9 +41,58 @@ class TrainingPrice(Value):
     mark: str = "U"
     """D = vendor documentation, R = vendor repository, S = secondary source, U = the user's own."""
     source: str = "prices_file"
+    training_type: str | None = None
+    """Way of training that the price is for, where a provider has several."""
 
 
 _ROWS = TypeAdapter(tuple[TrainingPrice, ...])
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostingPrice:
+    """What a deployment costs for being there, used or not, and who said so when."""
+
+    provider: str
+    tier: str
+    """The host's word for how it is hosted."""
+    usd_per_hour: float
+    as_of: date
+    mark: str
+    source: str
+
+
+@cache
+def _hosting_prices() -> tuple[HostingPrice, ...]:
+    text = files("ftproviders.planning").joinpath("prices.toml").read_text(encoding="utf-8")
+    return tuple(HostingPrice(**row) for row in tomllib.loads(text)["hosting"])
+
+
+def hosting_price(provider: str, tier: str | None) -> HostingPrice | None:
+    """Return the dated price of a tier, however its letters are cased; None = unknown, not 0."""
+    wanted = (provider, (tier or "").lower())
+    return next((p for p in _hosting_prices() if (p.provider, p.tier.lower()) == wanted), None)
+
+
+def hosting_notes(provider: str, *, today: date) -> tuple[str, ...]:
+    """Say what being deployed will cost, used or not: often more than the training."""
+    rates: dict[float, list[HostingPrice]] = {}
+    for row in _hosting_prices():
+        if row.provider == provider:
+            rates.setdefault(row.usd_per_hour, []).append(row)
+    return tuple(_hosting_note(rate, rows, today) for rate, rows in rates.items())
+
+
+def _hosting_note(rate: float, rows: list[HostingPrice], today: date) -> str:
+    tiers = ", ".join(row.tier for row in rows)
+    first = rows[0]
+    old = "; more than 90 days old" if (today - first.as_of).days > _STALE_DAYS else ""
+    doubt = f"{first.source}, read {first.as_of.isoformat()}{old}"
+    if not rate:
+        return f"A deployment ({tiers}) has no hourly fee ({doubt})."
+    return (
+        f"A deployment ({tiers}) costs {rate:g} USD an hour, used or not: {rate * 24:,.2f} USD a "
+        f"day, {rate * 24 * 30:,.0f} USD in 30 days ({doubt})."
+    )
 
 
 @cache
@@ -80,23 +136,27 @@ def estimate(
     epoch_tokens: int = 0,
     own: Sequence[TrainingPrice] = (),
     table: bool = True,
+    training_type: str | None = None,
 ) -> CostEstimate:
     """Estimate a training run from the dated table.
 
     Formula: trained tokens / 1,000,000 x price, with trained tokens = tokens of the file x epochs.
     A model that was tuned before has the price of its base. `epoch_tokens` are those of one epoch,
     for the case that the number of epochs is not known. `own` prices of the user go before the
-    table, which is left out where it does not speak of the service that is called.
+    table, which is left out where it does not speak of the service that is called. With a
+    `training_type`, prices of others do not count; one of the user's without any counts for all.
     """
     models = (model, base_of(model))
-    rows = (
+    rows = [
         p
         for p in (*own, *(_training_prices() if table else ()))
         if p.provider == provider and p.model in models and p.method is method
-    )
-    row = next(rows, None)
+    ]
+    fitting = (training_type, None) if training_type else (None,)
+    row = next((p for p in rows if training_type is None or p.training_type in fitting), None)
     if row is None:
-        return CostEstimate(basis=f"no dated price for {model} on {provider}")
+        way = f", training type {training_type}" if training_type and rows else ""
+        return CostEstimate(basis=f"no dated price for {model} on {provider}{way}")
     if trained_tokens is None:
         one = epoch_tokens * row.usd_per_million_tokens / 1_000_000
         each = f"; an epoch is about {one:.3g} USD, and 1 to 3 are usual" if one else ""

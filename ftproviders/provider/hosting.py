@@ -9,7 +9,12 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from ftproviders.errors import ConfigurationError, FineTuneError, UnsupportedFeatureError
+from ftproviders.errors import (
+    ConfigurationError,
+    FineTuneError,
+    ProviderError,
+    UnsupportedFeatureError,
+)
 from ftproviders.provider.completions import complete
 from ftproviders.provider.info import HostingFeature, ProviderInfo
 from ftproviders.provider.options import ProviderSettings
@@ -21,8 +26,10 @@ from ftproviders.schema.deployment import (
     DeploymentRef,
     DeploymentSnapshot,
     DeploymentSpec,
+    DeploymentTerms,
     Endpoint,
     Lease,
+    Requirement,
 )
 from ftproviders.schema.job import TunedModel
 
@@ -81,6 +88,45 @@ class HostingAdapter(ABC):
         """Return the host's own time, by which leases end; None = it tells none, take ours.
 
         Override where the service says what time it is, in a ``Date`` header for instance.
+        """
+        return None
+
+    def reads_own_writes(self, error: ProviderError | None) -> bool:
+        """Say whether one look by name settles what came of a request to deploy.
+
+        Args:
+            error: How the request failed; None = nobody knows: its process ended.
+        """
+        return self.info.reads_own_writes
+
+    def sure_at_last(self) -> bool:
+        """Say whether a look after the settle window settles it.
+
+        True where a name that is not there then was not taken by any request before.
+        """
+        return self.info.reads_own_writes
+
+    def requirements(self, *, ask: bool) -> Sequence[Requirement]:
+        """Say what deploying here needs, and what of it is there. Override where that is much.
+
+        Args:
+            ask: The service may be asked, by harmless reads; False = no network.
+        """
+        return ()
+
+    def terms(self, model: TunedModel, spec: DeploymentSpec) -> DeploymentTerms:
+        """Say what a deployment would be; asked before anything is agreed to. No network.
+
+        Raises:
+            ConfigurationError: The model cannot be deployed like this, and how it can.
+        """
+        return DeploymentTerms()
+
+    def silence(self, ref: DeploymentRef) -> str | None:
+        """Ask a deployment that is there whether it answers; in words why not yet, None = it does.
+
+        Override where a host says ready before the model answers. It is asked while somebody waits
+        for it, and not for lists: the question may cost a token.
         """
         return None
 

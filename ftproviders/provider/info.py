@@ -173,6 +173,8 @@ class ProviderInfo:
     """Extra that brings a part not everybody needs -> a module by which it is recognised."""
     settings_type: type[ProviderSettings] = ProviderSettings
     options_type: type[ProviderOptions] = ProviderOptions
+    deployment_options_type: type[ProviderOptions] = ProviderOptions
+    """What a deployment here can be told (``deploy -o key=value``); its host checks them."""
     methods: frozenset[Method] = frozenset({Method.SUPERVISED})
     features: frozenset[Feature] = frozenset()
     hosting_features: frozenset[HostingFeature] = frozenset()

@@ -21,6 +21,7 @@ from ftproviders.errors import (
     OutcomeUnknownError,
     ProviderError,
 )
+from ftproviders.planning import HostingPrice, hosting_price
 from ftproviders.provider import HostingAdapter
 from ftproviders.provider.machine import owner
 from ftproviders.runtime import leases
@@ -35,6 +36,7 @@ from ftproviders.schema.deployment import (
     DeploymentSpec,
     DeploymentState,
     DeploymentStatus,
+    DeploymentTerms,
     Lease,
 )
 from ftproviders.schema.job import TunedModel
@@ -51,6 +53,10 @@ class Proposal:
     spec: DeploymentSpec
     free: bool
     """False = it may cost money for as long as it is there."""
+    terms: DeploymentTerms
+    """What the host says that it would be."""
+    price: HostingPrice | None
+    """What it costs to be there; None = unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,9 +106,19 @@ def deploy(
     end = None if ttl is None else leases.ends_at(ttl, now=host_time(session, host))
     lease = Lease(id=name, owner=me, expires_at=end)
     spec = DeploymentSpec(name=name, lease=lease, options=dict(options or {}))
+    terms = session.call(host, "deploy", lambda: host.terms(model, spec))
     run = _Run(session, host, model, spec, on_progress=on_progress or (lambda _text: None))
     if agree is not None and run.present() is None:
-        agree(Proposal(provider=host.info.name, model=model, spec=spec, free=host.free()))
+        agree(
+            Proposal(
+                provider=host.info.name,
+                model=model,
+                spec=spec,
+                free=host.free(),
+                terms=terms,
+                price=hosting_price(host.info.name, terms.tier),
+            )
+        )
     with submission_lock(
         session.config,
         run.lock_name,
@@ -240,15 +256,18 @@ class _Run:
         left = max(window - passed, 0.0)
         if left > 0:
             self.on_progress(f"an earlier answer was lost; looking for {self.by_name}")
-        seen = self._look(left)
+        seen = self._look(left, None)
         if seen is None and row.state is DeploymentState.INTENT:
-            if not self.host.info.reads_own_writes:
+            if not self.host.sure_at_last():
                 raise self._unknown(row)
             self.rows.settle(row, DeploymentState.REFUSED, reason="the host has none of this name")
         return seen
 
-    def _look(self, seconds: float) -> DeploymentSnapshot | None:
-        """Look for the name again and again for `seconds`, and once more at the end."""
+    def _look(self, seconds: float, lost: ProviderError | None) -> DeploymentSnapshot | None:
+        """Look for the name again and again for `seconds`, and once more at the end.
+
+        Once is enough where the host is done with the request that failed with `lost`.
+        """
         clock = self.session.clock
         deadline = clock.monotonic() + seconds
         pause = min(max(seconds / 20, 0.05), 5.0)
@@ -262,7 +281,7 @@ class _Run:
                 if left <= 0 or not passing(error):
                     raise
             else:
-                if seen is not None or left <= 0 or self.host.info.reads_own_writes:
+                if seen is not None or left <= 0 or self.host.reads_own_writes(lost):
                     return seen
             clock.sleep(min(pause, max(left, 0.001)))
 
@@ -317,15 +336,27 @@ class _Run:
         except FineTuneError as error:
             if isinstance(error, ProviderError) and error.maybe_executed:
                 return self._after_lost_answer(record, error)
+            if isinstance(error, ConflictError) and self._made_by_a_try_before():
+                return self._after_lost_answer(record, error)
             state = DeploymentState.UNKNOWN if earlier_unknown else DeploymentState.REFUSED
             self.rows.settle(record, state, reason=error.message)
             raise
         return self._written(record, ref)
 
+    def _made_by_a_try_before(self) -> bool:
+        """Say whether what has the name is what this very command has made.
+
+        It was not there before the first try, and the lock keeps every other command of ours away.
+        """
+        try:
+            return self.present() is not None
+        except FineTuneError:
+            return False
+
     def _after_lost_answer(self, record: DeploymentRecord, error: ProviderError) -> Deployed:
         self.on_progress(f"the answer was lost; looking for {self.by_name}")
         try:
-            seen = self._look(self.session.config.settle_seconds)
+            seen = self._look(self.session.config.settle_seconds, error)
         except ConflictError:
             self.rows.settle(record, DeploymentState.REFUSED, reason="the name is taken")
             raise
@@ -334,7 +365,7 @@ class _Run:
         if seen is not None:
             self.rows.created(record, seen.ref)
             return Deployed(snapshot=seen, created=True)
-        if self.host.info.reads_own_writes:
+        if self.host.sure_at_last():
             self.rows.settle(record, DeploymentState.REFUSED, reason=error.message)
             raise error
         raise self._unknown(record) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -12,12 +12,12 @@ from ftproviders.errors import (
     DeploymentError,
     DeploymentFailedError,
     DeploymentTimeoutError,
-    FineTuneError,
     JournalError,
     NotFoundError,
     ProviderError,
+    ProviderTimeoutError,
 )
-from ftproviders.provider import HostingAdapter, HostingFeature
+from ftproviders.provider import HostingAdapter
 from ftproviders.runtime import leases
 from ftproviders.runtime.session import Session
 from ftproviders.schema.deployment import (
@@ -25,7 +25,6 @@ from ftproviders.schema.deployment import (
     DeploymentSnapshot,
     DeploymentStatus,
 )
-from ftproviders.schema.job import JobRef
 
 __all__ = [
     "OnSeen",
@@ -36,10 +35,8 @@ __all__ = [
     "host_time",
     "listed",
     "look_up",
-    "names_deployment",
     "read",
     "read_or_forget",
-    "resolve_ref",
     "undeploy",
     "wait_ready",
 ]
@@ -48,96 +45,10 @@ OnSeen = Callable[[DeploymentSnapshot], None]
 
 _ANSWERS = (DeploymentStatus.READY, DeploymentStatus.IDLE)
 _SLOWEST_POLL_SECONDS = 30.0
-
-
-# --- refs -------------------------------------------------------------------------------------
-
-
-def resolve_ref(session: Session, text: str) -> DeploymentRef:
-    """Read a full ref, or a name that the journal makes unique.
-
-    Raises:
-        ConfigurationError: The text names no deployment, or more than one.
-    """
-    hint = "`ftproviders deployments` lists refs."
-    if ":" in text:
-        try:
-            ref = DeploymentRef.parse(text)
-        except ValueError as error:
-            raise ConfigurationError(f"{error}.", hint=hint) from error
-        registry.info(ref.provider)
-        found = _beginning(session, ref)
-        return ref if not found or _there(session, ref) else _only(found, text)
-    found = session.journal.deployments.matching(text) if text.strip() else ()
-    if found:
-        return _only(found, text)
-    raise ConfigurationError(f"No deployment {text!r} is known here.", hint=hint)
-
-
-def _beginning(session: Session, ref: DeploymentRef) -> Sequence[DeploymentRef]:
-    """Return the journal's deployments whose names begin so; none where it has just this one."""
-    try:
-        found = session.journal.deployments.matching(ref.id, within=ref)
-    except JournalError:
-        return ()  # a whole ref needs no journal
-    return () if any(known.id == ref.id for known in found) else found
-
-
-def _only(found: Sequence[DeploymentRef], text: str) -> DeploymentRef:
-    if len(found) == 1:
-        return found[0]
-    shown = ", ".join(str(ref) for ref in found[:5])
-    raise ConfigurationError(
-        f"{text!r} fits more than one deployment: {shown}.", hint="Write the whole ref."
-    )
-
-
-def names_deployment(session: Session, text: str) -> bool:
-    """Say whether a ref, which jobs and deployments write alike, names a deployment.
-
-    The journal decides where it knows one of the two; else the host is asked, and only for what
-    has no job of that name.
-    """
-    if ":" not in text:
-        return bool(text.strip()) and _named_in_journal(session, text)
-    try:
-        ref = DeploymentRef.parse(text)
-        info = registry.info(ref.provider)
-    except (ValueError, ConfigurationError):
-        return False  # taking it for a job says what is wrong with it
-    if info.training is None:
-        return info.hosting is not None
-    job = JobRef(provider=ref.provider, account=ref.account, id=ref.id)
-    known = session.journal.deployments.rows()
-    if any(row.ref is not None and str(row.ref) == str(ref) for row in known):
-        return session.journal.job(job) is None
-    if session.journal.job(job) is not None:
-        return False
-    if HostingFeature.DEPLOYMENT not in info.hosting_features:
-        return False
-    try:
-        session.retrieve(job)
-    except NotFoundError:
-        if _there(session, ref):
-            return True
-        return bool(_beginning(session, ref)) and not session.journal.matching(job.id, within=job)
-    except FineTuneError:
-        return False  # whoever takes it for a job meets the same error and says so
-    return False
-
-
-def _there(session: Session, ref: DeploymentRef) -> bool:
-    try:
-        return look_up(session, session.hosting(ref.provider), ref) is not None
-    except ConfigurationError:
-        return False  # no deployment can have that name
-
-
-def _named_in_journal(session: Session, text: str) -> bool:
-    jobs, found = session.journal.matching(text), session.journal.deployments.matching(text)
-    if any(ref.id == text for ref in found):
-        return True
-    return bool(found) and not jobs
+_LONGEST_SILENCE_SECONDS = 600.0
+"""How long a deployment that its host calls ready may stay silent before waiting is given up."""
+_LONGEST_DELETING_SECONDS = 300.0
+_DELETE_AGAIN_SECONDS = 30.0
 
 
 # --- look -------------------------------------------------------------------------------------
@@ -214,9 +125,15 @@ def wait_ready(
         NotFoundError: There is none, or it was deleted meanwhile.
     """
     started = session.clock.monotonic()
+    silent_since: float | None = None
     last: DeploymentSnapshot | None = None
     while True:
-        seen = read(session, ref)
+        seen = _asked(session, read(session, ref))
+        if seen.silent:
+            now = session.clock.monotonic()
+            silent_since = now if silent_since is None else silent_since
+            if now - silent_since > _LONGEST_SILENCE_SECONDS:
+                raise _silent(seen)
         if seen != last and on_update is not None:
             on_update(seen)
         last = seen
@@ -238,6 +155,29 @@ def wait_ready(
         if timeout_seconds is not None:
             pause = min(pause, timeout_seconds - elapsed)
         session.clock.sleep(max(pause, 0.0))
+
+
+def _asked(session: Session, seen: DeploymentSnapshot) -> DeploymentSnapshot:
+    """Ask one that its host calls ready whether it answers; one that does not is not ready."""
+    if seen.status is not DeploymentStatus.READY:
+        return seen
+    host = session.hosting(seen.ref.provider)
+    why = session.call(host, "chat", lambda: host.silence(seen.ref), ref=seen.ref)
+    if why is None:
+        return seen
+    changes = {"status": DeploymentStatus.CREATING, "doing": why, "silent": True}
+    return seen.model_copy(update=changes)
+
+
+def _silent(seen: DeploymentSnapshot) -> DeploymentFailedError:
+    return DeploymentFailedError(
+        f"{seen.ref} has been {seen.raw_status or 'ready'} for {_LONGEST_SILENCE_SECONDS / 60:.0f} "
+        f"minutes and does not answer: {seen.doing}.",
+        snapshot=seen,
+        operation="wait",
+        hint=f"Waiting longer seldom helps. Run: ftproviders undeploy {seen.ref} - wait 20 "
+        "seconds, and deploy again.",
+    )
 
 
 def _pause_seconds(session: Session, ref: DeploymentRef, elapsed_seconds: float) -> float:
@@ -294,8 +234,20 @@ def read_or_forget(session: Session, ref: DeploymentRef) -> DeploymentSnapshot:
         raise
 
 
-def delete(session: Session, host: HostingAdapter, seen: DeploymentSnapshot) -> None:
-    """Delete what was just read; one that is gone meanwhile is gone."""
+def delete(
+    session: Session, host: HostingAdapter, seen: DeploymentSnapshot, *, wait: bool = True
+) -> None:
+    """Delete what was just read; one that is gone meanwhile is gone.
+
+    Args:
+        session: Settings, clock, adapters.
+        host: Its host.
+        seen: The deployment.
+        wait: Stay until it is gone; False = the host has begun to delete it.
+
+    Raises:
+        ProviderError: The host refused, or it is still there.
+    """
     try:
         session.call(host, "undeploy", lambda: host.undeploy(seen.ref), ref=seen.ref)
     except NotFoundError:
@@ -304,9 +256,38 @@ def delete(session: Session, host: HostingAdapter, seen: DeploymentSnapshot) -> 
         # An answer may have been lost although the request was carried out: look.
         after = look_up(session, host, seen.ref)
         if not (after is None or after.status is DeploymentStatus.DELETING):
-            error.hint = f"It is still there. Try again: ftproviders undeploy {seen.ref}"
+            again = f"It is still there. Try again: ftproviders undeploy {seen.ref}"
+            error.hint = f"{error.hint} {again}".strip()
             raise
+    if wait:
+        _until_gone(session, host, seen)
     forget(session, seen.ref)
+
+
+def _until_gone(session: Session, host: HostingAdapter, seen: DeploymentSnapshot) -> None:
+    asked = session.clock.monotonic()
+    deadline = asked + _LONGEST_DELETING_SECONDS
+    while True:
+        after = look_up(session, host, seen.ref)
+        if after is None or after.created_at != seen.created_at:
+            return  # another of that name has been made since
+        now = session.clock.monotonic()
+        if after.status is not DeploymentStatus.DELETING and now - asked > _DELETE_AGAIN_SECONDS:
+            # The answer said that it is being deleted, and nothing else does.
+            asked = now
+            session.call(host, "undeploy", partial(host.undeploy, seen.ref), ref=seen.ref)
+        left = deadline - session.clock.monotonic()
+        if left <= 0:
+            raise ProviderTimeoutError(
+                f"{seen.ref} is being deleted and was still there after "
+                f"{_LONGEST_DELETING_SECONDS:.0f} seconds.",
+                provider=seen.ref.provider,
+                operation="undeploy",
+                hint="It goes on. Look with: ftproviders deployments",
+                ref=seen.ref,
+            )
+        elapsed = _LONGEST_DELETING_SECONDS - left
+        session.clock.sleep(min(_pause_seconds(session, seen.ref, elapsed), left))
 
 
 def forget(session: Session, ref: DeploymentRef) -> None:

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 
 from ftproviders import registry
 from ftproviders.errors import FineTuneError
+from ftproviders.provider import HostingFeature
 from ftproviders.runtime.planner import unknown_in_profile
 from ftproviders.runtime.session import Session
 from ftproviders.schema.submission import CheckResult
@@ -34,8 +35,32 @@ def doctor(session: Session) -> Iterator[CheckResult]:
     yield _journal(session)
     yield _disk(session)
     for name in registry.names():
-        yield _provider(session, name)
+        found = _provider(session, name)
+        yield found
+        if found.ok:
+            yield from _deploying(session, name)
         yield from _optional(name)
+
+
+def _deploying(session: Session, name: str) -> Iterator[CheckResult]:
+    """Yield one result for what deploying at a provider needs, where that is anything."""
+    if HostingFeature.DEPLOY not in registry.info(name).hosting_features:
+        return
+    try:
+        host = session.hosting(name)
+        needs = session.call(host, "check", lambda: host.requirements(ask=True))
+    except FineTuneError as error:
+        yield CheckResult(
+            name=f"provider {name}: deploying", ok=False, detail=error.message, hint=error.hint
+        )
+        return
+    if needs:
+        yield CheckResult(
+            name=f"provider {name}: deploying",
+            ok=all(need.met is not False for need in needs),
+            detail="; ".join(f"{need.name}: {need.detail}" for need in needs),
+            hint=" ".join(need.hint for need in needs if need.met is False),
+        )
 
 
 def _optional(name: str) -> Iterator[CheckResult]:

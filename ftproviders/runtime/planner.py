@@ -12,12 +12,12 @@ from ftproviders.data.secrets import find_secrets
 from ftproviders.data.template import GivenTemplate, given_template
 from ftproviders.errors import ConfigurationError, DatasetError
 from ftproviders.planning import PlanInput, base_model_for, make_plan, read_prices
-from ftproviders.provider import DataProfile, ProviderInfo, ProviderOptions
+from ftproviders.provider import DataProfile, HostingFeature, ProviderInfo, ProviderOptions
 from ftproviders.runtime.session import Session
 from ftproviders.schema.dataset import Dataset, ValidationReport
 from ftproviders.schema.hyperparameters import method_flag
-from ftproviders.schema.job import JobSpec
-from ftproviders.schema.plan import JobPlan
+from ftproviders.schema.job import JobSpec, ModelSource
+from ftproviders.schema.plan import Assessment, JobPlan
 
 __all__ = ["plan", "unknown_in_profile"]
 
@@ -50,6 +50,7 @@ def plan(session: Session, spec: JobSpec) -> JobPlan:
         "plan",
         lambda: adapter.assess(own, options=options, statistics=report.statistics),
     )
+    assessment = _with_needs(session, adapter.info, assessment)
     strange = unknown_in_profile(session.config)
     if strange:
         warning = f"{session.config.config_file} has settings for unknown providers: {strange}."
@@ -69,6 +70,33 @@ def plan(session: Session, spec: JobSpec) -> JobPlan:
             today=session.clock.now().date(),
             prices=read_prices(session.config.prices_file) if session.config.prices_file else (),
         )
+    )
+
+
+def _with_needs(session: Session, info: ProviderInfo, found: Assessment) -> Assessment:
+    """Add what deploying the tuned model will need, where it answers in no other way."""
+    own = info.produces is ModelSource.PROVIDER_MODEL
+    if not own or HostingFeature.DEPLOY not in info.hosting_features:
+        return found
+    try:
+        needs = session.hosting(info.name).requirements(ask=False)
+    except ConfigurationError:
+        return found  # whoever deploys will be told
+    if not needs:
+        return found
+    lacking = [need for need in needs if need.met is False]
+    shown = "; ".join(f"{need.name}: {need.detail}" for need in needs)
+    warnings = [
+        "The tuned model will answer only when it is deployed, for which something is missing: "
+        + ", ".join(need.name for need in lacking)
+        + ". "
+        + " ".join(need.hint for need in lacking)
+    ]
+    return found.model_copy(
+        update={
+            "notes": (*found.notes, f"Deploying the tuned model will need {shown}."),
+            "warnings": (*found.warnings, *(warnings if lacking else ())),
+        }
     )
 
 

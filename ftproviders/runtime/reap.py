@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ftproviders.errors import ConfigurationError, FineTuneError
+from ftproviders.errors import ConfigurationError, FineTuneError, MissingSettingError
 from ftproviders.provider import HostingAdapter
 from ftproviders.provider.machine import owner
 from ftproviders.runtime import leases
@@ -42,11 +42,10 @@ def reap(
                 raise
             continue  # not set up here, so nothing of it can be deleted from here
         try:
-            expired += [
-                seen
-                for seen in listed(session, name)
-                if _why_not(session, host, seen, me=me, all_owners=all_owners) is None
-            ]
+            expired += _expired(session, host, me=me, all_owners=all_owners)
+        except MissingSettingError as error:
+            # Nobody deploys there from here; whoever named it wants to know.
+            problems += [] if provider is None else [f"{name}: {error}"]
         except FineTuneError as error:
             problems.append(f"{name}: {error}")
     if expired and agree is not None:
@@ -66,6 +65,21 @@ def reap(
     return ReapReport(deleted=tuple(deleted), spared=tuple(spared), problems=tuple(problems))
 
 
+def _expired(
+    session: Session, host: HostingAdapter, *, me: str, all_owners: bool
+) -> list[DeploymentSnapshot]:
+    there = list(listed(session, host.info.name))
+    if not there:
+        return []
+    # By the host's time after the listing, which nothing in it can be younger than.
+    now = host_time(session, host)
+    return [
+        seen
+        for seen in there
+        if leases.why_not_reaped(seen, me=me, all_owners=all_owners, now=now) is None
+    ]
+
+
 def _reap_one(
     session: Session, seen: DeploymentSnapshot, *, me: str, all_owners: bool
 ) -> str | None:
@@ -75,14 +89,9 @@ def _reap_one(
     if fresh is None:
         forget(session, seen.ref)
         return "it is gone already"
-    reason = _why_not(session, host, fresh, me=me, all_owners=all_owners)
-    if reason is None:
-        delete(session, host, fresh)
-    return reason
-
-
-def _why_not(
-    session: Session, host: HostingAdapter, seen: DeploymentSnapshot, *, me: str, all_owners: bool
-) -> str | None:
     now = host_time(session, host)
-    return leases.why_not_reaped(seen, me=me, all_owners=all_owners, now=now)
+    reason = leases.why_not_reaped(fresh, me=me, all_owners=all_owners, now=now)
+    if reason is None:
+        # Deleting many takes a while each; that the host has begun is enough.
+        delete(session, host, fresh, wait=False)
+    return reason

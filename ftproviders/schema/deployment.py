@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -13,6 +14,7 @@ from ftproviders.schema.value import FrozenJson, UtcDatetime, Value
 
 __all__ = [
     "ChatReply",
+    "DeploymentCost",
     "DeploymentPage",
     "DeploymentRecord",
     "DeploymentRef",
@@ -20,9 +22,11 @@ __all__ = [
     "DeploymentSpec",
     "DeploymentState",
     "DeploymentStatus",
+    "DeploymentTerms",
     "Endpoint",
     "Lease",
     "ReapReport",
+    "Requirement",
     "Spared",
 ]
 
@@ -57,6 +61,28 @@ class DeploymentSpec(Value):
     """What the host alone has."""
 
 
+class DeploymentTerms(Value):
+    """What a deployment would be, before anything is sent for it."""
+
+    tier: str | None = None
+    """The host's word for how it is hosted and billed; prices are looked up by it."""
+    facts: tuple[str, ...] = ()
+    """What whoever pays should see first: where it runs, how much it takes, when it ends."""
+
+
+class Requirement(Value):
+    """One thing that deploying needs."""
+
+    name: str
+    """What it is, in a word or two."""
+    met: bool | None = None
+    """None = not looked at, or it cannot be known before."""
+    detail: str
+    """What was found, or what is needed."""
+    hint: str = ""
+    """What to do about one that is missing."""
+
+
 class DeploymentRef(Ref):
     """The name of a deployment, written ``provider:[account/]id`` like a job's."""
 
@@ -80,10 +106,31 @@ class DeploymentSnapshot(Value):
     """File that holds the deployment's own token, where the host keeps it so; never the token."""
     log: str | None = None
     """Where the server's words can be read: a file, or an address."""
+    tier: str | None = None
+    """The host's word for how it is hosted and billed."""
+    removed_at: UtcDatetime | None = None
+    """When the host deletes it by itself, whatever its lease says; None = it does not, or cannot be
+    known."""
     error: JobFailure | None = None
     """Why it failed."""
+    silent: bool = False
+    """True when its host calls it ready and it does not answer yet."""
     doing: str | None = None
     """What its host does at the moment, in words, where it tells."""
+
+
+class DeploymentCost(Value):
+    """What a deployment costs for being there; unknown is never shown as 0."""
+
+    age_seconds: Annotated[float, Field(ge=0)] | None = None
+    """None = its host does not say since when it is there."""
+    usd_per_hour: Annotated[float, Field(ge=0)] | None = None
+    usd_so_far: Annotated[float, Field(ge=0)] | None = None
+    """Age x price; what it is asked costs extra."""
+    source: str | None = None
+    """Where the price was read."""
+    as_of: date | None = None
+    """The day on which the price was read."""
 
 
 class DeploymentPage(Value):

@@ -137,6 +137,7 @@ class HostingContract:
         reply = adapter.chat(adapter.endpoint(ref), _ask(rig), temperature=0)
         require(rig.expected(reply.text), f"{rig.question!r} was answered {reply.text!r}")
         adapter.undeploy(ref)
+        _gone(rig, adapter, ref)
         read = partial(as_runtime, adapter, "deployment", partial(adapter.deployment, ref))
         delete = partial(as_runtime, adapter, "undeploy", partial(adapter.undeploy, ref))
         raised(NotFoundError, read, when="reading what was deleted")
@@ -156,6 +157,7 @@ class HostingContract:
         require(ref in listed, f"{ref} must be listed")
         require(listed[ref].lease == lease, "the listing shows the lease")
         adapter.undeploy(ref)
+        _gone(rig, adapter, ref)
         require(ref not in [found.ref for found in _listed(adapter)], "gone from the listing")
 
     def test_deployment_is_found_by_its_name(self, rig: HostingRig) -> None:
@@ -191,6 +193,7 @@ class HostingContract:
             listed = {found.ref: found.lease for found in _listed(adapter)}
             require(listed.get(ref) == changed, "the listing shows the new lease")
         adapter.undeploy(ref)
+        _gone(rig, adapter, ref)
         extend = partial(as_runtime, adapter, "extend", partial(adapter.extend, ref, lease))
         raised(NotFoundError, extend, when="extending what was deleted")
 
@@ -230,10 +233,26 @@ def _ready(rig: HostingRig, adapter: HostingAdapter, ref: DeploymentRef) -> Depl
     for _ in range(rig.most_reads):
         found = adapter.deployment(ref)
         require(found.status is not DeploymentStatus.FAILED, f"{ref} failed")
-        if found.status is DeploymentStatus.READY:
+        # What its host calls ready may have to be asked whether it answers.
+        if found.status is DeploymentStatus.READY and adapter.silence(ref) is None:
             return found
         rig.before_read()
     raise AssertionError(f"{ref} is not ready after {rig.most_reads} reads")
+
+
+def _gone(rig: HostingRig, adapter: HostingAdapter, ref: DeploymentRef) -> None:
+    """Read what was deleted until it is gone; in between it may only be shown as being deleted."""
+    for _ in range(rig.most_reads):
+        try:
+            found = adapter.deployment(ref)
+        except Exception as error:
+            ours = adapter.translate(error, operation="deployment")
+            if isinstance(ours, NotFoundError):
+                return
+            raise
+        require(found.status is DeploymentStatus.DELETING, f"deleted, and {found.status.value}")
+        rig.before_read()
+    raise AssertionError(f"{ref} is still there after {rig.most_reads} reads")
 
 
 def _listed(adapter: HostingAdapter) -> list[DeploymentSnapshot]:

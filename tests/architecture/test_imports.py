@@ -17,7 +17,7 @@ ADAPTERS = "Adapters, memory and emulators know neither journal, planning nor re
 NEIGHBOURS = "Providers do not know each other; what they share has an underscore"
 TYPER = "Only cli imports typer"
 TORCH = "torch and its family only in worker"
-SDKS = "SDKs only in the adapter.py of a provider, and in worker"
+SDKS = "SDKs only in the adapter.py and management.py of a provider, and in worker"
 
 FAULTS = [
     # file, line that is added, contract, importer as the report names it, what is imported

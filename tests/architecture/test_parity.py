@@ -38,7 +38,8 @@ def test_provider_is_documented_where_it_says(name: str) -> None:
     further = sorted(main.parent.glob(f"{main.stem}-*.md"))
     page = "\n".join(file.read_text("utf-8") for file in (main, *further))
     assert f"`{info.name}`" in page
-    for option in (*info.options_type.model_fields, *info.settings_type.model_fields):
+    kinds = (info.options_type, info.deployment_options_type, info.settings_type)
+    for option in (name for kind in kinds for name in kind.model_fields):
         if option not in {"home", "cache"}:
             assert f"`{option}`" in page, f"{info.docs} does not mention {option}"
 

@@ -58,7 +58,8 @@ def test_json_holds_every_field_and_no_key(
     assert body["schema"] == "ftproviders.deployment/1"
     assert set(body) == {
         "schema", "ref", "provider", "account", "id", "status", "raw_status", "model", "url",
-        "model_name", "key_file", "log", "created_at", "owner", "expires_at", "error", "reused",
+        "model_name", "key_file", "log", "tier", "created_at", "removed_at", "cost", "owner",
+        "expires_at", "error", "reused",
     }  # fmt: skip
     assert "planted-secret" not in result.out + result.err
     assert server().requests("deploy")[0].body["options"] == {"replicas": 2, "name": "x y"}
@@ -104,7 +105,8 @@ def test_deployments_lists_what_is_there_whoever_made_it(run: Run, finished: str
     assert [one["ref"] for one in listed["deployments"]] == ["memory:theirs", "memory:mine"]
     assert listed["deployments"][0]["owner"] is None
     rows = run("deployments").out.splitlines()
-    assert rows[0].split() == ["ref", "status", "model", "expires", "owner", "url"]
+    words = ["ref", "status", "model", "age", "expires", "costs", "owner", "url"]
+    assert rows[0].split() == words
     assert "never" in rows[1]
     assert "@" in rows[2]
 

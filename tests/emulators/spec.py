@@ -1,4 +1,4 @@
-"""OpenAI's own API description, made ready to hold requests and answers against it.
+"""OpenAI's own API description, and Azure's, ready to hold requests and answers against them.
 
 The description calls itself OpenAPI 3.1 and still uses words of 3.0 (``nullable``, a truth value as
 ``exclusiveMinimum``); they are rewritten to JSON Schema here. Where it lists the fields of an
@@ -21,7 +21,7 @@ from jsonschema import Draft202012Validator, ValidationError
 from ftproviders.testing.openai.record import RecordedRequest
 
 FOLDER = Path(os.environ.get("FTPROVIDERS_SPECS") or Path(__file__).parents[1] / "data" / "specs")
-"""Where ``openai.json`` is; the copy in this repository unless the environment says otherwise."""
+"""Where the descriptions are; the copy in this repository unless the environment says otherwise."""
 
 _NUMBERS = {"integer": int, "number": float}
 
@@ -77,7 +77,8 @@ class Description:
             pattern = re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(self.prefix + template))
             found = self.document["paths"][template].get(method.lower())
             if found is not None and re.fullmatch(pattern, unquote(path)):
-                return Match(found["operationId"], found)
+                # Resource Manager's descriptions have no names for operations.
+                return Match(found.get("operationId", f"{method} {template}"), found)
         return None
 
     def request_problems(self, request: RecordedRequest) -> Iterator[str]:
@@ -116,8 +117,13 @@ class Description:
         self, operation: Mapping[str, Any], query: Sequence[tuple[str, str]]
     ) -> Iterator[str]:
         known = {p["name"]: p for p in operation.get("parameters", ()) if p["in"] == "query"}
+        for name, parameter in known.items():
+            if parameter.get("required") and name not in dict(query):
+                yield f"query parameter {name!r} is missing"
         for name, text in query:
             plain = name.partition("[")[0]
+            if plain not in known and operation.get("x-open-query"):
+                continue
             if plain not in known or (plain != name) != ("style" in known[plain]):
                 yield f"query parameter {name!r} is unknown"
                 continue

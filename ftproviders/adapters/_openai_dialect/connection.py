@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from ftproviders.adapters._openai_dialect.refusals import (
+    Decoder,
     Refusal,
     explained,
     retry_after_seconds,
@@ -25,6 +26,8 @@ _UNSENT = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyErro
 """What the HTTP library says when a request never left."""
 _SHOWN_CHARACTERS = 500
 _CHUNK_BYTES = 1 << 20
+_REQUEST_IDS = ("x-request-id", "apim-request-id", "x-ms-request-id")
+"""Where services write the id of a request; the later ones are Azure's."""
 
 
 class Connection:
@@ -36,6 +39,8 @@ class Connection:
         scrubber: Takes keys out of everything that is answered.
         address: Where it is, for errors.
         key_hint: Where its key comes from: a sentence, for errors.
+        decode: What this service means by an error where that is more than the API's own words.
+        also_close: Called by `close`.
     """
 
     def __init__(
@@ -46,10 +51,14 @@ class Connection:
         scrubber: Scrubber,
         address: str = "",
         key_hint: str = "",
+        decode: Decoder | None = None,
+        also_close: Callable[[], None] | None = None,
     ) -> None:
         self._provider = provider
         self._address = address
         self._key_hint = key_hint
+        self._decode = decode
+        self._also_close = also_close
         self._make_client = make_client
         self._client: Any = None
         self.scrubber = scrubber
@@ -66,6 +75,8 @@ class Connection:
         if self._client is not None:
             self._client.close()
             self._client = None
+        if self._also_close is not None:
+            self._also_close()
 
     # --- requests ----------------------------------------------------------------------------
 
@@ -170,7 +181,7 @@ class Connection:
         else:
             return None
         told = replace(refusal, address=self._address, key_hint=self._key_hint)
-        return explained(told, provider=self._provider, operation=operation)
+        return explained(told, provider=self._provider, operation=operation, decode=self._decode)
 
     def _refusal(self, error: Exception, names: set[str]) -> Refusal:
         if "APIStatusError" in names:
@@ -200,7 +211,9 @@ class Connection:
             param=_word(told.get("param")),
             type=_word(told.get("type")),
             message=str(message or ""),
-            request_id=self.scrubber.json(headers.get("x-request-id"), name="request_id"),
+            request_id=self.scrubber.json(
+                next((headers[n] for n in _REQUEST_IDS if headers.get(n)), None), name="request_id"
+            ),
             retry_after=retry_after_seconds(headers),
             raw=body if isinstance(body, dict | list) else str(body)[:_SHOWN_CHARACTERS],
         )

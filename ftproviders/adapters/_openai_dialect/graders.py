@@ -48,29 +48,42 @@ _INSIDE_ONLY = frozenset({"label_model"})
 """Types that are taken inside ``multi`` and not by themselves."""
 
 
-def grader_problems(grader: Mapping[str, Any]) -> list[str]:
-    """Say what is wrong with a grader; empty = nothing that can be seen from here."""
-    return list(_problems(grader, "grader", inside=False))
+def grader_problems(
+    grader: Mapping[str, Any], *, further: Mapping[str, frozenset[str]] | None = None
+) -> list[str]:
+    """Say what is wrong with a grader; empty = nothing that can be seen from here.
+
+    Args:
+        grader: The grader.
+        further: Type of a grader -> optional fields that it has at one service alone.
+    """
+    return list(_problems(grader, "grader", inside=False, further=further or {}))
 
 
-def _problems(grader: object, where: str, *, inside: bool) -> Iterator[str]:
+_Further = Mapping[str, frozenset[str]]
+
+
+def _problems(grader: object, where: str, *, inside: bool, further: _Further) -> Iterator[str]:
     if not isinstance(grader, Mapping):
         yield f"{where} must be an object with a type and a name"
         return
     kind = grader.get("type")
     known = [name for name in _KINDS if inside or name not in _INSIDE_ONLY]
     if kind == "multi" and not inside:
-        yield from _multi(grader, where)
+        yield from _multi(grader, where, further)
     elif kind not in known:
         words = known if inside else [*known, "multi"]
         yield f"{where}.type must be one of {', '.join(words)}; it is {kind!r}"
     else:
-        yield from _single(grader, _KINDS[str(kind)], where)
+        yield from _single(grader, _KINDS[str(kind)], where, further.get(str(kind), frozenset()))
 
 
-def _single(grader: Mapping[str, Any], kind: _Kind, where: str) -> Iterator[str]:
+def _single(
+    grader: Mapping[str, Any], kind: _Kind, where: str, further: frozenset[str]
+) -> Iterator[str]:
     yield from _missing(grader, ("name", *kind.needed), where)
-    yield from _unknown(grader, ("type", "name", *kind.needed, *kind.optional), where)
+    known = ("type", "name", *kind.needed, *kind.optional, *further)
+    yield from _unknown(grader, known, where)
     for name in ("name", *kind.texts):
         if name in grader and not (isinstance(grader[name], str) and grader[name]):
             yield f"{where}.{name} must be a text"
@@ -88,9 +101,10 @@ def _single(grader: Mapping[str, Any], kind: _Kind, where: str) -> Iterator[str]
             yield f"{where}.passing_labels has {', '.join(strange)}, which is no label"
 
 
-def _multi(grader: Mapping[str, Any], where: str) -> Iterator[str]:
+def _multi(grader: Mapping[str, Any], where: str, further: _Further) -> Iterator[str]:
     yield from _missing(grader, ("name", "graders", "calculate_output"), where)
-    yield from _unknown(grader, ("type", "name", "graders", "calculate_output"), where)
+    known = ("type", "name", "graders", "calculate_output", *further.get("multi", ()))
+    yield from _unknown(grader, known, where)
     yield from inner_problems(grader, where)
     inner = grader.get("graders")
     if not isinstance(inner, Mapping) or not inner:
@@ -99,10 +113,10 @@ def _multi(grader: Mapping[str, Any], where: str) -> Iterator[str]:
         return
     if "type" in inner and isinstance(inner["type"], str):
         # The API description has one grader here, its guide a name for each; both are taken.
-        yield from _problems(inner, f"{where}.graders", inside=True)
+        yield from _problems(inner, f"{where}.graders", inside=True, further=further)
         return
     for name, one in inner.items():
-        yield from _problems(one, f"{where}.graders.{name}", inside=True)
+        yield from _problems(one, f"{where}.graders.{name}", inside=True, further=further)
 
 
 def _missing(grader: Mapping[str, Any], names: tuple[str, ...], where: str) -> Iterator[str]:

@@ -38,9 +38,22 @@ class DialectHosting(HostingAdapter):
         temperature: float | None = None,
         max_tokens: int | None = None,
     ) -> ChatReply:
-        body = chat_body(endpoint.model, messages, temperature=temperature, max_tokens=max_tokens)
+        body = chat_body(
+            endpoint.model,
+            messages,
+            family=None if max_tokens is None else self.family(endpoint),
+            temperature=temperature,
+            max_tokens=max_tokens,
+        )
         chat = self._connection.client.chat.completions.with_raw_response
         return self._reply(self._connection.ask(chat.create, **body), endpoint)
+
+    def family(self, endpoint: Endpoint) -> str | None:
+        """Return a name that tells what sort of model answers; None = nobody knows.
+
+        Override where the name that is sent does not tell it.
+        """
+        return endpoint.model
 
     def _reply(self, answer: Mapping[str, Any], endpoint: Endpoint) -> ChatReply:
         try:

@@ -5,7 +5,9 @@ Numbers are those of the OpenAI API description 2.3.0; a service with others pas
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from ftproviders.adapters._openai_dialect.graders import grader_problems
 from ftproviders.adapters._openai_dialect.options import (
@@ -17,9 +19,26 @@ from ftproviders.errors import ConfigurationError
 from ftproviders.schema.hyperparameters import Method
 from ftproviders.schema.job import JobSpec
 
-__all__ = ["MAXIMUM_SUFFIX", "refuse_what_cannot_be_sent"]
+__all__ = ["MAXIMUM_SUFFIX", "OPENAI_LIMITS", "DialectLimits", "refuse_what_cannot_be_sent"]
 
 MAXIMUM_SUFFIX = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class DialectLimits:
+    """Where services with this API differ in what they take."""
+
+    suffix_characters: int = MAXIMUM_SUFFIX
+    suffix_pattern: str | None = None
+    """Regular expression for the whole suffix; None = any characters."""
+    suffix_words: str = ""
+    """The same in words."""
+    grader_fields: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Type of a grader -> optional fields that OpenAI's description does not have."""
+
+
+OPENAI_LIMITS = DialectLimits()
+"""Those of OpenAI's own service."""
 _METADATA_PAIRS = 16
 _METADATA_NAME = 64
 _METADATA_VALUE = 512
@@ -30,7 +49,7 @@ def refuse_what_cannot_be_sent(
     options: DialectOptions,
     *,
     provider: str,
-    maximum_suffix: int = MAXIMUM_SUFFIX,
+    limits: DialectLimits = OPENAI_LIMITS,
 ) -> None:
     """Hold suffix, metadata, options and grader against the API's limits.
 
@@ -38,9 +57,9 @@ def refuse_what_cannot_be_sent(
         ConfigurationError: Something would be refused; all of it is named.
     """
     problems = [
-        *_suffix(spec, maximum_suffix),
+        *_suffix(spec, limits),
         *_metadata(options),
-        *_reinforcement(spec, options),
+        *_reinforcement(spec, options, limits),
     ]
     if problems:
         raise ConfigurationError(
@@ -51,9 +70,14 @@ def refuse_what_cannot_be_sent(
         )
 
 
-def _suffix(spec: JobSpec, maximum: int) -> Iterator[str]:
-    if spec.suffix is not None and not 1 <= len(spec.suffix) <= maximum:
-        yield f"suffix has {len(spec.suffix)} characters, and may have 1 to {maximum}"
+def _suffix(spec: JobSpec, limits: DialectLimits) -> Iterator[str]:
+    suffix, most = spec.suffix, limits.suffix_characters
+    if suffix is None:
+        return
+    if not 1 <= len(suffix) <= most:
+        yield f"suffix has {len(suffix)} characters, and may have 1 to {most}"
+    elif limits.suffix_pattern and not re.fullmatch(limits.suffix_pattern, suffix):
+        yield f"suffix {suffix!r} may have only {limits.suffix_words}"
 
 
 def _metadata(options: DialectOptions) -> Iterator[str]:
@@ -72,7 +96,7 @@ def _metadata(options: DialectOptions) -> Iterator[str]:
             yield f"metadata {name[:20]!r} may have {_METADATA_VALUE} characters"
 
 
-def _reinforcement(spec: JobSpec, options: DialectOptions) -> Iterator[str]:
+def _reinforcement(spec: JobSpec, options: DialectOptions, limits: DialectLimits) -> Iterator[str]:
     if spec.method is not Method.REINFORCEMENT:
         stated = [name for name in REINFORCEMENT_OPTIONS if getattr(options, name) is not None]
         if stated:
@@ -81,4 +105,4 @@ def _reinforcement(spec: JobSpec, options: DialectOptions) -> Iterator[str]:
     if options.grader is None:
         yield "method reinforcement needs option grader"
     else:
-        yield from grader_problems(options.grader)
+        yield from grader_problems(options.grader, further=limits.grader_fields)

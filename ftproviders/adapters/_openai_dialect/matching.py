@@ -14,6 +14,7 @@ def matched(
     jobs: Iterable[JobSnapshot],
     *,
     file_names: Callable[[], Mapping[str, str]],
+    sent_as: Callable[[str], str] = str,
 ) -> FindResult:
     """Decide over every job of the account, newest first: only the mark proves anything.
 
@@ -21,13 +22,15 @@ def matched(
         query: The submission.
         jobs: All jobs, whatever filter the list was asked with.
         file_names: Gives id -> name of the account's files; asked only if a job looks alike.
+        sent_as: A base model's name as the user writes it -> as the service has it.
     """
+    asked = sent_as(query.base_model)
     ours: list[JobSnapshot] = []
     unmarked: list[JobSnapshot] = []
     for job in jobs:
         if job.submission_id == query.submission_id:
             ours.append(job)
-        elif job.submission_id is None and same_base(query.base_model, job.base_model):
+        elif job.submission_id is None and same_base(asked, job.base_model):
             unmarked.append(job)
     if ours:
         return Found(snapshot=ours[-1])
@@ -54,4 +57,7 @@ def _of_same_file(
 
 def same_base(asked: str, told: str | None) -> bool:
     """Say whether a service may have answered `told` to a job for `asked`: aliases get a date."""
-    return told is None or told == asked or told.startswith(f"{asked}-")
+    if told is None:
+        return True
+    told, asked = told.lower(), asked.lower()
+    return told == asked or told.startswith(f"{asked}-")

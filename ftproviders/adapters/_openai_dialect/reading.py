@@ -24,6 +24,7 @@ from ftproviders.schema.value import JsonValue
 
 __all__ = ["STATUS", "Owner", "checkpoint", "file_ref", "is_tuned", "moment", "number", "snapshot"]
 
+_RESUMING = "resuming"
 STATUS: Mapping[str, JobStatus] = {
     "created": JobStatus.PENDING,
     "pending": JobStatus.PENDING,
@@ -32,9 +33,11 @@ STATUS: Mapping[str, JobStatus] = {
     "running": JobStatus.RUNNING,
     "pausing": JobStatus.PAUSED,
     "paused": JobStatus.PAUSED,
+    _RESUMING: JobStatus.PAUSED,
     "succeeded": JobStatus.SUCCEEDED,
     "failed": JobStatus.FAILED,
     "cancelled": JobStatus.CANCELLED,
+    "canceled": JobStatus.CANCELLED,
 }
 """The words of the API description, ``pausing`` and ``paused`` of its examples, and Azure's."""
 
@@ -87,7 +90,7 @@ def snapshot(job: Mapping[str, Any], *, owner: Owner) -> JobSnapshot:
         finished_at=moment(job.get("finished_at")) if status.terminal else None,
         trained_tokens=_count(job.get("trained_tokens")),
         error=job_failure(job.get("error"), provider=owner.provider),
-        resumable=status is JobStatus.PAUSED,
+        resumable=status is JobStatus.PAUSED and word != _RESUMING,
         submission_id=_text(marker),
         training_files=() if training is None else (training,),
         facts=_facts(job),

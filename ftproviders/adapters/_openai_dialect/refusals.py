@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -27,7 +27,7 @@ from ftproviders.errors import (
     UnexpectedResponseError,
 )
 
-__all__ = ["Refusal", "explained", "retry_after_seconds"]
+__all__ = ["Decoder", "Refusal", "explained", "retry_after_seconds"]
 
 _LONGEST_MESSAGE = 600
 
@@ -53,10 +53,26 @@ class Refusal:
     """Where the key comes from, for a key that was not accepted."""
 
 
-def explained(refusal: Refusal, *, provider: str, operation: str) -> ProviderError:
-    """Say what a failed request means."""
+Decoder = Callable[[Refusal, str], Explanation | None]
+"""Refusal and operation -> what it means at one service; None = what it means everywhere."""
+
+
+def explained(
+    refusal: Refusal, *, provider: str, operation: str, decode: Decoder | None = None
+) -> ProviderError:
+    """Say what a failed request means.
+
+    Args:
+        refusal: What came back.
+        provider: For the error.
+        operation: Likewise.
+        decode: Asked first about an error status.
+    """
     if refusal.kind == "status" and refusal.status is not None:
-        return _refused(refusal, refusal.status, provider=provider, operation=operation)
+        meaning = (decode(refusal, operation) if decode else None) or _meaning(
+            refusal, refusal.status, operation
+        )
+        return _refused(refusal, refusal.status, meaning, provider=provider, operation=operation)
     there = refusal.address or "the service"
     kinds: Mapping[str, tuple[type[ProviderError], str, str]] = {
         "timeout": (ProviderTimeoutError, f"{there} gave no answer in time", "Try again later."),
@@ -92,8 +108,9 @@ def explained(refusal: Refusal, *, provider: str, operation: str) -> ProviderErr
     )
 
 
-def _refused(refusal: Refusal, status: int, *, provider: str, operation: str) -> ProviderError:
-    meaning = _meaning(refusal, status, operation)
+def _refused(
+    refusal: Refusal, status: int, meaning: Explanation, *, provider: str, operation: str
+) -> ProviderError:
     told = refusal.message[:_LONGEST_MESSAGE].strip().rstrip(".")
     message = f"{provider} refused {operation} with HTTP status {status}"
     message += f": {told}." if told else "."

@@ -72,16 +72,25 @@ def chat_body(
     model: str,
     messages: Sequence[ChatMessage],
     *,
+    family: str | None = None,
     temperature: float | None,
     max_tokens: int | None,
 ) -> Mapping[str, Any]:
-    """Build the body of a chat completion."""
+    """Build the body of a chat completion.
+
+    Args:
+        model: What to send as ``model``.
+        messages: The conversation.
+        family: Name that tells what sort of model it is; None = `model` does.
+        temperature: Sampling temperature; None is not sent.
+        max_tokens: Most tokens of the answer; None is not sent.
+    """
     body: dict[str, Any] = {
         "model": model,
         "messages": [m.model_dump(mode="json", exclude_none=True) for m in messages],
     }
-    family = model.removeprefix("ft:")
-    word = "max_completion_tokens" if family.startswith(_COMPLETION_TOKENS) else "max_tokens"
+    sort = (family or model).removeprefix("ft:")
+    word = "max_completion_tokens" if sort.startswith(_COMPLETION_TOKENS) else "max_tokens"
     body |= {} if temperature is None else {"temperature": temperature}
     body |= {} if max_tokens is None else {word: max_tokens}
     return body

@@ -16,7 +16,8 @@ from ftproviders.adapters._openai_dialect.connection import Connection
 from ftproviders.adapters._openai_dialect.events import after_cursor, ordered
 from ftproviders.adapters._openai_dialect.explaining import row_numbers
 from ftproviders.adapters._openai_dialect.limits import (
-    MAXIMUM_SUFFIX,
+    OPENAI_LIMITS,
+    DialectLimits,
     refuse_what_cannot_be_sent,
 )
 from ftproviders.adapters._openai_dialect.matching import matched
@@ -70,7 +71,8 @@ class DialectAdapter(TrainingAdapter):
         limits: How files are sent.
     """
 
-    maximum_suffix: ClassVar[int] = MAXIMUM_SUFFIX
+    dialect_limits: ClassVar[DialectLimits] = OPENAI_LIMITS
+    """What is refused before anything is sent."""
 
     def __init__(
         self, settings: ProviderSettings, *, connection: Connection, limits: SendingLimits
@@ -95,6 +97,14 @@ class DialectAdapter(TrainingAdapter):
     def job_body(self, body: dict[str, Any], *, options: ProviderOptions) -> dict[str, Any]:
         """Return the body of a create request with what this service alone wants in it."""
 
+    def sent_model(self, name: str) -> str:
+        """Return the base model's name as the service has it; override where names have aliases."""
+        return name
+
+    def read(self, job: Mapping[str, Any]) -> JobSnapshot:
+        """Read a job; override where the service tells more, or tells it otherwise."""
+        return snapshot(job, owner=self._owner)
+
     @override
     def assess(
         self, spec: JobSpec, *, options: ProviderOptions, statistics: DatasetStatistics
@@ -104,7 +114,7 @@ class DialectAdapter(TrainingAdapter):
             spec,
             _dialect(options),
             provider=self.info.name,
-            maximum_suffix=self.maximum_suffix,
+            limits=self.dialect_limits,
         )
         return assessment
 
@@ -237,10 +247,10 @@ class DialectAdapter(TrainingAdapter):
     def find(self, query: SubmissionQuery) -> FindResult:
         # The service can filter by metadata; it is not trusted to.
         listed = self._connection.pages(self._jobs.list, limit=_JOBS_A_PAGE)
-        owner = self._owner
         return matched(
             query,
-            (snapshot(job, owner=owner) for job in listed),
+            map(self.read, listed),
+            sent_as=self.sent_model,
             file_names=lambda: {
                 str(entry["id"]): str(entry.get("filename") or "") for entry in self._listed_files()
             },
@@ -265,9 +275,7 @@ class DialectAdapter(TrainingAdapter):
     @override
     def jobs(self, *, cursor: str | None = None) -> JobPage:
         items, following = self._connection.page(self._jobs.list, limit=_JOBS_A_PAGE, after=cursor)
-        owner = self._owner
-        jobs = tuple(snapshot(item, owner=owner) for item in items)
-        return JobPage(jobs=jobs, cursor=following)
+        return JobPage(jobs=tuple(map(self.read, items)), cursor=following)
 
     def _job(self, job: Mapping[str, Any], operation: str) -> JobSnapshot:
         if not job.get("id"):
@@ -278,7 +286,7 @@ class DialectAdapter(TrainingAdapter):
                 hint="Check that the address is an OpenAI-compatible API.",
                 raw=job,
             )
-        return snapshot(job, owner=self._owner)
+        return self.read(job)
 
     # --- what jobs report --------------------------------------------------------------------
 

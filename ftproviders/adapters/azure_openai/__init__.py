@@ -1,46 +1,48 @@
-"""Provider ``azure-openai``: its data rules, as pure data.
+"""Provider ``azure-openai``: Azure OpenAI and Microsoft Foundry, by OpenAI's fine-tuning API.
 
-Tuning there is not in this version yet.
+Pure data. Bounds are those of the API description 2.3.0; Azure's own differs in other places.
 """
 
 from __future__ import annotations
 
-from ftproviders.provider import DataProfile, ModelData, ProviderInfo
+from ftproviders.adapters.azure_openai.deploying import DeployOptions
+from ftproviders.adapters.azure_openai.families import FAMILIES
+from ftproviders.adapters.azure_openai.options import AzureOpenAIOptions, AzureOpenAISettings
+from ftproviders.provider import (
+    DataProfile,
+    Feature,
+    HostingFeature,
+    HyperparameterInfo,
+    ProviderInfo,
+)
 from ftproviders.schema.dataset import Severity
 from ftproviders.schema.hyperparameters import Method
+from ftproviders.schema.job import ModelSource
 
 __all__ = ["PROVIDER"]
-
-_SFT, _DPO, _RFT = (
-    frozenset({Method.SUPERVISED}),
-    frozenset({Method.SUPERVISED, Method.DPO}),
-    frozenset({Method.REINFORCEMENT}),
-)
-_TABLE = "azure-ai-docs articles/foundry/fine-tuning/overview.md (2026-10-06)"
-_TOKENS = 65_536
-_LIMIT = f"{_TABLE}; Azure OpenAI quotas and limits: 65,536 tokens an example, 4o family"
-
-_MODELS = (
-    ModelData(pattern="gpt-4.1-mini*", methods=_DPO, images=False, source=_TABLE),
-    ModelData(pattern="gpt-4.1-nano*", methods=_DPO, images=False, source=_TABLE),
-    ModelData(pattern="gpt-4.1*", methods=_DPO, images=True, source=_TABLE),
-    ModelData(
-        pattern="gpt-4o-mini*", methods=_SFT, images=False, row_tokens=_TOKENS, source=_LIMIT
-    ),
-    ModelData(pattern="gpt-4o*", methods=_DPO, images=True, row_tokens=_TOKENS, source=_LIMIT),
-    ModelData(pattern="o4-mini*", methods=_RFT, source=_TABLE),
-    ModelData(pattern="gpt-5*", methods=_RFT, source=_TABLE),
-    ModelData(pattern="gpt-oss-20b*", methods=_SFT, images=False, source=_TABLE),
-    ModelData(pattern="ministral-3b*", methods=_SFT, images=False, source=_TABLE),
-    ModelData(pattern="llama-3.3-70b*", methods=_SFT, images=False, source=_TABLE),
-    ModelData(pattern="mai-code-1.1-flash*", methods=_RFT, source=_TABLE),
-)
 
 PROVIDER = ProviderInfo(
     name="azure-openai",
     summary="Azure OpenAI and Microsoft Foundry: supervised, DPO and reinforcement fine-tuning",
+    training="ftproviders.adapters.azure_openai.adapter:AzureOpenAIAdapter",
+    hosting="ftproviders.adapters.azure_openai.hosting:AzureOpenAIHosting",
+    extra="azure",
+    modules=("openai",),
+    settings_type=AzureOpenAISettings,
+    options_type=AzureOpenAIOptions,
+    deployment_options_type=DeployOptions,
     methods=frozenset({Method.SUPERVISED, Method.DPO, Method.REINFORCEMENT}),
+    features=frozenset(Feature) - {Feature.EXPORT},
+    hyperparameters=(
+        HyperparameterInfo(name="n_epochs", minimum=1, maximum=50, auto=True),
+        HyperparameterInfo(name="batch_size", minimum=1, maximum=256, auto=True),
+        HyperparameterInfo(name="learning_rate_multiplier", auto=True),
+        HyperparameterInfo(name="beta", maximum=2, auto=True, methods=frozenset({Method.DPO})),
+    ),
     job_settings=frozenset({"seed", "suffix", "validation_file"}),
+    hosting_features=frozenset(HostingFeature),
+    accepts=frozenset({ModelSource.PROVIDER_MODEL}),
+    produces=ModelSource.PROVIDER_MODEL,
     data=DataProfile(
         minimum_training_rows=10,
         maximum_bytes=512 * 1024**2,
@@ -52,13 +54,13 @@ PROVIDER = ProviderInfo(
             "file.bom": None,
             "row.consecutive_assistant": Severity.WARNING,
         },
-        models=_MODELS,
+        models=tuple(family.data for family in FAMILIES),
         source="Azure OpenAI quotas and limits (2026-02): 512 MB [D]; microsoft/azure-skills: "
         "plain upload fails above about 150 MB, 64 images a row, 50,000 rows with images [D]; "
         "reinforcement how-to (2026-03): validation file [D]; how-to (2025-09) asks for a byte "
         "order mark, Microsoft's own samples have none [D]; microsoft-foundry/fine-tuning issue "
         "23: consecutive assistant messages [D]",
     ),
-    rules_only=True,
+    late_event_looks=3,
     docs="docs/providers/azure-openai.md",
 )

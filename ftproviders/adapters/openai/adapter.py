@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Mapping, Sequence
 from datetime import date
 from fnmatch import fnmatchcase
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
+from ftproviders.adapters._openai_dialect.addresses import is_loopback
+from ftproviders.adapters._openai_dialect.clients import client_arguments
 from ftproviders.adapters._openai_dialect.connection import Connection
 from ftproviders.adapters._openai_dialect.hosting import DialectHosting
 from ftproviders.adapters._openai_dialect.reading import is_tuned
@@ -21,7 +22,6 @@ from ftproviders.adapters.openai import PROVIDER
 from ftproviders.adapters.openai.options import OpenAISettings
 from ftproviders.adapters.openai.wire import (
     account_name,
-    is_loopback,
     is_public,
     ref_account,
 )
@@ -45,7 +45,6 @@ __all__ = ["OpenAIAdapter", "OpenAIHosting"]
 
 _NO_KEY = "no-key"
 """Sent where a server of one's own wants none: the SDK insists on something."""
-_CONNECT_SECONDS = 10.0
 _LOOK_SECONDS = 10.0
 """How long the plan waits for what is not needed for it."""
 
@@ -67,39 +66,21 @@ def _client(settings: OpenAISettings, key: str) -> OpenAI:
     import openai
 
     url = settings.base_url
-    here = is_loopback(url)
-    client = openai.OpenAI(
-        api_key=key,
-        base_url=url,
-        timeout=openai.Timeout(settings.timeout_seconds, connect=_CONNECT_SECONDS),
-        default_headers=_instead_of_custom_headers(settings, key, absent=openai.Omit()),
-        # The runtime tries again, and knows what must not be sent twice.
-        max_retries=0,
-        http_client=openai.DefaultHttpx2Client(
-            # Key and data go to the address that was set, and nowhere else.
-            follow_redirects=False,
-            # A proxy for the internet cannot reach a server on this machine.
-            trust_env=not (here and url.startswith("http:")),
-        ),
+    arguments = client_arguments(
+        openai,
+        url,
+        timeout_seconds=settings.timeout_seconds,
+        headers={
+            "authorization": f"Bearer {key}",
+            "openai-organization": settings.organization,
+            "openai-project": settings.project,
+        },
     )
+    client = openai.OpenAI(api_key=key, base_url=url, **arguments)
     # Only our settings count: the SDK would fill these from the environment by itself.
     client.organization = settings.organization
     client.project = settings.project
     return client
-
-
-def _instead_of_custom_headers(
-    settings: OpenAISettings, key: str, *, absent: Any
-) -> dict[str, Any]:
-    """Return what overrides OPENAI_CUSTOM_HEADERS, which the SDK reads: another key, or whose."""
-    lines = os.environ.get("OPENAI_CUSTOM_HEADERS", "").split("\n")
-    ours = {
-        "authorization": f"Bearer {key}",
-        "openai-organization": settings.organization,
-        "openai-project": settings.project,
-    }
-    names = [line.partition(":")[0].strip() for line in lines if ":" in line]
-    return {name: ours.get(name.lower()) or absent for name in names}
 
 
 def _without_key(settings: OpenAISettings) -> ConfigurationError | None:

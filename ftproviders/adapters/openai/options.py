@@ -6,8 +6,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
+from ftproviders.adapters._openai_dialect.addresses import checked_key, checked_url, without_key
 from ftproviders.adapters._openai_dialect.options import DialectOptions
-from ftproviders.adapters.openai.wire import PUBLIC_URL, checked_key, checked_url, without_key
+from ftproviders.adapters.openai.wire import PUBLIC_URL
 from ftproviders.provider.options import ProviderSettings
 
 __all__ = ["OpenAIOptions", "OpenAISettings"]

@@ -38,7 +38,7 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-_ModelT = TypeVar("_ModelT", bound=_Body)
+_ModelT = TypeVar("_ModelT", bound=BaseModel)
 
 
 def parse(kind: type[_ModelT], body: object) -> _ModelT:

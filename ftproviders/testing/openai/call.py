@@ -6,12 +6,15 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ftproviders.testing.memory.store import Transaction
 from ftproviders.testing.openai.faults import WireFault, WireFaultKind
 from ftproviders.testing.openai.multipart import Part
 from ftproviders.testing.openai.refusal import invalid
+
+if TYPE_CHECKING:
+    from ftproviders.testing.openai.service import Service
 
 __all__ = ["Answer", "Behaviour", "Call", "Content", "Stream", "page_of"]
 
@@ -80,6 +83,8 @@ class Call:
     """Seconds since 1970 by the server's clock."""
     path: Mapping[str, str]
     query: Mapping[str, str]
+    service: Service
+    """Whose manners it is answered by."""
     body: Any = None
     """The JSON body."""
     parts: Sequence[Part] = ()
@@ -91,7 +96,7 @@ class Call:
         number = self.state.next_number(f"id:{prefix}")
         salted = f"{prefix}{number}{self.behaviour.id_salt}"
         digest = hashlib.sha256(salted.encode()).hexdigest()
-        return f"{prefix}{digest[:24]}"
+        return f"{prefix}{digest[: self.service.id_digits]}"
 
     def hidden_until(self) -> float:
         """Return when lists begin to show what this request makes."""

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from ftproviders.testing.memory import recall
-from ftproviders.testing.openai import models
 from ftproviders.testing.openai.call import Answer, Call, Stream
 from ftproviders.testing.openai.refusal import invalid, missing, unknown_parameter
 
@@ -37,8 +36,8 @@ _RANGES: Mapping[str, tuple[float, float]] = {
 def complete(call: Call) -> Answer:
     """Answer a chat."""
     body = _checked(call.body)
-    name = body["model"]
-    tuned = models.lookup(call, name)
+    name = call.path.get("deployment_id", body["model"])
+    tuned = call.service.served(call, name)
     learned = recall.rows((call.blobs / tuned["blob"]).read_bytes()) if tuned else ()
     limit = body.get("max_completion_tokens") or body.get("max_tokens")
     reply = recall.answer(learned, body["messages"], max_tokens=limit)

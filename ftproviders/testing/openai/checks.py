@@ -34,13 +34,15 @@ def key_word(raw: RawRequest, api_key: str) -> str:
     return "right" if given == f"Bearer {api_key}" else "wrong"
 
 
-def check_key(raw: RawRequest, api_key: str) -> None:
+def check_key(word: str) -> None:
     """Let only the right key in.
+
+    Args:
+        word: What `key_word` says of it.
 
     Raises:
         ApiError: Another, or none.
     """
-    word = key_word(raw, api_key)
     if word == "missing":
         raise ApiError("You didn't provide an API key.", status=401)
     if word == "wrong":

@@ -40,6 +40,7 @@ from ftproviders.testing.openai.record import (
 )
 from ftproviders.testing.openai.refusal import ApiError
 from ftproviders.testing.openai.script import FaultScript
+from ftproviders.testing.openai.service import OPENAI, Service
 from ftproviders.testing.openai.wire import HttpServer, RawRequest, Reply
 
 __all__ = ["DEFAULT_KEY", "OpenAIEmulator"]
@@ -230,6 +231,36 @@ class OpenAIEmulator:
             raise TypeError(f"{type(self.clock).__name__} has no method advance")
         move(seconds)
 
+    # --- what another service overrides ------------------------------------------------------
+
+    def _service(self, target: str) -> Service:
+        """Return whose manners a request is answered by."""
+        del target
+        return OPENAI
+
+    def _route(self, method: str, path: str) -> tuple[Operation | None, Mapping[str, str], bool]:
+        """Return the operation of a request, its parameters, and whether the path is known."""
+        inner = path.removeprefix("/v1") if path.startswith("/v1/") else ""
+        return operations.match(method, inner)
+
+    def _key_word(self, raw: RawRequest) -> str:
+        """Say whether a request's key is ``right``, ``wrong`` or ``missing``."""
+        return key_word(raw, self.api_key)
+
+    def _admit(self, raw: RawRequest, path: str) -> None:
+        """Let a request in.
+
+        Raises:
+            ApiError: Its key is wrong, or something else that has nothing to do with its meaning.
+        """
+        del path
+        check_key(self._key_word(raw))
+
+    def _own_query(self, path: str, query: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:
+        """Return the query without what `_admit` has looked at."""
+        del path
+        return query
+
     # --- one request -------------------------------------------------------------------------
 
     def _handle(self, raw: RawRequest) -> Reply:
@@ -238,8 +269,7 @@ class OpenAIEmulator:
             return self._administer(raw, url.path)
         if self._tick_seconds:
             self.advance(self._tick_seconds)
-        path = url.path.removeprefix("/v1") if url.path.startswith("/v1/") else ""
-        operation, params, known = operations.match(raw.method, path)
+        operation, params, known = self._route(raw.method, url.path)
         query = parse_qsl(url.query, keep_blank_values=True)
         number, faults = self._receive(raw, url.path, query, operation)
         fault = next((f for f in faults if not f.kind.misbehaviour), None)
@@ -249,7 +279,7 @@ class OpenAIEmulator:
         skew = misbehaviour.get(WireFaultKind.CLOCK_SKEW)
         date = self._time(skew)
         try:
-            check_key(raw, self.api_key)
+            self._admit(raw, url.path)
             if operation is None:
                 raise no_such_request(raw.method, url.path, known=known)
             payload = self._carry_out(raw, operation, params, query, misbehaviour)
@@ -257,7 +287,9 @@ class OpenAIEmulator:
             outcome = "ok"
         except ApiError as error:
             reply = Reply(
-                error.status, error.body, {**answer_headers(number, date), **error.headers}
+                error.status,
+                self._service(url.path).refused(error),
+                {**answer_headers(number, date), **error.headers},
             )
             outcome = "refused"
         if fault is not None:
@@ -282,7 +314,7 @@ class OpenAIEmulator:
             "path": path,
             "query": list(query),
             "headers": safe_headers(raw.headers),
-            "key": key_word(raw, self.api_key),
+            "key": self._key_word(raw),
             "body": readable(raw.body.read_bytes()) if content_type.startswith(JSON) else None,
             "parts": part_record(raw.body, content_type) if content_type.startswith(FORM) else [],
             "at": now,
@@ -300,11 +332,13 @@ class OpenAIEmulator:
         query: Sequence[tuple[str, str]],
         misbehaviour: Mapping[WireFaultKind, WireFault],
     ) -> Answer:
-        asked = checked_query(operation, query)
+        path = urlsplit(raw.target).path
+        asked = checked_query(operation, self._own_query(path, query))
         body, parts = checked_body(operation, raw)
         with self.store.transaction() as state:
             call = replace(
                 self._call(state),
+                service=self._service(raw.target),
                 path=params,
                 query=asked,
                 body=body,
@@ -345,14 +379,15 @@ class OpenAIEmulator:
 
     def _administer(self, raw: RawRequest, path: str) -> Reply:
         try:
-            check_key(raw, self.api_key)
+            check_key(self._key_word(raw))
             body = readable(raw.body.read_bytes())
             return Reply(200, administer(self, raw.method, path, body))
         except ApiError as error:
             return Reply(error.status, error.body)
 
     def _call(self, state: Transaction) -> Call:
-        return Call(state, self.behaviour, self._blobs, self._time(None).timestamp(), {}, {})
+        now = self._time(None).timestamp()
+        return Call(state, self.behaviour, self._blobs, now, {}, {}, self._service(""))
 
     def _time(self, skew: WireFault | None) -> datetime:
         return self.clock.now() + timedelta(seconds=skew.seconds if skew else 0.0)

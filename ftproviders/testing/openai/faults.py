@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -93,14 +94,17 @@ class WireFault(Value):
     id: str = ""
     """Name of this fault; given by the emulator when empty."""
 
+    operations: ClassVar[Mapping[str, str]] = OPERATION_NAMES
+    """Every way to write an operation -> its name. A subclass for another emulator has its own."""
+
     @field_validator("operation")
     @classmethod
     def _known(cls, operation: str) -> str:
-        name = OPERATION_NAMES.get(operation, operation)
-        if name != "*" and name not in OPERATION_NAMES.values():
+        name = cls.operations.get(operation, operation)
+        if name != "*" and name not in cls.operations.values():
             raise ValueError(
                 "the emulator has no such request; it has "
-                + ", ".join(sorted(set(OPERATION_NAMES.values())))
+                + ", ".join(sorted(set(cls.operations.values())))
             )
         return name
 

@@ -56,6 +56,7 @@ def create_file(call: Call) -> dict[str, Any]:
             param="file",
         )
     lifetime = _lifetime(fields)
+    call.service.admit_file(call, size_bytes=file.size, lifetime_seconds=lifetime)
     return store(call, [file], file.filename, purpose, lifetime_seconds=lifetime)
 
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from ftproviders.testing.openai import models, training
-from ftproviders.testing.openai.bodies import CreateJob, parse
 from ftproviders.testing.openai.call import ORGANIZATION, Call, page_of
 from ftproviders.testing.openai.faults import WireFaultKind
 from ftproviders.testing.openai.files import ready_file, store_result
@@ -34,7 +33,7 @@ _STAGES = {"validating_files": "queued_after", "running": "ends_after", "moderat
 
 def create_job(call: Call) -> dict[str, Any]:
     """Make a job; whatever is wrong inside its files it finds while it validates them."""
-    asked = parse(CreateJob, call.body)
+    asked = call.service.job_request(call.body)
     if call.behaviour.closed:
         raise ApiError(
             "Fine-tuning is no longer available to your organization.",
@@ -43,7 +42,8 @@ def create_job(call: Call) -> dict[str, Any]:
         )
     body: dict[str, Any] = asked.model_dump(mode="json", exclude_unset=True)
     method = asked.method.type if asked.method else "supervised"
-    root = models.tunable(call, asked.model, method)
+    base = models.tunable(call, asked.model, method)
+    call.service.admit_job(call, asked, base)
     if method == "reinforcement" and asked.validation_file is None:
         raise invalid(
             "Reinforcement fine-tuning needs a validation file.",
@@ -56,7 +56,7 @@ def create_job(call: Call) -> dict[str, Any]:
     if asked.validation_file is not None:
         _, held_out = ready_file(call, asked.validation_file, param="validation_file")
         checked = checked or inspect(held_out, method, param="validation_file").error
-    job = _record(call, body, method, root, found)
+    job = _record(call, body, method, base.name, found)
     job["blob"] = training_file["blob"]
     job["failure"] = _failure(call, job["plan"], checked)
     call.state.put("job", job["id"], job)
@@ -75,7 +75,6 @@ def _record(
         "running": behaviour.running_seconds,
         "late": behaviour.late_events_seconds,
     }
-    name = hashlib.sha256(job_id.encode()).hexdigest()[:8]
     suffix = body.get("suffix") or ""
     dropped = WireFaultKind.DROP_METADATA in call.misbehaviour
     return {
@@ -88,7 +87,10 @@ def _record(
         "plan": training.plan(
             found.rows, found.tokens, knobs or body.get("hyperparameters") or {}, times
         ),
-        "model_name": f"ft:{root}:{behaviour.organization}:{suffix}:{name}",
+        "root": root,
+        "model_name": call.service.model_name(
+            job_id, root, suffix, organization=behaviour.organization
+        ),
         "pauses": [],
         "acts": [],
         "cancelled_at": None,
@@ -160,13 +162,23 @@ def list_jobs(call: Call) -> dict[str, Any]:
 
 def list_events(call: Call) -> dict[str, Any]:
     """List a job's events, newest first."""
-    told = training.events(find_job(call), call.now, metrics_in_data=call.behaviour.metrics_in_data)
+    job = find_job(call)
+    told = training.events(
+        job,
+        call.now,
+        story=call.service.story(job),
+        metrics_in_data=call.behaviour.metrics_in_data,
+    )
     return page_of(call, told[::-1], default=20, most=1000, cursors=False)
 
 
 def list_checkpoints(call: Call) -> dict[str, Any]:
     """List a job's checkpoints, newest first."""
-    return page_of(call, training.checkpoints(find_job(call), call.now), default=10, most=100)
+    return page_of(call, _checkpoints(call, find_job(call)), default=10, most=100)
+
+
+def _checkpoints(call: Call, job: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [call.service.shown_checkpoint(c) for c in training.checkpoints(job, call.now)]
 
 
 def view(call: Call, job: Mapping[str, Any]) -> dict[str, Any]:
@@ -185,7 +197,7 @@ def view(call: Call, job: Mapping[str, Any]) -> dict[str, Any]:
     stated = inner.get("hyperparameters") or body.get("hyperparameters") or {}
     method[job["method"]] = {**inner, "hyperparameters": {**knobs, **stated}}
     succeeded = status == "succeeded"
-    return {
+    shown = {
         "object": "fine_tuning.job",
         "id": job["id"],
         "model": body["model"],
@@ -206,6 +218,7 @@ def view(call: Call, job: Mapping[str, Any]) -> dict[str, Any]:
         "method": method,
         "metadata": job["metadata"],
     }
+    return call.service.shown_job(shown, job)
 
 
 def _common(stated: Mapping[str, Any]) -> dict[str, Any]:
@@ -242,9 +255,7 @@ def cancel_job(call: Call) -> dict[str, Any]:
 def pause_job(call: Call) -> dict[str, Any]:
     """Let a job rest."""
     job = find_job(call)
-    status = training.moment(job, call.now).status
-    if status not in ("validating_files", "queued", "running"):
-        raise invalid(f"Job {job['id']} is {status} and cannot be paused.", code="invalid_state")
+    call.service.admit_pause(job, training.moment(job, call.now))
     job["pauses"].append([call.now, None])
     return _act(call, job, "Fine-tuning job paused")
 
@@ -276,6 +287,8 @@ def settle(call: Call) -> None:
             continue
         job["settled"] = True
         if status == "succeeded":
-            job["result_file"] = store_result(call, "step_metrics.csv", training.results_csv(job))
-            models.keep(call, job, training.checkpoints(job, call.now))
+            job["result_file"] = store_result(
+                call, call.service.results_name, call.service.results(job)
+            )
+            models.keep(call, job, _checkpoints(call, job))
         call.state.put("job", job["id"], job)

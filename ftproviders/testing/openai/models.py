@@ -19,9 +19,9 @@ __all__ = [
     "disallow",
     "keep",
     "list_models",
-    "lookup",
     "retrieve_model",
     "tunable",
+    "tuned_model",
 ]
 
 _CREATED = 1_700_000_000
@@ -56,66 +56,56 @@ BASE_MODELS = tuple(
 """What the emulator has. Methods and dates are examples for rehearsals: they came from the table of
 `docs/providers/openai.md`, and the emulator does not act on the dates."""
 
-_BY_NAME: Mapping[str, BaseModel] = {model.name: model for model in BASE_MODELS}
-
 
 def list_models(call: Call) -> dict[str, Any]:
     """List every model; this list has no pages."""
     tuned = [model for model in call.state.all("model") if not model["checkpoint"]]
-    data = [_base_view(model) for model in BASE_MODELS] + [_tuned_view(model) for model in tuned]
+    data = [_base_view(model) for model in call.service.base_models()]
+    data += [_tuned_view(call, model) for model in tuned]
     return {"object": "list", "data": data}
 
 
 def retrieve_model(call: Call) -> dict[str, Any]:
     """Tell about one model."""
     name = call.path["model"]
-    if name in _BY_NAME:
-        return _base_view(_BY_NAME[name])
-    return _tuned_view(_tuned(call, name))
+    base = call.service.base_model(name)
+    return _base_view(base) if base else _tuned_view(call, tuned_model(call, name))
 
 
 def delete_model(call: Call) -> dict[str, Any]:
     """Delete a tuned model with its checkpoints."""
     name = call.path["model"]
-    if name in _BY_NAME:
+    if call.service.base_model(name):
         raise ApiError(
             "You have insufficient permissions for this operation.",
             status=403,
             code="insufficient_permissions",
         )
-    model = _tuned(call, name)
+    model = tuned_model(call, name)
+    call.service.admit_deletion(model)
     for other in call.state.all("model"):
         if other["job"] == model["job"] and (other["id"] == name or not model["checkpoint"]):
             call.state.delete("model", other["id"])
     return {"id": name, "object": "model", "deleted": True}
 
 
-def lookup(call: Call, name: str) -> dict[str, Any] | None:
-    """Return the record of a tuned model, or None for a base model.
-
-    Raises:
-        ApiError: There is no such model.
-    """
-    return None if name in _BY_NAME else _tuned(call, name)
-
-
-def tunable(call: Call, name: str, method: str) -> str:
+def tunable(call: Call, name: str, method: str) -> BaseModel:
     """Return the base model that a job with this model and method would tune.
 
     Raises:
         ApiError: There is no such model, or it cannot be tuned so.
     """
-    base = _BY_NAME.get(name)
+    base = call.service.base_model(name)
     if base is None:
         tuned = call.state.get("model", name)
-        if tuned is None:
+        base = call.service.base_model(tuned["root"]) if tuned else None
+        if base is None:
             raise ApiError(
                 f"The model '{name}' does not exist or you do not have access to it.",
                 status=404,
                 param="model",
                 code="model_not_found",
             )
-        base = _BY_NAME[tuned["root"]]
     if not base.methods:
         raise invalid(
             f"Model {name} is not available for fine-tuning or does not exist.",
@@ -128,25 +118,32 @@ def tunable(call: Call, name: str, method: str) -> str:
             param="method",
             code="unsupported_method",
         )
-    return base.name
+    return base
 
 
 def keep(call: Call, job: Mapping[str, Any], checkpoints: Iterable[Mapping[str, Any]]) -> None:
     """Add the models that a job has made."""
-    names = [job["model_name"], *(c["fine_tuned_model_checkpoint"] for c in checkpoints)]
-    for name in names:
+    names = {job["model_name"]: None}
+    names |= {c["fine_tuned_model_checkpoint"]: c["id"] for c in checkpoints}
+    for name, checkpoint_id in names.items():
         record = {
             "id": name,
-            "root": name.split(":")[1],
+            "root": job["root"],
             "job": job["id"],
             "blob": job["blob"],
             "created": int(call.now),
             "checkpoint": name != job["model_name"],
+            "checkpoint_id": checkpoint_id,
         }
         call.state.put("model", name, record)
 
 
-def _tuned(call: Call, name: str) -> dict[str, Any]:
+def tuned_model(call: Call, name: str) -> dict[str, Any]:
+    """Return the record of a tuned model.
+
+    Raises:
+        ApiError: There is no such model.
+    """
     model = call.state.get("model", name)
     if model is None:
         raise ApiError(
@@ -163,14 +160,15 @@ def _base_view(model: BaseModel) -> dict[str, Any]:
     return view | ({"shutdown_date": model.shutdown_date} if model.shutdown_date else {})
 
 
-def _tuned_view(model: Mapping[str, Any]) -> dict[str, Any]:
+def _tuned_view(call: Call, model: Mapping[str, Any]) -> dict[str, Any]:
     view = {
         "id": model["id"],
         "object": "model",
         "created": model["created"],
         "owned_by": "org-emulated",
     }
-    date = _BY_NAME[model["root"]].shutdown_date
+    base = call.service.base_model(model["root"])
+    date = base.shutdown_date if base else None
     return view | ({"shutdown_date": date} if date else {})
 
 
@@ -181,7 +179,7 @@ def allow(call: Call) -> dict[str, Any]:
     """Let other projects use a checkpoint."""
     asked = parse(CreatePermission, call.body)
     name = call.path["fine_tuned_model_checkpoint"]
-    _tuned(call, name)
+    tuned_model(call, name)
     made = []
     for project in asked.project_ids:
         key = call.new_id("cp_")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
-__all__ = ["OPERATIONS", "OPERATION_NAMES", "Operation", "match"]
+__all__ = ["FORM", "JSON", "OPERATIONS", "OPERATION_NAMES", "Operation", "match"]
 
 JSON, FORM = "application/json", "multipart/form-data"
 
@@ -86,18 +86,21 @@ OPERATION_NAMES: Mapping[str, str] = {
 """Name of the description, and method with path -> name."""
 
 
-def match(method: str, path: str) -> tuple[Operation | None, Mapping[str, str], bool]:
+def match(
+    method: str, path: str, table: Sequence[Operation] = OPERATIONS
+) -> tuple[Operation | None, Mapping[str, str], bool]:
     """Find the operation of a request.
 
     Args:
         method: HTTP method.
         path: Path behind ``/v1``, still percent-encoded.
+        table: The requests that there are.
 
     Returns:
         The operation or None, its path parameters, and whether the path is known with any method.
     """
     known = False
-    for operation in OPERATIONS:
+    for operation in table:
         found = operation.pattern.fullmatch(path)
         if found is None:
             continue

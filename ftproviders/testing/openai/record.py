@@ -14,7 +14,9 @@ from ftproviders.testing.openai.refusal import ApiError
 
 __all__ = ["RecordedPart", "RecordedRequest", "part_record", "readable", "safe_headers"]
 
-_SECRET_HEADERS = frozenset({"authorization", "api-key", "cookie", "x-api-key"})
+_SECRET_HEADERS = frozenset(
+    {"authorization", "api-key", "cookie", "x-api-key", "x-ms-authorization-auxiliary"}
+)
 _SMALL_FIELD_BYTES = 4096
 
 

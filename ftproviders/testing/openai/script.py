@@ -15,10 +15,16 @@ class FaultScript:
 
     Args:
         store: Where they are kept.
+        fault: The class of this emulator's faults.
+        firing: The class of what it has played.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(
+        self, store: Store, *, fault: type[WireFault] = WireFault, firing: type[Firing] = Firing
+    ) -> None:
         self._store = store
+        self._fault = fault
+        self._firing = firing
 
     def inject(self, *faults: WireFault) -> None:
         """Add faults; one whose id is known already is left as it is."""
@@ -39,7 +45,7 @@ class FaultScript:
     def firings(self) -> Sequence[Firing]:
         """The faults that have fired, oldest first."""
         with self._store.transaction() as state:
-            return [Firing.model_validate(entry) for entry in state.all("firing")]
+            return [self._firing.model_validate(entry) for entry in state.all("firing")]
 
     def due(
         self, state: Transaction, operation: str | None, *, number: int, at: str
@@ -47,7 +53,7 @@ class FaultScript:
         """Count a request against every fault that matches; return and note those that fire now."""
         due: list[WireFault] = []
         for entry in state.all("fault"):
-            fault = WireFault.model_validate(entry["fault"])
+            fault = self._fault.model_validate(entry["fault"])
             if fault.operation not in ("*", operation):
                 continue
             if not fault.kind.misbehaviour and any(not other.kind.misbehaviour for other in due):

@@ -11,17 +11,32 @@ import csv
 import hashlib
 import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Moment", "checkpoints", "ended_at", "events", "moment", "plan", "results_csv"]
+__all__ = [
+    "Moment",
+    "checkpoints",
+    "ended_at",
+    "events",
+    "moment",
+    "plan",
+    "results_csv",
+    "results_table",
+    "step_metrics",
+    "step_after",
+    "story",
+    "Told",
+]
 
 _MOST_STEP_EVENTS = 1000
 _KEPT_CHECKPOINTS = 3
 _VALIDATION_EVERY_STEPS = 10
 
 Job = Mapping[str, Any]
+Told = tuple[float, float, str, dict[str, Any]]
+"""An event: seconds of work, shown how many seconds later, text, metrics."""
 
 
 @dataclass(frozen=True)
@@ -114,12 +129,14 @@ def _when(job: Job, after: float) -> float:
 # --- events -------------------------------------------------------------------------------------
 
 
-def events(job: Job, now: float, *, metrics_in_data: bool) -> Sequence[dict[str, Any]]:
+def events(
+    job: Job, now: float, *, story: Iterable[Told], metrics_in_data: bool
+) -> Sequence[dict[str, Any]]:
     """Return the events that can be seen at a time, oldest first."""
     at = moment(job, now)
     told = [
         _event(job, place, text, data, _when(job, after), metrics_in_data=metrics_in_data)
-        for place, (after, delay, text, data) in enumerate(_story(job))
+        for place, (after, delay, text, data) in enumerate(story)
         if after <= at.elapsed_seconds and now >= _when(job, after) + delay
     ]
     told += [
@@ -135,22 +152,22 @@ def events(job: Job, now: float, *, metrics_in_data: bool) -> Sequence[dict[str,
     return sorted(told, key=lambda event: int(event["created_at"]))
 
 
-def _story(job: Job) -> Iterator[tuple[float, float, str, dict[str, Any]]]:
-    """Yield every event of a job that goes well: when, shown how much later, text, metrics."""
-    story, name = job["plan"], job["model_name"]
+def story(job: Job) -> Iterator[Told]:
+    """Yield every event of a job that goes well, as OpenAI words them."""
+    plan, name = job["plan"], job["model_name"]
     yield 0.0, 0.0, f"Created fine-tuning job: {job['id']}", {}
     yield 0.0, 0.0, f"Validating training file: {job['body']['training_file']}", {}
     if job["body"].get("validation_file"):
         yield 0.0, 0.0, f"Validating validation file: {job['body']['validation_file']}", {}
-    yield story["queued_after"], 0.0, "Files validated, moving job to queued state", {}
-    yield story["running_after"], 0.0, "Fine-tuning job started", {}
-    total = story["epochs"] * story["steps_an_epoch"]
+    yield plan["queued_after"], 0.0, "Files validated, moving job to queued state", {}
+    yield plan["running_after"], 0.0, "Fine-tuning job started", {}
+    total = plan["epochs"] * plan["steps_an_epoch"]
     stride = math.ceil(total / _MOST_STEP_EVENTS)
     for step in range(stride, total + 1, stride):
-        late = story["late"] if step + stride > total else 0.0
-        text, data = _metrics(job, step, total)
-        yield _step_after(job, step), late, text, data
-    ends, late = story["ends_after"], story["late"]
+        late = plan["late"] if step + stride > total else 0.0
+        text, data = step_metrics(job, step, total)
+        yield step_after(job, step), late, text, data
+    ends, late = plan["ends_after"], plan["late"]
     for checkpoint in _checkpoint_steps(job)[:-1]:
         yield ends, late, f"Checkpoint created at step {checkpoint}", {}
     yield ends, late, f"New fine-tuned model created: {name}", {}
@@ -178,7 +195,8 @@ def _event(
     }
 
 
-def _step_after(job: Job, step: int) -> float:
+def step_after(job: Job, step: int) -> float:
+    """Return after how many seconds of work a step is done."""
     story = job["plan"]
     share = step / (story["epochs"] * story["steps_an_epoch"])
     return float(story["running_after"] + share * (story["ends_after"] - story["running_after"]))
@@ -205,7 +223,8 @@ def _numbers(job: Job, step: int, total: int) -> dict[str, float]:
     return numbers
 
 
-def _metrics(job: Job, step: int, total: int) -> tuple[str, dict[str, Any]]:
+def step_metrics(job: Job, step: int, total: int) -> tuple[str, dict[str, Any]]:
+    """Return what an event says of a step: in words, and as numbers."""
     numbers = _numbers(job, step, total)
     text = f"Step {step}/{total}: training loss={numbers['train_loss']:.2f}"
     words = {"valid_loss": "validation loss", "full_valid_loss": "full validation loss"}
@@ -230,7 +249,7 @@ def checkpoints(job: Job, now: float) -> Sequence[dict[str, Any]]:
     total = job["plan"]["epochs"] * job["plan"]["steps_an_epoch"]
     made = []
     for step in reversed(_checkpoint_steps(job)):
-        after = _step_after(job, step)
+        after = step_after(job, step)
         if after > at.elapsed_seconds:
             continue
         digest = hashlib.sha256(f"{job['id']}@{step}".encode()).hexdigest()[:24]
@@ -249,8 +268,7 @@ def checkpoints(job: Job, now: float) -> Sequence[dict[str, Any]]:
 
 
 def results_csv(job: Job) -> bytes:
-    """Return the results file: a CSV in base64, as the service keeps it."""
-    total = job["plan"]["epochs"] * job["plan"]["steps_an_epoch"]
+    """Return the results file: a CSV in base64, as OpenAI keeps it."""
     columns = {
         "step": "step",
         "train_loss": "train_loss",
@@ -258,10 +276,21 @@ def results_csv(job: Job) -> bytes:
         "valid_loss": "valid_loss",
         "valid_mean_token_accuracy": "valid_mean_token_accuracy",
     }
+    return base64.b64encode(results_table(job, columns).encode("ascii"))
+
+
+def results_table(job: Job, columns: Mapping[str, str]) -> str:
+    """Return the numbers of every step as a CSV.
+
+    Args:
+        job: The job.
+        columns: Name of a column -> metric.
+    """
+    total = job["plan"]["epochs"] * job["plan"]["steps_an_epoch"]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
     for step in range(1, total + 1):
         numbers = {"step": step, **_numbers(job, step, total)}
         writer.writerow([numbers.get(name, "") for name in columns.values()])
-    return base64.b64encode(text.getvalue().encode("ascii"))
+    return text.getvalue()

@@ -26,13 +26,15 @@ _UPLOAD_LIFE_SECONDS = 3600
 def create_upload(call: Call) -> dict[str, Any]:
     """Begin an upload in parts."""
     asked = parse(CreateUpload, call.body)
+    lifetime = asked.expires_after.seconds if asked.expires_after else None
+    call.service.admit_file(call, size_bytes=asked.bytes, lifetime_seconds=lifetime)
     upload: dict[str, Any] = {
         "id": call.new_id("upload_"),
         "created_at": call.now,
         "filename": asked.filename,
         "purpose": asked.purpose,
         "bytes": asked.bytes,
-        "lifetime": asked.expires_after.seconds if asked.expires_after else None,
+        "lifetime": lifetime,
         "status": "pending",
         "parts": [],
         "file": None,

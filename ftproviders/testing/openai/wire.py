@@ -10,6 +10,7 @@ import json
 import select
 import shutil
 import socket
+import ssl
 import struct
 import sys
 import tempfile
@@ -71,10 +72,13 @@ class HttpServer:
         handle: Called for each request, from several threads at once.
         host: Address to listen at.
         port: Port; 0 = any that is free.
+        tls: Certificate and key to serve HTTPS with; None = plain HTTP.
     """
 
-    def __init__(self, handle: Handle, *, host: str, port: int) -> None:
-        self._server = _Server((host, port), handle)
+    def __init__(
+        self, handle: Handle, *, host: str, port: int, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._server = _Server((host, port), handle, tls)
         self._thread = threading.Thread(
             target=self._server.serve_forever,
             kwargs={"poll_interval": _POLL_SECONDS},
@@ -114,8 +118,11 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], handle: Handle) -> None:
+    def __init__(
+        self, address: tuple[str, int], handle: Handle, tls: ssl.SSLContext | None
+    ) -> None:
         self.handle = handle
+        self._tls = tls
         self.closing = threading.Event()
         self.failures: list[str] = []
         self._connections: set[socket.socket] = set()
@@ -136,6 +143,11 @@ class _Server(ThreadingHTTPServer):
     @override
     def get_request(self) -> tuple[socket.socket, Any]:
         connection, address = super().get_request()
+        if self._tls is not None:
+            # The handshake is made by the connection's own thread, at its first read.
+            connection = self._tls.wrap_socket(
+                connection, server_side=True, do_handshake_on_connect=False
+            )
         with self._lock:
             self._connections.add(connection)
         return connection, address
@@ -164,6 +176,8 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Head and body leave in two writes; without this the second waits for the client's word.
+    disable_nagle_algorithm = True
     server: _Server  # pyright: ignore[reportIncompatibleVariableOverride]  # only it makes these
 
     @override
@@ -172,7 +186,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     @override
     def handle(self) -> None:
-        with contextlib.suppress(ConnectionError, TimeoutError):
+        # A client that does not trust the certificate ends the handshake.
+        with contextlib.suppress(ConnectionError, TimeoutError, ssl.SSLError):
             super().handle()
 
     @override
@@ -272,7 +287,8 @@ class _Handler(BaseHTTPRequestHandler):
         ends = time.monotonic() + seconds
         while time.monotonic() < ends and not self.server.closing.is_set():
             readable, _, _ = select.select([self.connection], [], [], _POLL_SECONDS)
-            if readable and not self.connection.recv(1, socket.MSG_PEEK):
+            # The plain method: that of a TLS connection cannot peek.
+            if readable and not socket.socket.recv(self.connection, 1, socket.MSG_PEEK):
                 return
 
     def _reset(self, *, gently: bool = False) -> None:

@@ -12,14 +12,13 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from ftproviders import registry
+from ftproviders.adapters._openai_dialect.addresses import checked_url, is_loopback
 from ftproviders.adapters._openai_dialect.scrubbing import Scrubber
 from ftproviders.adapters._openai_dialect.sending import Digests, Window, open_source
 from ftproviders.adapters.openai.options import OpenAISettings
 from ftproviders.adapters.openai.wire import (
     PUBLIC_URL,
     account_name,
-    checked_url,
-    is_loopback,
     is_public,
     ref_account,
 )

@@ -38,7 +38,8 @@ def test_every_row_says_who_said_so_and_when() -> None:
         assert row["source"]
         assert row["mark"] in ("D", "R", "S")
         assert isinstance(row["as_of"], date)
-        assert isinstance(row["last_create_day"], date)
+        assert isinstance(row.get("last_create_day", row.get("base_retires")), date)
+        assert "base_retires" not in row or row["note"]
 
 
 def test_both_ends_are_told_before_they_come() -> None:
@@ -164,3 +165,32 @@ def test_which_providers_and_models_the_table_knows() -> None:
     assert not has_dates("local")
     assert knows_model("azure-openai", MINI)
     assert not knows_model("azure-openai", "gpt-3.5-turbo-0125")
+
+
+@pytest.mark.parametrize(
+    ("model", "word"),
+    [
+        ("gpt-4.1-mini", "gpt-4.1-mini itself is retired there since 2026-10-14: who has tuned it"),
+        (
+            "gpt-5-2025-08-07",
+            "retires there on 2027-02-06: until when it can be tuned is not known",
+        ),
+        ("Ministral-3B", "itself retires there on 2026-12-09: what that means for tuning"),
+        ("gpt-35-turbo-0613", "could be tuned at azure-openai until 2025-04-29"),
+    ],
+)
+def test_at_azure_the_base_model_goes_before_its_tunes(model: str, word: str) -> None:
+    told = " ".join(lifecycle_warnings("azure-openai", model, today=TODAY))
+    assert word in told
+
+
+@pytest.mark.parametrize("model", ["gpt-oss-20b", "Qwen3-32B", "gpt-oss-120b"])
+def test_at_azure_far_and_unknown_ends_are_not_told(model: str) -> None:
+    assert lifecycle_warnings("azure-openai", model, today=TODAY) == ()
+
+
+def test_a_tuned_model_of_azure_has_the_dates_of_its_base() -> None:
+    name = f"gpt-4o-2024-08-06.ft-{'0a' * 16}-kettles"
+    told = lifecycle_warnings("azure-openai", name, today=date(2027, 9, 1))
+    assert any("answer until 2027-09-30 only" in warning for warning in told)
+    assert any("could be tuned at azure-openai until 2027-03-31" in warning for warning in told)

@@ -121,3 +121,34 @@ def test_base_model_mapping_is_read_for_its_provider() -> None:
     assert base_model_for(spec) == "gpt-9"
     with pytest.raises(ConfigurationError, match="names no model for provider local"):
         base_model_for(spec.model_copy(update={"provider": "local"}))
+
+
+@pytest.mark.parametrize(
+    ("model", "way", "usd"),
+    [
+        ("gpt-4.1-2025-04-14", "globalStandard", 2.0),
+        ("gpt-4.1", "standard", None),
+        ("gpt-4o-2024-08-06", "standard", 27.5),
+        ("gpt-4o", "developerTier", None),
+        ("gpt-oss-20b", "globalStandard", None),
+    ],
+)
+def test_a_price_counts_for_its_way_of_training_only(
+    model: str, way: str, usd: float | None
+) -> None:
+    resolved = {"n_epochs": 2, "training_type": way}
+    plan = make_plan(
+        given(Assessment(resolved=resolved), provider="azure-openai", base_model=model)
+    )
+    rate = None if plan.cost.usd is None else plan.cost.usd / (plan.trained_tokens or 1) * 1_000_000
+    assert rate == pytest.approx(usd)
+    assert (plan.cost.usd is None) == ("no dated price" in plan.cost.basis)
+
+
+def test_the_plan_tells_what_being_deployed_costs() -> None:
+    plan = make_plan(given(provider="azure-openai", base_model="gpt-4.1"))
+    (note,) = (note for note in plan.notes if "USD an hour" in note)
+    assert "1.7 USD an hour, used or not: 40.80 USD a day, 1,224 USD in 30 days" in note
+    assert "2026-03-19; more than 90 days old" in note
+    assert any("DeveloperTier" in note and "no hourly fee" in note for note in plan.notes)
+    assert not [note for note in make_plan(given()).notes if "an hour" in note]
