@@ -204,7 +204,11 @@ def _show(out: Output, report: ValidationReport) -> None:
     for issue in report.issues:
         out.line(shapes.issue_line(report.file, issue))
     if report.issues_truncated:
-        out.line(f"... and {report.issues_truncated} issues more; --max-issues shows more of them.")
+        more = report.issues_truncated
+        out.line(
+            f"... and {more:,} {'issue' if more == 1 else 'issues'} more; --max-issues shows more "
+            "of them."
+        )
     if report.issues:
         out.line()
     statistics = report.statistics
@@ -223,7 +227,7 @@ def _show(out: Output, report: ValidationReport) -> None:
     rows = [
         (
             name, "accepts" if v.ok else "refuses", f"{v.errors:,}", f"{v.warnings:,}",
-            _why(report, name),
+            ", ".join(v.reasons),
         )
         for name, v in report.verdicts.items()
     ]  # fmt: skip
@@ -242,16 +246,6 @@ def _template_facts(found: TemplateReport | None) -> list[tuple[str, str]]:
         facts.append((name, f"{first.tokens:,} tokens, {first.learned_tokens:,} learned"))
         facts += [("", line) for line in first.text.splitlines()[:_RENDERED_LINES]]
     return facts
-
-
-def _why(report: ValidationReport, provider: str) -> str:
-    """Name the rules that make a provider refuse a file, as far as they are listed."""
-    rules = {
-        issue.rule: None
-        for issue in report.issues
-        if issue.severity == "error" and (not issue.providers or provider in issue.providers)
-    }
-    return ", ".join(rules)
 
 
 def _facts(report: ValidationReport) -> list[tuple[str, str]]:

@@ -195,8 +195,7 @@ class _Sample:
             self._rows.append(last)
 
     def _line_at(self, place: int) -> tuple[int, bytes]:
-        """Read the line in which byte `place` stands, with its line feed; and say where it begins.
-        """
+        """Return where the line begins in which byte `place` stands, and the line."""
         pieces: list[bytes] = []
         end = place
         while end > 0:

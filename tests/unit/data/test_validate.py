@@ -18,6 +18,7 @@ from ftproviders import data
 from ftproviders.errors import ConfigurationError, DatasetError
 from ftproviders.provider import DataProfile
 from ftproviders.schema.dataset import Severity, ValidationReport
+from ftproviders.schema.hyperparameters import Method
 from tests.unit.data.data_cases import ANSWER, CALL, GOOD, RESULT, USER, assistant, row
 
 PUBLISHED = Path(__file__).parents[2] / "data"
@@ -261,6 +262,43 @@ def test_counts_are_never_capped_and_errors_are_kept_first(tmp_path: Path) -> No
         assert again.verdicts == report.verdicts
         assert len(again.issues) == limit
         assert again.issues_truncated == 840 - limit
+
+
+def test_what_concerns_the_whole_file_is_listed_beside_many_bad_rows(tmp_path: Path) -> None:
+    file = written(tmp_path, '{"messages": []}\n' * 300 + '{"text": "a"}\n')
+    picky = DataProfile(
+        methods=frozenset({Method.DPO}), maximum_bytes=99, minimum_training_rows=999
+    )
+    text = DataProfile(row_shapes=frozenset({"messages", "text"}))
+    profiles = {"one": ONE, "picky": picky, "text": text}
+    wanted = {"file.method", "file.bytes", "file.rows", "file.mixed_shapes"}
+    for workers in (1, 2):
+        _, report = data.validate(file, profiles=profiles, max_issues=9, workers=workers)
+        assert wanted <= {issue.rule for issue in report.issues}
+        assert len(report.issues) == 9
+
+
+def test_the_reasons_of_a_verdict_do_not_depend_on_what_is_listed(tmp_path: Path) -> None:
+    file = written(tmp_path, '{"messages": []}\n' * 5 + "nonsense\n" + f'{GOOD[:-1]}, "id": 1}}\n')
+    picky = DataProfile(minimum_training_rows=99, severities={"row.unknown_key": Severity.ERROR})
+    for limit in (0, 1, 100):
+        verdicts = data.validate(file, profiles={"one": ONE, "picky": picky}, max_issues=limit)[
+            1
+        ].verdicts
+        assert verdicts["one"].reasons == ("json.syntax", "row.messages")
+        assert verdicts["picky"].reasons == (
+            "file.rows", "json.syntax", "row.messages", "row.unknown_key",
+        )  # fmt: skip
+
+
+def test_infos_do_not_crowd_out_warnings(tmp_path: Path) -> None:
+    """Rows without a field for the grader are an info each."""
+    graded = row(USER)
+    odd = row('{"role": "user", "content": "Hi", "mood": 3}')
+    file = written(tmp_path, f"{graded}\n" * 200 + f"{odd}\n")
+    _, report = data.validate(file, profiles={"one": ONE}, method=Method.REINFORCEMENT)
+    assert report.issues[-1].rule == "message.unknown_key"
+    assert report.verdicts["one"].warnings == 1
 
 
 @pytest.mark.slow
