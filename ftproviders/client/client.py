@@ -75,7 +75,7 @@ class FineTuneClient(DeployingClient):
         file: str | Path,
         *,
         providers: Sequence[str] | None = None,
-        method: Method = Method.SUPERVISED,
+        method: Method | str = Method.SUPERVISED,
         purpose: str = "training",
         max_issues: int = 100,
         model: str | None = None,
@@ -91,20 +91,22 @@ class FineTuneClient(DeployingClient):
         Args:
             file: Chat JSONL.
             providers: Whose rules; default every provider that tunes.
-            method: Training method the rows are for.
+            method: Training method the rows are for, or its name (``"dpo"``).
             purpose: ``training`` or ``validation``.
             max_issues: How many issues to describe; counts are never capped.
             model: Base model, which may change limits and methods. Tokens are counted with its
                 encoding or tokenizer, and rows rendered with its template, where these are known.
             exact_tokens: Count the tokens of every row, however large the file is.
             secrets: How bad keys, tokens and passwords in rows are; ``off`` = not looked for.
-            has_validation_file: Whether there will be one; None = not said.
+            has_validation_file: Whether there will be one. None = not said: who needs one is then
+                an info, not an error.
             workers: Processes that look at the rows; default the cores for a large file.
             source: Open stream to read instead of the file, standard input for instance.
             on_progress: Called with bytes read and bytes in all.
 
         Raises:
             DatasetError: The file cannot be read at all.
+            ConfigurationError: There is no such method or level.
             UnknownProviderError: There is no such provider.
         """
         return data.validate(
@@ -129,7 +131,7 @@ class FineTuneClient(DeployingClient):
         validation: Path | str,
         *,
         providers: Sequence[str] | None = None,
-        method: Method = Method.SUPERVISED,
+        method: Method | str = Method.SUPERVISED,
         max_issues: int = 100,
         model: str | None = None,
         exact_tokens: bool = False,
@@ -144,7 +146,7 @@ class FineTuneClient(DeployingClient):
         """
         wishes = data.Wishes(
             profiles=self._profiles(providers, model),
-            method=method,
+            method=data.parse_method(method),
             max_issues=max_issues,
             workers=workers,
             on_progress=on_progress,

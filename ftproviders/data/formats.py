@@ -18,7 +18,15 @@ from ftproviders.data.numbers import LENIENT
 from ftproviders.data.shapes import columns_flag, suggest_columns
 from ftproviders.data.stream import BOM
 
-__all__ = ["Foreign", "Kind", "classify", "convert_command", "delimiter_of", "recognise"]
+__all__ = [
+    "Foreign",
+    "Kind",
+    "classify",
+    "convert_command",
+    "delimiter_of",
+    "name_files",
+    "recognise",
+]
 
 _SPACE = b" \t\r\n"
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zip", ".zst")
@@ -126,6 +134,18 @@ def convert_command(path: Path, columns: dict[str, str] | None = None) -> str:
     if columns:
         parts.append(columns_flag(columns))
     return " ".join([*parts, "--out", _argument(path.with_name(_out_name(path)))])
+
+
+def name_files(fix: str, path: Path) -> str:
+    """Put the file's own name, and that of a new one, into a command that names neither."""
+    if " FILE " not in fix:
+        return fix
+    new = _argument(path.with_name(_out_name(path)))
+    for command in ("data convert", "validate"):
+        fix = fix.replace(
+            f"ftproviders {command} FILE ", f"ftproviders {command} {_argument(path)} "
+        )
+    return fix.replace(" NEW_FILE", f" {new}")
 
 
 def _argument(path: Path) -> str:

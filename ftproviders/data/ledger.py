@@ -178,11 +178,21 @@ class Ledger:
             self._keep(self._of_file, finding, judgement, line=line, column=None)
 
     def add_limit_issue(
-        self, rule_id: str, *, providers: Sequence[str], everybody: bool, message: str, fix: str
+        self,
+        rule_id: str,
+        *,
+        providers: Sequence[str],
+        everybody: bool,
+        message: str,
+        fix: str,
+        severity: Severity | None = None,
     ) -> None:
-        """Count an issue that only `providers` have, because their limits differ."""
+        """Count an issue that only `providers` have, because their limits differ.
+
+        `severity` goes before what the rule has for them.
+        """
         finding = Finding(rule=rule_id, message=message, fix=fix)
-        self._add_for(providers, finding, everybody=everybody)
+        self._add_for(providers, finding, everybody=everybody, given=severity)
 
     def _add_for(
         self,
@@ -193,11 +203,12 @@ class Ledger:
         text: str = "",
         column: int | None = None,
         everybody: bool = False,
+        given: Severity | None = None,
     ) -> None:
         """Count a finding that only `providers` mind."""
         by_severity: dict[Severity, list[str]] = {}
         for name in providers:
-            severity = self._rules[finding.rule].by_provider.get(name)
+            severity = given or self._rules[finding.rule].by_provider.get(name)
             if severity is not None:
                 by_severity.setdefault(severity, []).append(name)
                 self._extra[name, severity, finding.rule] += 1

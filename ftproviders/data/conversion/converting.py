@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ftproviders.data.conversion.columnar import object_rows, parquet_rows
-from ftproviders.data.conversion.incoming import RowProblem, read_row
+from ftproviders.data.conversion.incoming import NoColumn, RowProblem, keys_of, read_row
 from ftproviders.data.conversion.mapping import RowMapping
 from ftproviders.data.conversion.outgoing import NO_REJECTED, default_target, write_row
 from ftproviders.data.conversion.reading import SourceRow, read_lines, read_table, read_values
@@ -19,7 +20,7 @@ from ftproviders.data.conversion.writing import Writer, check_suffix, open_write
 from ftproviders.data.findings import show_file
 from ftproviders.data.formats import Kind, classify, delimiter_of, recognise
 from ftproviders.data.outputs import check_outputs, new_files
-from ftproviders.data.shapes import Shape
+from ftproviders.data.shapes import Shape, shape_of
 from ftproviders.errors import DatasetError
 from ftproviders.schema.conversion import BadRow, ConversionReport
 
@@ -160,7 +161,7 @@ def _likely_delimiter(text: bytes, suffix: str) -> str:
     return max(counts, key=counts.__getitem__) if any(counts.values()) else usual
 
 
-@dataclass(slots=True)
+@dataclass
 class _Run:
     """One conversion under way."""
 
@@ -175,6 +176,11 @@ class _Run:
     bad_rows: int = 0
     seen: set[str] = field(default_factory=set)
     used: set[str] = field(default_factory=set)
+
+    @cached_property
+    def by_shape(self) -> RowMapping:
+        """The mapping without its columns, which are then those that are written."""
+        return replace(self.mapping, columns={})
 
     def write_all(self, rows: Iterator[SourceRow], writer: Writer) -> None:
         """Convert every row."""
@@ -195,14 +201,17 @@ class _Run:
     def _convert(self, row: SourceRow) -> tuple[Shape, dict[str, Any]]:
         if row.problem:
             raise RowProblem(row.problem)
-        shape, chat, used = read_row(row.value, self.mapping)
+        mapping = self.mapping
+        if self.asked is Shape.COLUMNS and isinstance(row.value, Mapping) and shape_of(row.value):
+            mapping = self.by_shape
+        shape, chat, used = read_row(row.value, mapping)
         target = self.asked or default_target(chat)
         self.target = self.target or target
         if target is not self.target:
             raise RowProblem(f"the rows before it are for {self.target}, this one for {target}")
         self.used |= used
         if shape not in {Shape.MESSAGES, Shape.PREFERENCE}:  # these keep every key
-            self.seen |= row.value.keys()
+            self.seen.update(keys_of(row.value, shape))
         return shape, write_row(chat, target, self.mapping.columns)
 
     def _refuse(self, line: int, problem: RowProblem) -> None:
@@ -221,6 +230,8 @@ class _Run:
                 "columns `chosen` and `rejected`. With one answer a row, train supervised "
                 "(--to messages). Nothing was written."
             )
+        if isinstance(problem, NoColumn) and not self.written:
+            return "State columns that the rows have. Nothing was written."
         return "Correct the row, or leave such rows out with --skip-bad. Nothing was written."
 
     def _first_reason(self) -> str:

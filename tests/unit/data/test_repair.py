@@ -33,6 +33,20 @@ def validated(path: Path) -> ValidationReport:
     return data.validate(path, profiles={"one": DataProfile()})[1]
 
 
+@pytest.mark.parametrize("digits", ["12345678901234567890.5", "0.1000000000000000055", "1e400"])
+def test_numbers_that_would_lose_digits_keep_their_row_as_it_is(
+    digits: str, tmp_path: Path
+) -> None:
+    """What is inside arguments is text that the model learns."""
+    called = CALLING.replace('"\u00e9"', digits)
+    assert repair_row(row(USER, called)) == (row(USER, called), [])
+    text = row('{"role": "USER", "content": "Hi"}', called)
+    out, report = run(tmp_path, text + ",\n")
+    assert out.decode() == text + "\n"
+    assert [one.rule for one in report.repairs] == ["json.syntax"]
+    assert repair_row(row(USER, CALLING.replace('"\u00e9"', "1.5")))[1] != []
+
+
 CALLING = assistant(
     '"content": null, "tool_calls": [{"id": "c", "type": "function", "function": '
     '{"name": "f", "arguments": {"x": "\u00e9"}}}]'
