@@ -157,6 +157,28 @@ def _report(session: Session, file: Path, **wishes: Any) -> ValidationReport:
     return session.client.validate(file, source=source, **wishes)
 
 
+def _countable(session: Session, file: Path, **wishes: Any) -> ValidationReport:
+    """Validate a file whose rows are to be counted, and say which of them cannot be.
+
+    Raises:
+        DatasetError: It is no JSON Lines: nothing in it would be counted.
+    """
+    from ftproviders.errors import DatasetError
+
+    report = _report(session, file, **wishes)
+    foreign = next((one for one in report.issues if one.rule == "file.format"), None)
+    if foreign is not None:
+        raise DatasetError(f"{report.file}: {foreign.message}.", operation="read", hint=foreign.fix)
+    spread = report.statistics.characters_per_row
+    silent = report.rows - (spread.count if spread else 0)
+    if silent:
+        session.out.note(
+            f"{silent:,} of {report.rows:,} rows have no text that could be counted; "
+            f"ftproviders validate {report.file} says why."
+        )
+    return report
+
+
 def _method(name: str | None) -> Method:
     from ftproviders.cli.specs import parse_method
     from ftproviders.schema.hyperparameters import Method
@@ -266,8 +288,8 @@ def _count(found: TokenCount) -> str:
 def stats(session: Session, file: _File, method: MethodName = None, workers: Workers = None) -> int:
     """Say what the rows of a file look like: roles, lengths, and how they are spread."""
     told = reading(session.out, f"reading {file}")
-    report = _report(
-        session, file, method=_method(method), max_issues=0, workers=workers, on_progress=told
+    report = _countable(
+        session, file, method=_method(method), max_issues=1, workers=workers, on_progress=told
     )
     if session.out.json_mode:
         body = {"file": report.file, "rows": report.rows, "bytes": report.bytes}
@@ -323,13 +345,13 @@ def tokens(
     Large files are sampled, with an interval in which the total lies in 95 of 100 cases;
     --exact-tokens counts every row.
     """
-    report = _report(
+    report = _countable(
         session,
         file,
         method=_method(method),
         model=model,
         exact_tokens=exact_tokens,
-        max_issues=0,
+        max_issues=1,
         on_progress=reading(session.out, f"reading {file}"),
     )
     counted = report.tokens

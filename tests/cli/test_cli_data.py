@@ -242,6 +242,25 @@ def test_stats_and_tokens(run: Run) -> None:
     assert run("data", "tokens", "train.jsonl", "--json").json["tokens"]["total"] > 0
 
 
+@pytest.mark.parametrize("verb", ["stats", "tokens"])
+def test_a_file_in_which_nothing_can_be_counted_is_said(run: Run, folder: Path, verb: str) -> None:
+    (folder / "t.csv").write_text("prompt,completion\nhi,yo\n", encoding="utf-8")
+    refused = run("data", verb, "t.csv")
+    assert (refused.code, refused.out) == (1, "")
+    assert "looks like a table" in refused.err
+    assert "ftproviders data convert t.csv" in refused.err
+    assert run("data", verb, "t.csv", "--json").json["type"] == "DatasetError"
+    (folder / "some.jsonl").write_text(f"{GOOD}\n{{\n[]\n", encoding="utf-8")
+    counted = run("data", verb, "some.jsonl")
+    assert counted.code == 0
+    assert "2 of 3 rows have no text that could be counted" in counted.err
+    pair = {"prompt": "q", "chosen": "a", "rejected": "b"}
+    (folder / "pairs.jsonl").write_text(json.dumps(pair) + "\n", encoding="utf-8")
+    counted = run("data", verb, "pairs.jsonl", "--method", "dpo")
+    assert "messages 3 (2 assistant, 1 user)" in " ".join(counted.out.split())
+    assert counted.err == ""
+
+
 def test_tokens_of_a_model(run: Run, folder: Path) -> None:
     pytest.importorskip("quicktok", reason="the ranks of the encodings are an extra: tokens")
     flags = ("--model", "gpt-4o-mini-2024-07-18", "--limit", "15", "--exact-tokens")
