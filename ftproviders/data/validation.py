@@ -241,6 +241,8 @@ def _look(
     limits = [p.maximum_row_tokens for p in profiles.values() if p.maximum_row_tokens]
     # Of several providers each has its own limit; then none is the limit of the file.
     limit = limits[0] if len(set(limits)) == 1 else None
+    if len(limits) < len(profiles) and not (wishes.model and wishes.model.chat):
+        limit = None  # it is that of a provider, and says nothing about the model elsewhere
     counter = wishes.counter(limit)
     job = Job(
         path=path,

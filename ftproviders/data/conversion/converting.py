@@ -29,7 +29,7 @@ __all__ = ["convert"]
 _BAD_ROWS_SHOWN = 20
 _DEFAULT = RowMapping()
 _NOT_CONVERTED = frozenset(
-    {Kind.ZSTANDARD, Kind.EXCEL, Kind.PDF, Kind.SQLITE}
+    {Kind.ZSTANDARD, Kind.EXCEL, Kind.PDF, Kind.SQLITE, Kind.LFS, Kind.HTML}
     | {Kind.GZIP, Kind.BZIP2, Kind.XZ, Kind.ZIP}  # packed once more inside
 )
 
@@ -120,7 +120,7 @@ def _file_rows(source: Source, encoding: str | None, *, header: bool) -> _Rows:
             raise DatasetError(f"{source.name} is a packed {kind} file.", hint="Unpack it first.")
         rows = parquet_rows(source.stored, source.name, is_parquet=kind is Kind.PARQUET)
         return _Rows(source.name, "Parquet" if kind is Kind.PARQUET else "Arrow", rows)
-    if kind in _NOT_CONVERTED:
+    if kind in _NOT_CONVERTED or (kind is Kind.BINARY and encoding is None):
         foreign = recognise(prefix, whole=False, path=source.path)
         raise DatasetError(
             f"{source.name} cannot be converted; it looks like {kind}.",

@@ -132,6 +132,15 @@ def _messages_finding(row: dict[str, Any]) -> Finding:
                 message=f"the row has no `messages`; it looks like {shape}",
                 fix=fix,
             )
+    for key, value in row.items():
+        first = value[0] if isinstance(value, list) and value else None
+        if isinstance(first, dict) and shape_of(first) is not None:
+            return Finding(
+                rule="row.messages",
+                path=(key,),
+                message=f"the row has no `messages`; {show(key)} holds a list of rows",
+                fix="Write each row of that list on a line of its own.",
+            )
     near = difflib.get_close_matches("messages", [key for key in row if len(key) < 64], n=1)
     fix = f"Rename {show(near[0])} to messages." if near else 'Write {"messages": [...]}.'
     return Finding(rule="row.messages", message="the row has no `messages`", fix=fix)

@@ -149,6 +149,12 @@ def test_functions_in_the_old_style_pass_with_a_hint(tmp_path: Path) -> None:
         (GOOD.encode("utf-32"), "UTF-32", CONVERT),
         (b"PAR1\x15\x04\x15", "Parquet", CONVERT),
         (b"ARROW1\x00\x00", "Arrow", CONVERT),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "Git LFS",
+         "git lfs pull"),
+        (b"\n<!DOCTYPE html>\n<html><body>404</body></html>\n", "web page", "Download"),
+        (bytes(range(256)) * 9, "binary data", "right file"),
+        (f"[{GOOD}]".replace("Hi", "\u4f60\u597d" * 99).encode("utf-16-le")[::-1], "binary data",
+         "--encoding NAME"),
         (b"PK\x03\x04\x14\x00", "ZIP", CONVERT),
         (b"PK\x03\x04\x14\x00 [Content_Types].xml", "Excel", "FILE.csv"),
         (b"%PDF-1.7", "PDF", "rows of messages"),
@@ -191,6 +197,7 @@ def test_empty_files(content: bytes, tmp_path: Path) -> None:
         ("\ufeff" + GOOD, 1, "byte order mark", "joined"),
         ("hello", 1, "'h'", "JSON library"),
         ('{"a": 01}', 8, "'1'", ""),
+        (r'{"a": "b\x"}', 9, r"the escape \x does not", ""),
         ('{"a": .5}', 7, "'.'", ""),
     ],
 )
@@ -202,6 +209,29 @@ def test_broken_json_says_where_and_what(
     assert (issue.rule, issue.line, issue.column) == ("json.syntax", 2, column), issue
     assert message in issue.message
     assert fix in issue.fix
+
+
+def test_a_row_that_holds_all_the_rows_is_told_so(tmp_path: Path) -> None:
+    (issue,) = report_of(tmp_path, f'{{"version": 1, "data": [{GOOD}, {GOOD}]}}\n').issues
+    assert (issue.rule, issue.path, issue.column) == ("row.messages", "data", 24)
+    assert '"data" holds a list of rows' in issue.message
+
+
+@pytest.mark.parametrize("nul", ["\0", "\0\0", "\1\2\3"])
+def test_a_few_control_characters_are_faults_of_rows(nul: str, tmp_path: Path) -> None:
+    report = report_of(tmp_path, f"{GOOD}\n{GOOD.replace('Hi', nul)}\n{GOOD}\n")
+    assert [(issue.rule, issue.line) for issue in report.issues] == [("json.syntax", 2)]
+
+
+def test_a_limit_of_one_provider_is_not_the_limit_of_the_model(tmp_path: Path) -> None:
+    pytest.importorskip("quicktok", reason="the ranks of the encodings are an extra: tokens")
+    file = written(tmp_path, GOOD.replace("Hi", "word " * 50) + "\n")
+    model = data.find_base_model("gpt-4.1", exact=False, cache=tmp_path)
+    short = DataProfile(maximum_row_tokens=20)
+    for profiles, limit in (({"short": short}, 20), ({"short": short, "one": ONE}, None)):
+        report = data.validate(file, profiles=profiles, model=model)[1]
+        assert [issue.rule for issue in report.issues] == ["row.tokens"]
+        assert report.tokens.limit == limit
 
 
 @pytest.mark.parametrize(
