@@ -20,6 +20,7 @@ from ftproviders.data.conversion.writing import Writer, check_suffix, open_write
 from ftproviders.data.findings import show_file
 from ftproviders.data.formats import Kind, classify, delimiter_of, recognise
 from ftproviders.data.outputs import check_outputs, new_files
+from ftproviders.data.secrets import mask
 from ftproviders.data.shapes import Shape, shape_of
 from ftproviders.errors import DatasetError
 from ftproviders.schema.conversion import BadRow, ConversionReport
@@ -217,11 +218,11 @@ class _Run:
     def _refuse(self, line: int, problem: RowProblem) -> None:
         if not self.skip_bad:
             raise DatasetError(
-                f"{self.name}, line {line}: {problem}.", hint=self._way_out(problem)
+                f"{self.name}, line {line}: {mask(str(problem))}.", hint=self._way_out(problem)
             ) from problem
         self.bad_rows += 1
         if len(self.bad) < _BAD_ROWS_SHOWN:
-            self.bad.append(BadRow(line=line, message=str(problem)))
+            self.bad.append(BadRow(line=line, message=mask(str(problem))))
 
     def _way_out(self, problem: RowProblem) -> str:
         if str(problem) == NO_REJECTED and not self.written:
@@ -248,5 +249,5 @@ class _Run:
             rows=self.written,
             bad_rows=self.bad_rows,
             bad=tuple(self.bad),
-            left_out=tuple(sorted(self.seen - self.used)),
+            left_out=tuple(map(mask, sorted(self.seen - self.used))),
         )

@@ -253,6 +253,19 @@ def test_weights_of_turns_are_kept_and_other_keys_of_turns_are_listed(run: Any) 
     assert run(table, "in.csv", overwrite=True)[1].left_out == ()
 
 
+def test_keys_that_are_secrets_are_masked(run: Any) -> None:
+    secret = "ghp_" + "a1B2" * 9
+    odd = said("a", "b")
+    odd["messages"][0][secret] = 1
+    with pytest.raises(DatasetError, match=r"ghp_\*\*\*") as caught:
+        run([odd], target=Shape.ALPACA)
+    assert secret not in str(caught.value)
+    _, report = run([said("a", "b"), odd], target=Shape.ALPACA, skip_bad=True)
+    assert secret not in str(report.bad)
+    _, report = run([{"instruction": "a", "output": "b", secret: 1}], overwrite=True)
+    assert report.left_out == ("ghp_***",)
+
+
 def test_a_column_that_is_not_there_is_a_matter_of_the_mapping(run: Any) -> None:
     with pytest.raises(DatasetError, match="there is no column 'q'; there are a") as caught:
         run([{"a": "b"}], mapping=RowMapping(columns={"user": "q"}))
