@@ -351,12 +351,13 @@ def tokens(
         method=_method(method),
         model=model,
         exact_tokens=exact_tokens,
+        row_tokens=limit,
         max_issues=1,
         on_progress=reading(session.out, f"reading {file}"),
     )
     counted = report.tokens
-    if model is not None and limit is not None:
-        counted = _counted(session, file, model, exact=exact_tokens, limit=limit) or counted
+    if limit is not None and counted.limit is None:
+        session.out.note("Rows are not held to --limit: that takes the tokenizer of --model NAME.")
     if session.out.json_mode:
         body = {"file": report.file, "rows": report.rows, "bytes": report.bytes}
         session.out.document("tokens", body | {"tokens": counted.model_dump(mode="json")})
@@ -367,25 +368,6 @@ def tokens(
     if counted.hint:
         session.out.note(counted.hint)
     return 0
-
-
-def _counted(
-    session: Session, file: Path, model: str, *, exact: bool, limit: int | None
-) -> TokenCount | None:
-    """Count with the model's encoding; None when it is not known here."""
-    from ftproviders.data.tokens import ChatTokenizer, count_file, encoding_of
-
-    encoding = encoding_of(model)
-    if encoding is None:
-        session.out.note(f"The encoding of {model} is not known, so rows are not held to --limit.")
-        return None
-    return count_file(
-        file,
-        ChatTokenizer(encoding),
-        exact=exact,
-        limit=limit,
-        on_progress=reading(session.out, f"counting {file}"),
-    )
 
 
 def _token_facts(counted: TokenCount) -> list[tuple[str, str]]:

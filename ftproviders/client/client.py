@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -82,6 +83,7 @@ class FineTuneClient(DeployingClient):
         exact_tokens: bool = False,
         secrets: data.SecretLevel = "warning",
         has_validation_file: bool | None = None,
+        row_tokens: int | None = None,
         workers: int | None = None,
         source: BinaryIO | None = None,
         on_progress: Callable[[int, int], None] | None = None,
@@ -100,6 +102,8 @@ class FineTuneClient(DeployingClient):
             secrets: How bad keys, tokens and passwords in rows are; ``off`` = not looked for.
             has_validation_file: Whether there will be one. None = not said: who needs one is then
                 an info, not an error.
+            row_tokens: Most tokens of a row, in place of what providers and models are known to
+                take. Rows are held to it where the model's tokenizer is at hand.
             workers: Processes that look at the rows; default the cores for a large file.
             source: Open stream to read instead of the file, standard input for instance.
             on_progress: Called with bytes read and bytes in all.
@@ -109,9 +113,15 @@ class FineTuneClient(DeployingClient):
             ConfigurationError: There is no such method or level.
             UnknownProviderError: There is no such provider.
         """
+        profiles = self._profiles(providers, model)
+        if row_tokens is not None:
+            profiles = {
+                name: replace(profile, maximum_row_tokens=row_tokens)
+                for name, profile in profiles.items()
+            }
         return data.validate(
             Path(file),
-            profiles=self._profiles(providers, model),
+            profiles=profiles,
             method=method,
             purpose=purpose,
             max_issues=max_issues,

@@ -273,6 +273,23 @@ def test_tokens_of_a_model(run: Run, folder: Path) -> None:
     unknown = run("data", "tokens", "train.jsonl", "--model", "nobody/knows")
     assert unknown.code == 0
     assert "tokens are estimated by size" in unknown.err
+    for more in ((), ("--model", "nobody/knows")):
+        assert (
+            "not held to --limit" in run("data", "tokens", "train.jsonl", "--limit", "9", *more).err
+        )
+
+
+def test_a_limit_counts_for_a_sample_and_for_standard_input(spawn: Spawn, folder: Path) -> None:
+    pytest.importorskip("quicktok", reason="the ranks of the encodings are an extra: tokens")
+    short, long = row("Hi?", "Yo. " * 200), row("Hi?", "Yo. " * 900)
+    text = f"{short}\n" * 9_000 + f"{long}\n" * 7
+    (folder / "many.jsonl").write_text(text, encoding="utf-8")
+    flags = ("--model", "gpt-4o-mini-2024-07-18", "--limit", "800", "--json")
+    with (folder / "many.jsonl").open("rb") as source:
+        for name in ("many.jsonl", "-"):
+            process = spawn("data", "tokens", name, *flags, stdin=source, stdout=subprocess.PIPE)
+            found = ended(process).json["tokens"]
+            assert (found["exact"], found["limit"], found["rows_over_limit"]) == (False, 800, 7)
 
 
 def large_file(folder: Path) -> Path:

@@ -264,3 +264,52 @@ _FOLLOWS: dict[str, tuple[list[str], ...]] = {
 
 def test_each_example_has_a_fault() -> None:
     assert {fault.example for fault in FAULTS} == set(EXAMPLES)
+
+
+_STRING = {"type": "string"}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "inside"),
+    [
+        ({"type": "object", "properties": {"a": {"type": "strin"}}}, "properties.a.type"),
+        ({"properties": {"a": {"type": ["string", "none"]}}}, "properties.a.type"),
+        ({"properties": {"a": {"type": "array", "items": {"type": "str"}}}},
+         "properties.a.items.type"),
+        ({"properties": {"a": "string"}}, "properties.a"),
+        ({"properties": {"a": {"anyOf": [_STRING, {"type": 3}]}}}, "properties.a.anyOf[1].type"),
+        ({"properties": {"a": {"type": "object", "properties": []}}}, "properties.a"),
+        ({"properties": {"a": {"type": "object", "required": "b"}}}, "properties.a"),
+        ({"properties": {"a": {"enum": "b"}}}, "properties.a.enum"),
+        ({"properties": {}, "$defs": {"d": {"type": "dict"}}}, '["$defs"].d.type'),
+        ({"properties": {}, "additionalProperties": {"type": "any"}}, "additionalProperties.type"),
+        ({"oneOf": {"type": "string"}}, "oneOf"),
+    ],
+)  # fmt: skip
+def test_schemas_inside_parameters_are_looked_at(
+    parameters: Row, inside: str, tmp_path: Path
+) -> None:
+    row = copy.deepcopy(EXAMPLES["several turns with weights"][1])
+    row["tools"] = [{"type": "function", "function": {"name": "f", "parameters": parameters}}]
+    joint = "" if inside.startswith("[") else "."
+    path = f"tools[0].function.parameters{joint}{inside}"
+    assert list(found(tmp_path, Method.SUPERVISED, row)) == [(1, "tool.parameters", path)]
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"type": "object"},
+        {"type": "object", "properties": {"type": _STRING, "enum": {"enum": ["a", 1, None]}}},
+        {"properties": {"a": {"type": ["string", "null"]}, "b": True, "c": {}}, "required": []},
+        {"properties": {"a": {"$ref": "#/$defs/d"}}, "$defs": {"d": {"anyOf": [_STRING]}}},
+        {"properties": {"a": {"type": "array", "items": [_STRING], "minItems": 1}}},
+        {"properties": {"a": {"not": _STRING, "default": {"type": "x"}, "examples": ["y"]}}},
+        {"type": "object", "additionalProperties": False, "patternProperties": {"^a": _STRING}},
+    ],
+)
+def test_schemas_that_are_right_pass(parameters: Row, tmp_path: Path) -> None:
+    row = copy.deepcopy(EXAMPLES["several turns with weights"][1])
+    row["tools"] = [{"type": "function", "function": {"name": "f", "parameters": parameters}}]
+    assert list(found(tmp_path, Method.SUPERVISED, row)) == []

@@ -160,6 +160,7 @@ _TOKENS = (
 @pytest.mark.parametrize("token", _TOKENS)
 def test_control_tokens_are_refused_wherever_they_stand(token: str, tmp_path: Path) -> None:
     parts = json.dumps([{"type": "text", "text": f"a{token}"}])
+    tool = '{"type": "function", "function": {"name": "f", "description": %s}}'
     call = '{"id": "c", "type": "function", "function": {"name": "f", "arguments": %s}}'
     rows = [
         row(f'{{"role": "user", "content": "a{token}"}}', ANSWER),
@@ -169,6 +170,7 @@ def test_control_tokens_are_refused_wherever_they_stand(token: str, tmp_path: Pa
             USER,
             assistant(f'"content": null, "tool_calls": [{call % json.dumps(json.dumps(token))}]'),
         ),
+        row(USER, ANSWER, extra=f', "tools": [{tool % json.dumps("a " + token)}]'),
         row(USER, assistant('"content": "' + token.replace("<", "\\u003c") + '"')),
     ]
     file = tmp_path / "rows.jsonl"
@@ -176,7 +178,7 @@ def test_control_tokens_are_refused_wherever_they_stand(token: str, tmp_path: Pa
     for engine in (None, ExactEngine()):
         report = validate(file, profiles={"one": DataProfile()}, engine=engine)[1]
         assert [(i.line, i.rule) for i in report.issues] == [
-            (line, "message.special_token") for line in range(1, 6)
+            (line, "message.special_token") for line in range(1, 7)
         ]
 
 
