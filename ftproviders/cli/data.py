@@ -157,6 +157,28 @@ def _report(session: Session, file: Path, **wishes: Any) -> ValidationReport:
     return session.client.validate(file, source=source, **wishes)
 
 
+def _countable(session: Session, file: Path, **wishes: Any) -> ValidationReport:
+    """Validate a file whose rows are to be counted, and say which of them cannot be.
+
+    Raises:
+        DatasetError: It is no JSON Lines: nothing in it would be counted.
+    """
+    from ftproviders.errors import DatasetError
+
+    report = _report(session, file, **wishes)
+    foreign = next((one for one in report.issues if one.rule == "file.format"), None)
+    if foreign is not None:
+        raise DatasetError(f"{report.file}: {foreign.message}.", operation="read", hint=foreign.fix)
+    spread = report.statistics.characters_per_row
+    silent = report.rows - (spread.count if spread else 0)
+    if silent:
+        session.out.note(
+            f"{silent:,} of {report.rows:,} rows have no text that could be counted; "
+            f"ftproviders validate {report.file} says why."
+        )
+    return report
+
+
 def _method(name: str | None) -> Method:
     from ftproviders.cli.specs import parse_method
     from ftproviders.schema.hyperparameters import Method
@@ -204,7 +226,11 @@ def _show(out: Output, report: ValidationReport) -> None:
     for issue in report.issues:
         out.line(shapes.issue_line(report.file, issue))
     if report.issues_truncated:
-        out.line(f"... and {report.issues_truncated} issues more; --max-issues shows more of them.")
+        more = report.issues_truncated
+        out.line(
+            f"... and {more:,} {'issue' if more == 1 else 'issues'} more; --max-issues shows more "
+            "of them."
+        )
     if report.issues:
         out.line()
     statistics = report.statistics
@@ -223,7 +249,7 @@ def _show(out: Output, report: ValidationReport) -> None:
     rows = [
         (
             name, "accepts" if v.ok else "refuses", f"{v.errors:,}", f"{v.warnings:,}",
-            _why(report, name),
+            ", ".join(v.reasons),
         )
         for name, v in report.verdicts.items()
     ]  # fmt: skip
@@ -244,16 +270,6 @@ def _template_facts(found: TemplateReport | None) -> list[tuple[str, str]]:
     return facts
 
 
-def _why(report: ValidationReport, provider: str) -> str:
-    """Name the rules that make a provider refuse a file, as far as they are listed."""
-    rules = {
-        issue.rule: None
-        for issue in report.issues
-        if issue.severity == "error" and (not issue.providers or provider in issue.providers)
-    }
-    return ", ".join(rules)
-
-
 def _facts(report: ValidationReport) -> list[tuple[str, str]]:
     statistics = report.statistics
     roles = ", ".join(f"{count:,} {role}" for role, count in statistics.messages_by_role.items())
@@ -272,8 +288,8 @@ def _count(found: TokenCount) -> str:
 def stats(session: Session, file: _File, method: MethodName = None, workers: Workers = None) -> int:
     """Say what the rows of a file look like: roles, lengths, and how they are spread."""
     told = reading(session.out, f"reading {file}")
-    report = _report(
-        session, file, method=_method(method), max_issues=0, workers=workers, on_progress=told
+    report = _countable(
+        session, file, method=_method(method), max_issues=1, workers=workers, on_progress=told
     )
     if session.out.json_mode:
         body = {"file": report.file, "rows": report.rows, "bytes": report.bytes}
@@ -329,18 +345,19 @@ def tokens(
     Large files are sampled, with an interval in which the total lies in 95 of 100 cases;
     --exact-tokens counts every row.
     """
-    report = _report(
+    report = _countable(
         session,
         file,
         method=_method(method),
         model=model,
         exact_tokens=exact_tokens,
-        max_issues=0,
+        row_tokens=limit,
+        max_issues=1,
         on_progress=reading(session.out, f"reading {file}"),
     )
     counted = report.tokens
-    if model is not None and limit is not None:
-        counted = _counted(session, file, model, exact=exact_tokens, limit=limit) or counted
+    if limit is not None and counted.limit is None:
+        session.out.note("Rows are not held to --limit: that takes the tokenizer of --model NAME.")
     if session.out.json_mode:
         body = {"file": report.file, "rows": report.rows, "bytes": report.bytes}
         session.out.document("tokens", body | {"tokens": counted.model_dump(mode="json")})
@@ -351,25 +368,6 @@ def tokens(
     if counted.hint:
         session.out.note(counted.hint)
     return 0
-
-
-def _counted(
-    session: Session, file: Path, model: str, *, exact: bool, limit: int | None
-) -> TokenCount | None:
-    """Count with the model's encoding; None when it is not known here."""
-    from ftproviders.data.tokens import ChatTokenizer, count_file, encoding_of
-
-    encoding = encoding_of(model)
-    if encoding is None:
-        session.out.note(f"The encoding of {model} is not known, so rows are not held to --limit.")
-        return None
-    return count_file(
-        file,
-        ChatTokenizer(encoding),
-        exact=exact,
-        limit=limit,
-        on_progress=reading(session.out, f"counting {file}"),
-    )
 
 
 def _token_facts(counted: TokenCount) -> list[tuple[str, str]]:

@@ -96,15 +96,9 @@ def parse_method(text: str) -> str:
     Raises:
         ConfigurationError: There is no such method.
     """
-    from ftproviders.schema.hyperparameters import Method
+    from ftproviders import data
 
-    try:
-        return Method(text).value
-    except ValueError as error:
-        known = ", ".join(method.value for method in Method)
-        raise ConfigurationError(
-            f"There is no method {text!r}.", hint=f"Methods: {known}."
-        ) from error
+    return data.parse_method(text).value
 
 
 def make_plan(client: FineTuneClient, flags: SpecFlags) -> JobPlan:

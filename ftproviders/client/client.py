@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -76,13 +77,14 @@ class FineTuneClient(PlanningClient, DeployingClient):
         file: str | Path,
         *,
         providers: Sequence[str] | None = None,
-        method: Method = Method.SUPERVISED,
+        method: Method | str = Method.SUPERVISED,
         purpose: str = "training",
         max_issues: int = 100,
         model: str | None = None,
         exact_tokens: bool = False,
         secrets: data.SecretLevel = "warning",
         has_validation_file: bool | None = None,
+        row_tokens: int | None = None,
         workers: int | None = None,
         source: BinaryIO | None = None,
         on_progress: Callable[[int, int], None] | None = None,
@@ -92,25 +94,35 @@ class FineTuneClient(PlanningClient, DeployingClient):
         Args:
             file: Chat JSONL.
             providers: Whose rules; default every provider that tunes.
-            method: Training method the rows are for.
+            method: Training method the rows are for, or its name (``"dpo"``).
             purpose: ``training`` or ``validation``.
             max_issues: How many issues to describe; counts are never capped.
             model: Base model, which may change limits and methods. Tokens are counted with its
                 encoding or tokenizer, and rows rendered with its template, where these are known.
             exact_tokens: Count the tokens of every row, however large the file is.
             secrets: How bad keys, tokens and passwords in rows are; ``off`` = not looked for.
-            has_validation_file: Whether there will be one; None = not said.
+            has_validation_file: Whether there will be one. None = not said: who needs one is then
+                an info, not an error.
+            row_tokens: Most tokens of a row, in place of what providers and models are known to
+                take. Rows are held to it where the model's tokenizer is at hand.
             workers: Processes that look at the rows; default the cores for a large file.
             source: Open stream to read instead of the file, standard input for instance.
             on_progress: Called with bytes read and bytes in all.
 
         Raises:
             DatasetError: The file cannot be read at all.
+            ConfigurationError: There is no such method or level.
             UnknownProviderError: There is no such provider.
         """
+        profiles = self._profiles(providers, model)
+        if row_tokens is not None:
+            profiles = {
+                name: replace(profile, maximum_row_tokens=row_tokens)
+                for name, profile in profiles.items()
+            }
         return data.validate(
             Path(file),
-            profiles=self._profiles(providers, model),
+            profiles=profiles,
             method=method,
             purpose=purpose,
             max_issues=max_issues,
@@ -130,7 +142,7 @@ class FineTuneClient(PlanningClient, DeployingClient):
         validation: Path | str,
         *,
         providers: Sequence[str] | None = None,
-        method: Method = Method.SUPERVISED,
+        method: Method | str = Method.SUPERVISED,
         max_issues: int = 100,
         model: str | None = None,
         exact_tokens: bool = False,
@@ -145,7 +157,7 @@ class FineTuneClient(PlanningClient, DeployingClient):
         """
         wishes = data.Wishes(
             profiles=self._profiles(providers, model),
-            method=method,
+            method=data.parse_method(method),
             max_issues=max_issues,
             workers=workers,
             on_progress=on_progress,

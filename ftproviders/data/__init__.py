@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ftproviders.data import rules, statistics
     from ftproviders.data.basemodel import BaseModelData, find_base_model
+    from ftproviders.data.methods import parse_method
     from ftproviders.data.rows import read_rows
     from ftproviders.data.rules import RULES, Rule
     from ftproviders.data.secrets.scan import SecretLevel
@@ -23,6 +24,7 @@ __all__ = [
     "SecretLevel",
     "Wishes",
     "find_base_model",
+    "parse_method",
     "read_rows",
     "rules",
     "statistics",
@@ -37,6 +39,7 @@ _HOME_OF = {
     "SecretLevel": "secrets.scan",
     "Wishes": "validation",
     "find_base_model": "basemodel",
+    "parse_method": "methods",
     "read_rows": "rows",
     "validate": "validation",
     "validate_pair": "validation",

@@ -18,9 +18,18 @@ from ftproviders.data.numbers import LENIENT
 from ftproviders.data.shapes import columns_flag, suggest_columns
 from ftproviders.data.stream import BOM
 
-__all__ = ["Foreign", "Kind", "classify", "convert_command", "delimiter_of", "recognise"]
+__all__ = [
+    "Foreign",
+    "Kind",
+    "classify",
+    "convert_command",
+    "delimiter_of",
+    "name_files",
+    "recognise",
+]
 
 _SPACE = b" \t\r\n"
+_CONTROLS = bytes(code for code in range(32) if code not in b"\b\t\n\f\r\x1b")
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zip", ".zst")
 
 
@@ -43,6 +52,9 @@ class Kind(StrEnum):
     UTF32 = "UTF-32 text"
     ARRAY = "one JSON array"
     SPREAD = "JSON objects spread over several lines (pretty-printed)"
+    LFS = "a Git LFS pointer, which stands for the data"
+    HTML = "a web page (HTML)"
+    BINARY = "binary data, or text in an encoding other than UTF-8"
     TABLE = "a table with {delimiter} between columns ({name})"
 
 
@@ -67,6 +79,7 @@ _MAGIC = (
     (b"ARROW1", Kind.ARROW),
     (b"%PDF", Kind.PDF),
     (b"SQLite format 3\x00", Kind.SQLITE),
+    (b"version https://git-lfs.github.com/spec/", Kind.LFS),
     (b"\xff\xfe\x00\x00", Kind.UTF32),
     (b"\x00\x00\xfe\xff", Kind.UTF32),
     (b"\xff\xfe", Kind.UTF16),
@@ -77,6 +90,10 @@ _BY_HAND = {
     Kind.ZSTANDARD: "Unpack it: zstd -d {file}",
     Kind.EXCEL: "Save its sheet as CSV, then convert that: ftproviders data convert FILE.csv "
     "--out {out}",
+    Kind.LFS: "Fetch the data themselves: git lfs pull",
+    Kind.HTML: "Download the file itself, not the page about it.",
+    Kind.BINARY: "Check that it is the right file, or state its encoding: ftproviders data convert "
+    "{file} --encoding NAME --out {out}",
     Kind.PDF: "Write its content as rows of messages.",
     Kind.SQLITE: "Export the table as CSV, then convert that: ftproviders data convert FILE.csv "
     "--out {out}",
@@ -128,6 +145,18 @@ def convert_command(path: Path, columns: dict[str, str] | None = None) -> str:
     return " ".join([*parts, "--out", _argument(path.with_name(_out_name(path)))])
 
 
+def name_files(fix: str, path: Path) -> str:
+    """Put the file's own name, and that of a new one, into a command that names neither."""
+    if " FILE " not in fix:
+        return fix
+    new = _argument(path.with_name(_out_name(path)))
+    for command in ("data convert", "validate"):
+        fix = fix.replace(
+            f"ftproviders {command} FILE ", f"ftproviders {command} {_argument(path)} "
+        )
+    return fix.replace(" NEW_FILE", f" {new}")
+
+
 def _argument(path: Path) -> str:
     """Quote a path for a shell; a name that looks like a flag is given its folder."""
     shown = show_file(path)
@@ -155,6 +184,10 @@ def classify(prefix: bytes, *, whole: bool) -> Kind | None:
     if wide is not None:
         return wide
     text = prefix.removeprefix(BOM).lstrip(_SPACE)
+    if text[:14].lower().startswith((b"<!doctype html", b"<html")):
+        return Kind.HTML
+    if _is_binary(prefix):
+        return Kind.BINARY
     if text[:1] == b"[" and _is_array(text, whole=whole):
         return Kind.ARRAY
     if text[:1] == b"{" and _is_spread(text, whole=whole):
@@ -172,6 +205,13 @@ def _wide(prefix: bytes) -> Kind | None:
     if half >= 2 and even > half * 0.4 and odd < half * 0.1:
         return Kind.UTF16_BE
     return None
+
+
+def _is_binary(prefix: bytes) -> bool:
+    """Tell what is no text: one of 20 bytes, and a NUL among them, stands for no character."""
+    sample = prefix[:4096]
+    controls = len(sample) - len(sample.translate(None, _CONTROLS))
+    return b"\0" in sample and controls * 20 > len(sample)
 
 
 def _is_array(text: bytes, *, whole: bool) -> bool:

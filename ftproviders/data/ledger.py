@@ -25,6 +25,7 @@ __all__ = ["LIMITS", "Judgement", "Ledger", "judgements", "minds"]
 
 _LOCATED_AT_ONCE = 4096
 _ORDER = {Severity.INFO: 0, Severity.WARNING: 1, Severity.ERROR: 2}
+_WORST_FIRST = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,8 @@ class Ledger:
 
     Args:
         rules: How bad each rule is, from `judgements`.
-        max_issues: How many errors, and how many lesser issues, are kept in detail.
+        max_issues: How many issues of rows are kept in detail, of each severity. Issues of the file
+            as a whole are few, and are all kept.
         profiles: The providers looked at, for rules that only some of them mind.
 
     Attributes:
@@ -117,9 +119,9 @@ class Ledger:
         self._rules = rules
         self._profiles = profiles or {}
         self._max_issues = max_issues
-        self._errors: list[Issue] = []
-        self._others: list[Issue] = []
-        self._extra: Counter[tuple[str, Severity]] = Counter()
+        self._of_rows: dict[Severity, list[Issue]] = {severity: [] for severity in _WORST_FIRST}
+        self._of_file: dict[Severity, list[Issue]] = {severity: [] for severity in _WORST_FIRST}
+        self._extra: Counter[tuple[str, Severity, str]] = Counter()
         self._limit_issues = 0
         self.counts: Counter[str] = Counter()
         self.tally = Tally()
@@ -132,10 +134,10 @@ class Ledger:
     def wants(self, rule_id: str) -> bool:
         """Say whether another finding of this rule would still be kept in detail."""
         severity = self._rules[rule_id].severity
-        return severity is not None and len(self._kept(severity)) < self._max_issues
+        return severity is not None and self._has_room(severity)
 
-    def _kept(self, severity: Severity) -> list[Issue]:
-        return self._errors if severity is Severity.ERROR else self._others
+    def _has_room(self, severity: Severity) -> bool:
+        return len(self._of_rows[severity]) < self._max_issues
 
     def add_row(self, findings: Iterable[Finding], *, line: int, text: str) -> None:
         """Count the findings in a row as `add` does; the row is searched once for many columns."""
@@ -165,22 +167,32 @@ class Ledger:
         if judgement.severity is None or not self.wants(finding.rule):
             return
         column = column or locate(text, finding)
-        self._keep(finding, judgement, line=line, column=column)
+        self._keep(self._of_rows, finding, judgement, line=line, column=column)
 
     def add_file_issue(self, rule_id: str, *, message: str, fix: str, line: int = 0) -> None:
         """Count an issue of the file as a whole."""
         judgement = self._rules[rule_id]
         self.counts[rule_id] += 1
-        if judgement.severity is not None and self.wants(rule_id):
+        if judgement.severity is not None:
             finding = Finding(rule=rule_id, message=message, fix=fix)
-            self._keep(finding, judgement, line=line, column=None)
+            self._keep(self._of_file, finding, judgement, line=line, column=None)
 
     def add_limit_issue(
-        self, rule_id: str, *, providers: Sequence[str], everybody: bool, message: str, fix: str
+        self,
+        rule_id: str,
+        *,
+        providers: Sequence[str],
+        everybody: bool,
+        message: str,
+        fix: str,
+        severity: Severity | None = None,
     ) -> None:
-        """Count an issue that only `providers` have, because their limits differ."""
+        """Count an issue that only `providers` have, because their limits differ.
+
+        `severity` goes before what the rule has for them.
+        """
         finding = Finding(rule=rule_id, message=message, fix=fix)
-        self._add_for(providers, finding, everybody=everybody)
+        self._add_for(providers, finding, everybody=everybody, given=severity)
 
     def _add_for(
         self,
@@ -191,28 +203,36 @@ class Ledger:
         text: str = "",
         column: int | None = None,
         everybody: bool = False,
+        given: Severity | None = None,
     ) -> None:
         """Count a finding that only `providers` mind."""
         by_severity: dict[Severity, list[str]] = {}
         for name in providers:
-            severity = self._rules[finding.rule].by_provider.get(name)
+            severity = given or self._rules[finding.rule].by_provider.get(name)
             if severity is not None:
                 by_severity.setdefault(severity, []).append(name)
-                self._extra[name, severity] += 1
+                self._extra[name, severity, finding.rule] += 1
         for severity, names in by_severity.items():
             self._limit_issues += 1
-            if line and len(self._kept(severity)) >= self._max_issues:
+            if line and not self._has_room(severity):
                 continue
             whole = everybody and len(names) == len(providers)
             judgement = Judgement(severity, () if whole else tuple(names), {})
             column = (column or locate(text, finding)) if line else None
-            self._keep(finding, judgement, line=line, column=column)
+            kept = self._of_rows if line else self._of_file
+            self._keep(kept, finding, judgement, line=line, column=column)
 
     def _keep(
-        self, finding: Finding, judgement: Judgement, *, line: int, column: int | None
+        self,
+        kept: dict[Severity, list[Issue]],
+        finding: Finding,
+        judgement: Judgement,
+        *,
+        line: int,
+        column: int | None,
     ) -> None:
         severity = judgement.severity or Severity.INFO
-        self._kept(severity).append(
+        kept[severity].append(
             Issue(
                 line=line,
                 column=column,
@@ -233,29 +253,51 @@ class Ledger:
         self.tally.merge(other.tally)
         for shape, line in other.first_of_shape.items():
             self.note_shape(shape, line + line_offset)
-        for kept, found in ((self._errors, other._errors), (self._others, other._others)):
+        for severity, kept in self._of_rows.items():
             room = max(self._max_issues - len(kept), 0)
             kept.extend(
-                issue.model_copy(update={"line": issue.line + line_offset if issue.line else 0})
-                for issue in found[:room]
+                issue.model_copy(update={"line": issue.line + line_offset})
+                for issue in other._of_rows[severity][:room]
             )
 
     def verdict(self, provider: str) -> Verdict:
         """Add up what one provider minds."""
         totals: Counter[Severity] = Counter()
-        for rule_id, count in self.counts.items():
-            severity = self._rules[rule_id].by_provider.get(provider)
+        reasons: set[str] = set()
+        minded = [
+            (self._rules[rule_id].by_provider.get(provider), rule_id, count)
+            for rule_id, count in self.counts.items()
+        ]
+        minded += [
+            (severity, rule_id, count)
+            for (name, severity, rule_id), count in self._extra.items()
+            if name == provider
+        ]
+        for severity, rule_id, count in minded:
             if severity is not None:
                 totals[severity] += count
-        for severity in Severity:
-            totals[severity] += self._extra[provider, severity]
+            if severity is Severity.ERROR and count:
+                reasons.add(rule_id)
         errors = totals[Severity.ERROR]
-        return Verdict(ok=not errors, errors=errors, warnings=totals[Severity.WARNING])
+        return Verdict(
+            ok=not errors,
+            errors=errors,
+            warnings=totals[Severity.WARNING],
+            reasons=tuple(rule_id for rule_id in RULES if rule_id in reasons),
+        )
 
     def issues(self) -> tuple[tuple[Issue, ...], int]:
-        """Return the issues in file order, errors kept first, and how many more there were."""
-        errors = self._errors[: self._max_issues]
-        listed = errors + self._others[: self._max_issues - len(errors)]
+        """Return the issues in file order, and how many more there were.
+
+        Errors are kept before warnings, warnings before infos, and of each those of the file as a
+        whole before those of rows.
+        """
+        listed = [
+            issue
+            for severity in _WORST_FIRST
+            for kept in (self._of_file, self._of_rows)
+            for issue in kept[severity]
+        ][: self._max_issues]
         total = sum(
             count
             for rule_id, count in self.counts.items()

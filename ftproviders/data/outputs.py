@@ -101,9 +101,16 @@ def _open(out: Path) -> tuple[IO[bytes], Path | None, Path]:
     place = Path(os.path.realpath(out))
     if place.exists() and not place.is_file():
         return place.open("wb"), None, place
-    handle, name = tempfile.mkstemp(
-        prefix=f".{place.name[:100]}.", suffix=".part", dir=place.parent
-    )
+    try:
+        handle, name = tempfile.mkstemp(
+            prefix=f".{place.name[:100]}.", suffix=".part", dir=place.parent
+        )
+    except PermissionError as error:
+        raise ConfigurationError(
+            f"{show_file(out)} cannot be written: nothing may be made in the folder "
+            f"{show_file(place.parent)}.",
+            hint="Name a file in another folder.",
+        ) from error
     temporary = Path(name)
     try:
         temporary.chmod(_mode(place))

@@ -175,9 +175,11 @@ def _string_fault(text: str, start: int) -> SyntaxFault:
             "Close it with a double quote; write a line break inside text as \\n.",
         )
     if char == "\\":
+        escape = text[offset : offset + 2]
         return SyntaxFault(
             offset,
-            f"the escape {text[offset : offset + 2]!r} does not exist in JSON",
+            f"the escape {escape if escape.isprintable() else ascii(escape)} does not exist in "
+            "JSON",
             "Write a backslash as \\\\.",
         )
     return SyntaxFault(

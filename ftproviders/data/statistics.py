@@ -111,6 +111,10 @@ def tally_row(row: object, tally: Tally, texts: Sequence[str] = ()) -> tuple[lis
         tally.image_rows += has_image(messages)
     elif isinstance(row, dict) and messages is None:
         tally.text_bytes += sum(_size(text) for text in _other_texts(row))
+        tally.image_rows += any(has_image(part) for part in _parts(row))
+        for role, text in _said(row):
+            roles.append(role)
+            sizes.append(len(text))
     return roles, sizes
 
 
@@ -128,19 +132,37 @@ def _size(text: str) -> int:
 
 
 def _other_texts(row: dict[str, Any]) -> Iterator[str]:
-    """Yield the texts of a row without messages as a model reads them: a prompt with each answer.
+    """Yield the texts of a row without messages as a model reads them: each answer with its prompt.
 
-    Only their size is taken: who says what is counted for rows of messages alone.
+    Who says what is another matter, see `_said`.
     """
-    asked = row.get("input")
-    asked = asked.get("messages") if isinstance(asked, dict) else row.get("prompt")
-    answers = [row[name] for name in _ANSWERS if name in row]
+    asked, *answers = _parts(row)
     for one in (*[asked] * max(len(answers), 1), *answers, row.get("text")):
         if isinstance(one, str):
             yield one
         for message in one if isinstance(one, list) else ():
             if isinstance(message, dict):
                 yield from message_texts(message)
+
+
+def _parts(row: dict[str, Any]) -> list[Any]:
+    """Return what is asked in a row without messages, and its answers: messages, or texts."""
+    asked = row.get("input")
+    asked = asked.get("messages") if isinstance(asked, dict) else row.get("prompt")
+    return [asked, *(row[name] for name in _ANSWERS if name in row)]
+
+
+def _said(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield who says what in a row without messages, each text once, as it stands there."""
+    asked, *answers = _parts(row)
+    spoken = [(Role.USER.value, asked), *((Role.ASSISTANT.value, answer) for answer in answers)]
+    for speaker, part in spoken:
+        if isinstance(part, str):
+            yield speaker, part
+        for message in part if isinstance(part, list) else ():
+            role = message.get("role") if isinstance(message, dict) else None
+            if isinstance(role, str) and role in _ROLES:
+                yield role, message_text(message)
 
 
 _ANSWERS = ("preferred_output", "non_preferred_output", "chosen", "rejected", "completion")

@@ -14,9 +14,10 @@ from ftproviders.data.basemodel import BaseModelData
 from ftproviders.data.crosswise import add_overlaps, add_repeats, count_long_rows
 from ftproviders.data.engine import Engine
 from ftproviders.data.findings import show_file
-from ftproviders.data.formats import recognise
+from ftproviders.data.formats import name_files, recognise
 from ftproviders.data.keys import RowKeys
 from ftproviders.data.ledger import Ledger, judgements
+from ftproviders.data.methods import parse_method
 from ftproviders.data.scan import Job, Part, scan_stream
 from ftproviders.data.secrets.scan import SecretLevel, with_level
 from ftproviders.data.statistics import estimate_tokens
@@ -63,6 +64,10 @@ class Wishes:
     model: BaseModelData | None = None
     exact_tokens: bool = False
 
+    def __post_init__(self) -> None:
+        # In Python names are written as texts, too, and every look at a row compares methods.
+        object.__setattr__(self, "method", parse_method(self.method))
+
     def counter(self, limit: int | None) -> RowCounter | TokenCounter | None:
         """Return what counts rows that may have too many tokens; None = nothing does.
 
@@ -103,7 +108,7 @@ def validate(
     file: Path | str,
     *,
     profiles: Mapping[str, DataProfile],
-    method: Method = Method.SUPERVISED,
+    method: Method | str = Method.SUPERVISED,
     purpose: str = "training",
     max_issues: int = 100,
     on_progress: Callable[[int, int], None] | None = None,
@@ -124,7 +129,7 @@ def validate(
     Args:
         file: Path of the file.
         profiles: Provider name -> what that provider wants of a file.
-        method: Training method that the rows are for.
+        method: Training method that the rows are for, or its name.
         purpose: ``training``, or ``validation`` where fewer rows may do.
         max_issues: Issues listed in detail, errors before the others. Counts have no limit.
         on_progress: Called now and then with bytes read and bytes in all.
@@ -132,7 +137,8 @@ def validate(
         workers: Processes that look at the rows; default the cores for a large file, 1 for a small
             one. The report is the same whatever their number.
         across_rows: Look for rows that stand twice and for prompts with several answers, too.
-        has_validation_file: Whether there is one; None = not said.
+        has_validation_file: Whether there is one. None = not said: who needs one is then an info,
+            not an error.
         count_tokens: Counts the tokens of a row exactly; called only for rows that have more bytes
             than the model takes tokens. Without it such rows are not looked at.
         source: Open stream to read instead, standard input for instance; `file` is then its name.
@@ -148,11 +154,11 @@ def validate(
 
     Raises:
         DatasetError: The file cannot be read at all.
-        ConfigurationError: A profile names a rule that does not exist.
+        ConfigurationError: A profile names a rule that does not exist; or there is no such method.
     """
     wishes = Wishes(
         profiles=profiles,
-        method=method,
+        method=parse_method(method),
         max_issues=max_issues,
         on_progress=on_progress,
         engine=engine,
@@ -165,8 +171,9 @@ def validate(
     )
     with _place(file, source) as (path, folder):
         seen = _look(file, path, folder, wishes, purpose=purpose, tag="rows")
-        if has_validation_file is False and purpose == "training":
-            check_validation_file(seen.ledger, profiles, method)
+        if not has_validation_file and purpose == "training":
+            said = has_validation_file is not None
+            check_validation_file(seen.ledger, profiles, wishes.method, said=said)
         return _result(seen, profiles)
 
 
@@ -234,6 +241,8 @@ def _look(
     limits = [p.maximum_row_tokens for p in profiles.values() if p.maximum_row_tokens]
     # Of several providers each has its own limit; then none is the limit of the file.
     limit = limits[0] if len(set(limits)) == 1 else None
+    if len(limits) < len(profiles) and not (wishes.model and wishes.model.chat):
+        limit = None  # it is that of a provider, and says nothing about the model elsewhere
     counter = wishes.counter(limit)
     job = Job(
         path=path,
@@ -325,7 +334,11 @@ def _add_format(ledger: Ledger, stream: LineStream, shown: Path | str) -> None:
 def _result(seen: _Seen, profiles: Mapping[str, DataProfile]) -> Validated:
     ledger = seen.ledger
     statistics = ledger.tally.to_statistics()
-    issues, truncated = ledger.issues()
+    listed, truncated = ledger.issues()
+    issues = tuple(
+        issue.model_copy(update={"fix": name_files(issue.fix, Path(seen.shown))})
+        for issue in listed
+    )
     dataset = Dataset(
         path=Path(seen.shown), sha256=seen.sha256, bytes=seen.bytes, rows=ledger.tally.rows
     )

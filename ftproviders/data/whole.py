@@ -8,6 +8,7 @@ from ftproviders.data.findings import Finding
 from ftproviders.data.ledger import Ledger
 from ftproviders.data.scan import Part
 from ftproviders.provider.info import DataProfile
+from ftproviders.schema.dataset import Severity
 from ftproviders.schema.hyperparameters import Method
 
 __all__ = ["check_file", "check_method", "check_sizes", "check_validation_file"]
@@ -92,17 +93,26 @@ def check_method(ledger: Ledger, profiles: Mapping[str, DataProfile], method: Me
 
 
 def check_validation_file(
-    ledger: Ledger, profiles: Mapping[str, DataProfile], method: Method
+    ledger: Ledger, profiles: Mapping[str, DataProfile], method: Method, *, said: bool
 ) -> None:
-    """Say who needs a validation file; there is none."""
+    """Say who needs a validation file.
+
+    Args:
+        ledger: Where it is written.
+        profiles: The providers.
+        method: Training method.
+        said: True when there is none; False when nobody said whether there is one.
+    """
     needing = [n for n, p in profiles.items() if method in p.needs_validation_file]
     if needing:
         ledger.add_limit_issue(
             "file.validation",
             providers=needing,
             everybody=len(needing) == len(profiles),
-            message=f"the method {method.value} needs a validation file",
+            message=f"the method {method.value} needs a validation file"
+            + ("" if said else ", which was not looked at"),
             fix="Give one: --validation-file FILE; ftproviders data split makes one of the rows.",
+            severity=None if said else Severity.INFO,
         )
 
 

@@ -163,6 +163,7 @@ def _read(
         method=spec.method,
         purpose=purpose,
         model=wanted.model,
+        has_validation_file=spec.validation_file is not None,
     )
     verdict = report.verdicts[name]
     if not verdict.ok:

@@ -77,6 +77,8 @@ class Verdict(Value):
     """Number of errors; never capped."""
     warnings: Annotated[int, Field(ge=0)]
     """Number of warnings; never capped."""
+    reasons: tuple[str, ...] = ()
+    """Ids of the rules that are errors here, in the order of the rule table; never capped."""
 
 
 class Distribution(Value):

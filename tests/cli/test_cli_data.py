@@ -242,6 +242,25 @@ def test_stats_and_tokens(run: Run) -> None:
     assert run("data", "tokens", "train.jsonl", "--json").json["tokens"]["total"] > 0
 
 
+@pytest.mark.parametrize("verb", ["stats", "tokens"])
+def test_a_file_in_which_nothing_can_be_counted_is_said(run: Run, folder: Path, verb: str) -> None:
+    (folder / "t.csv").write_text("prompt,completion\nhi,yo\n", encoding="utf-8")
+    refused = run("data", verb, "t.csv")
+    assert (refused.code, refused.out) == (1, "")
+    assert "looks like a table" in refused.err
+    assert "ftproviders data convert t.csv" in refused.err
+    assert run("data", verb, "t.csv", "--json").json["type"] == "DatasetError"
+    (folder / "some.jsonl").write_text(f"{GOOD}\n{{\n[]\n", encoding="utf-8")
+    counted = run("data", verb, "some.jsonl")
+    assert counted.code == 0
+    assert "2 of 3 rows have no text that could be counted" in counted.err
+    pair = {"prompt": "q", "chosen": "a", "rejected": "b"}
+    (folder / "pairs.jsonl").write_text(json.dumps(pair) + "\n", encoding="utf-8")
+    counted = run("data", verb, "pairs.jsonl", "--method", "dpo")
+    assert "messages 3 (2 assistant, 1 user)" in " ".join(counted.out.split())
+    assert counted.err == ""
+
+
 def test_tokens_of_a_model(run: Run, folder: Path) -> None:
     pytest.importorskip("quicktok", reason="the ranks of the encodings are an extra: tokens")
     flags = ("--model", "gpt-4o-mini-2024-07-18", "--limit", "15", "--exact-tokens")
@@ -254,6 +273,23 @@ def test_tokens_of_a_model(run: Run, folder: Path) -> None:
     unknown = run("data", "tokens", "train.jsonl", "--model", "nobody/knows")
     assert unknown.code == 0
     assert "tokens are estimated by size" in unknown.err
+    for more in ((), ("--model", "nobody/knows")):
+        assert (
+            "not held to --limit" in run("data", "tokens", "train.jsonl", "--limit", "9", *more).err
+        )
+
+
+def test_a_limit_counts_for_a_sample_and_for_standard_input(spawn: Spawn, folder: Path) -> None:
+    pytest.importorskip("quicktok", reason="the ranks of the encodings are an extra: tokens")
+    short, long = row("Hi?", "Yo. " * 200), row("Hi?", "Yo. " * 900)
+    text = f"{short}\n" * 9_000 + f"{long}\n" * 7
+    (folder / "many.jsonl").write_text(text, encoding="utf-8")
+    flags = ("--model", "gpt-4o-mini-2024-07-18", "--limit", "800", "--json")
+    with (folder / "many.jsonl").open("rb") as source:
+        for name in ("many.jsonl", "-"):
+            process = spawn("data", "tokens", name, *flags, stdin=source, stdout=subprocess.PIPE)
+            found = ended(process).json["tokens"]
+            assert (found["exact"], found["limit"], found["rows_over_limit"]) == (False, 800, 7)
 
 
 def large_file(folder: Path) -> Path:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ftproviders.data.conversion.columnar import object_rows, parquet_rows
-from ftproviders.data.conversion.incoming import RowProblem, read_row
+from ftproviders.data.conversion.incoming import NoColumn, RowProblem, keys_of, read_row
 from ftproviders.data.conversion.mapping import RowMapping
 from ftproviders.data.conversion.outgoing import NO_REJECTED, default_target, write_row
 from ftproviders.data.conversion.reading import SourceRow, read_lines, read_table, read_values
@@ -19,7 +20,8 @@ from ftproviders.data.conversion.writing import Writer, check_suffix, open_write
 from ftproviders.data.findings import show_file
 from ftproviders.data.formats import Kind, classify, delimiter_of, recognise
 from ftproviders.data.outputs import check_outputs, new_files
-from ftproviders.data.shapes import Shape
+from ftproviders.data.secrets import mask
+from ftproviders.data.shapes import Shape, shape_of
 from ftproviders.errors import DatasetError
 from ftproviders.schema.conversion import BadRow, ConversionReport
 
@@ -28,7 +30,7 @@ __all__ = ["convert"]
 _BAD_ROWS_SHOWN = 20
 _DEFAULT = RowMapping()
 _NOT_CONVERTED = frozenset(
-    {Kind.ZSTANDARD, Kind.EXCEL, Kind.PDF, Kind.SQLITE}
+    {Kind.ZSTANDARD, Kind.EXCEL, Kind.PDF, Kind.SQLITE, Kind.LFS, Kind.HTML}
     | {Kind.GZIP, Kind.BZIP2, Kind.XZ, Kind.ZIP}  # packed once more inside
 )
 
@@ -119,7 +121,7 @@ def _file_rows(source: Source, encoding: str | None, *, header: bool) -> _Rows:
             raise DatasetError(f"{source.name} is a packed {kind} file.", hint="Unpack it first.")
         rows = parquet_rows(source.stored, source.name, is_parquet=kind is Kind.PARQUET)
         return _Rows(source.name, "Parquet" if kind is Kind.PARQUET else "Arrow", rows)
-    if kind in _NOT_CONVERTED:
+    if kind in _NOT_CONVERTED or (kind is Kind.BINARY and encoding is None):
         foreign = recognise(prefix, whole=False, path=source.path)
         raise DatasetError(
             f"{source.name} cannot be converted; it looks like {kind}.",
@@ -160,7 +162,7 @@ def _likely_delimiter(text: bytes, suffix: str) -> str:
     return max(counts, key=counts.__getitem__) if any(counts.values()) else usual
 
 
-@dataclass(slots=True)
+@dataclass
 class _Run:
     """One conversion under way."""
 
@@ -175,6 +177,11 @@ class _Run:
     bad_rows: int = 0
     seen: set[str] = field(default_factory=set)
     used: set[str] = field(default_factory=set)
+
+    @cached_property
+    def by_shape(self) -> RowMapping:
+        """The mapping without its columns, which are then those that are written."""
+        return replace(self.mapping, columns={})
 
     def write_all(self, rows: Iterator[SourceRow], writer: Writer) -> None:
         """Convert every row."""
@@ -195,24 +202,27 @@ class _Run:
     def _convert(self, row: SourceRow) -> tuple[Shape, dict[str, Any]]:
         if row.problem:
             raise RowProblem(row.problem)
-        shape, chat, used = read_row(row.value, self.mapping)
+        mapping = self.mapping
+        if self.asked is Shape.COLUMNS and isinstance(row.value, Mapping) and shape_of(row.value):
+            mapping = self.by_shape
+        shape, chat, used = read_row(row.value, mapping)
         target = self.asked or default_target(chat)
         self.target = self.target or target
         if target is not self.target:
             raise RowProblem(f"the rows before it are for {self.target}, this one for {target}")
         self.used |= used
         if shape not in {Shape.MESSAGES, Shape.PREFERENCE}:  # these keep every key
-            self.seen |= row.value.keys()
+            self.seen.update(keys_of(row.value, shape))
         return shape, write_row(chat, target, self.mapping.columns)
 
     def _refuse(self, line: int, problem: RowProblem) -> None:
         if not self.skip_bad:
             raise DatasetError(
-                f"{self.name}, line {line}: {problem}.", hint=self._way_out(problem)
+                f"{self.name}, line {line}: {mask(str(problem))}.", hint=self._way_out(problem)
             ) from problem
         self.bad_rows += 1
         if len(self.bad) < _BAD_ROWS_SHOWN:
-            self.bad.append(BadRow(line=line, message=str(problem)))
+            self.bad.append(BadRow(line=line, message=mask(str(problem))))
 
     def _way_out(self, problem: RowProblem) -> str:
         if str(problem) == NO_REJECTED and not self.written:
@@ -221,6 +231,8 @@ class _Run:
                 "columns `chosen` and `rejected`. With one answer a row, train supervised "
                 "(--to messages). Nothing was written."
             )
+        if isinstance(problem, NoColumn) and not self.written:
+            return "State columns that the rows have. Nothing was written."
         return "Correct the row, or leave such rows out with --skip-bad. Nothing was written."
 
     def _first_reason(self) -> str:
@@ -237,5 +249,5 @@ class _Run:
             rows=self.written,
             bad_rows=self.bad_rows,
             bad=tuple(self.bad),
-            left_out=tuple(sorted(self.seen - self.used)),
+            left_out=tuple(map(mask, sorted(self.seen - self.used))),
         )

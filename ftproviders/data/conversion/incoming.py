@@ -7,7 +7,7 @@ go out in (``outgoing``).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from ftproviders.data.conversion.mapping import RowMapping
@@ -16,7 +16,7 @@ from ftproviders.data.findings import show
 from ftproviders.data.secrets import mask
 from ftproviders.data.shapes import Shape, columns_flag, shape_of, suggest_columns
 
-__all__ = ["Chat", "RowProblem", "read_row", "text_of"]
+__all__ = ["Chat", "NoColumn", "RowProblem", "keys_of", "read_row", "text_of"]
 
 Chat: TypeAlias = dict[str, Any]
 """A row of `Shape.MESSAGES` or `Shape.PREFERENCE`."""
@@ -28,11 +28,18 @@ _SPEAKERS = {
 }  # fmt: skip
 """Names of speakers in ShareGPT files -> roles."""
 
+_TURN_KEYS = ("from", "value", "weight")
+"""Keys of ShareGPT's turns that are read; Axolotl writes weights there."""
+
 _EMPTY_MEANS_NOTHING = ("tools", "functions", "parallel_tool_calls")
 
 
 class RowProblem(ValueError):  # noqa: N818 - a fault in the data, not an error of the program
     """A row cannot become what was asked for; the message is for people."""
+
+
+class NoColumn(RowProblem):
+    """A column that was stated is not there."""
 
 
 def read_row(row: object, mapping: RowMapping) -> tuple[Shape, Chat, frozenset[str]]:
@@ -59,9 +66,18 @@ def read_row(row: object, mapping: RowMapping) -> tuple[Shape, Chat, frozenset[s
         _add_system(chat, mapping.system)
     for key in mapping.keep:
         if key not in row:
-            raise RowProblem(f"there is no column {key!r} to keep")
+            raise NoColumn(f"there is no column {key!r} to keep")
         chat[key] = row[key]
     return shape, chat, used | set(mapping.keep)
+
+
+def keys_of(row: Mapping[str, Any], shape: Shape) -> Iterator[str]:
+    """Yield the keys of a row, and those of ShareGPT's turns that are not read."""
+    yield from row
+    turns = row["conversations"] if shape is Shape.SHAREGPT else ()
+    for turn in turns if isinstance(turns, list) else ():
+        if "from" in turn:
+            yield from (f"conversations[].{key}" for key in turn if key not in _TURN_KEYS)
 
 
 def _known_shape(row: Mapping[str, Any]) -> Shape:
@@ -123,7 +139,7 @@ def _from_columns(row: Mapping[str, Any], mapping: RowMapping) -> Chat:
             chat["tools"] = _listed(mapping.value("tools", row), "tools")
     except KeyError as error:
         columns = ", ".join(str(key) for key in row)
-        raise RowProblem(
+        raise NoColumn(
             mask(f"there is no column {error.args[0]!r}; there are {columns}")
         ) from error
     return chat
@@ -295,6 +311,8 @@ def _conversation(turns: Iterable[Any], name: str) -> list[dict[str, Any]]:
             messages.append(_said(_SPEAKERS[speaker.lower()], value))
         else:
             raise RowProblem(f"{name}[{index}].from: {show(speaker)} is nobody that is known")
+        if turn.get("weight") is not None:
+            messages[-1]["weight"] = turn["weight"]
     return messages
 
 

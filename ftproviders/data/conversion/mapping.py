@@ -50,6 +50,13 @@ class RowMapping:
             raise ConfigurationError(
                 f"{role!r} has both a column and a template.", hint="State one of the two."
             )
+        for role, template in self.templates.items():
+            rest = _FIELD.sub("", template)
+            if "{" in rest or "}" in rest:
+                raise ConfigurationError(
+                    f"The template for {role!r} has a brace that opens or closes no {{column}}.",
+                    hint="Write {{ and }} for braces that are meant as they stand.",
+                )
         for role in self.templates.keys() - set(_TEMPLATED):
             raise ConfigurationError(
                 f"{role!r} cannot have a template.", hint="Name its column instead."

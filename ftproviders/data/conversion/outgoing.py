@@ -104,7 +104,11 @@ def _single(chat: Chat) -> tuple[str, str, str]:
 
 def _columns(chat: Chat, columns: Mapping[str, str]) -> dict[str, Any]:
     system, asked, answered = _single(chat)
-    names = columns or {"user": "user", "assistant": "assistant"}
+    names = dict(columns) or {"user": "user", "assistant": "assistant"}
+    names.setdefault("user", names.pop("prompt", ""))
+    for role in ("user", "assistant"):
+        if not names.get(role):
+            raise RowProblem(f"no column is stated for the {role}'s message")
     row = {"system": system, "user": asked, "assistant": answered}
     if system and "system" not in names and columns:
         raise RowProblem("the row has a system message, and no column is stated for it")

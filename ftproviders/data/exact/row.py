@@ -12,7 +12,7 @@ from ftproviders.data.exact.pairing import check_calls
 from ftproviders.data.exact.parts import check_conversation, check_row_keys, kind
 from ftproviders.data.findings import Finding, JsonPath, show
 from ftproviders.data.rule import PAIRS
-from ftproviders.data.shapes import Shape
+from ftproviders.data.shapes import Shape, shape_of
 from ftproviders.schema.hyperparameters import Method
 
 __all__ = ["check_row"]
@@ -102,6 +102,10 @@ _PAIR_FIX = (
 )
 
 
+_CONVERT_FIX = "Convert it: ftproviders data convert FILE --out NEW_FILE"
+_CONVERTED = frozenset({Shape.PROMPT_COMPLETION.value, Shape.ALPACA.value, Shape.SHAREGPT.value})
+
+
 def _messages_finding(row: dict[str, Any]) -> Finding:
     """Say what a row without a conversation looks like instead."""
     if "messages" in row:
@@ -114,14 +118,28 @@ def _messages_finding(row: dict[str, Any]) -> Finding:
     own = other_shape(row)
     for keys, shape in _OTHER_SHAPES:
         if all(key in row for key in keys):
+            fix = (
+                "Turn it into messages: a user message with the question, an assistant message "
+                "with the answer."
+            )
+            if own in _PAIRS:
+                fix = _PAIR_FIX
+            elif shape_of(row) in _CONVERTED:
+                fix = _CONVERT_FIX
             return Finding(
                 rule="row.messages",
                 shape=own if own in COMPLETIONS else "",
                 message=f"the row has no `messages`; it looks like {shape}",
-                fix=_PAIR_FIX
-                if own in _PAIRS
-                else "Turn it into messages: a user message with the question, an assistant "
-                "message with the answer.",
+                fix=fix,
+            )
+    for key, value in row.items():
+        first = value[0] if isinstance(value, list) and value else None
+        if isinstance(first, dict) and shape_of(first) is not None:
+            return Finding(
+                rule="row.messages",
+                path=(key,),
+                message=f"the row has no `messages`; {show(key)} holds a list of rows",
+                fix="Write each row of that list on a line of its own.",
             )
     near = difflib.get_close_matches("messages", [key for key in row if len(key) < 64], n=1)
     fix = f"Rename {show(near[0])} to messages." if near else 'Write {"messages": [...]}.'

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from ftproviders.data.exact.json_text import holds_json
+from ftproviders.data.exact.schema import schema_faults
 from ftproviders.data.findings import Finding, JsonPath, show
-from ftproviders.data.rules import SPECIAL_TOKENS
+from ftproviders.data.rules import MAX_DEPTH, SPECIAL_TOKENS
 
 __all__ = ["NAME", "check_functions", "check_tool_calls", "check_tools"]
 
@@ -83,30 +84,26 @@ def _declaration(function: dict[str, Any], path: JsonPath) -> Iterator[Finding]:
         value = function.get(key)
         if value is not None and not isinstance(value, kind):
             yield _shape("tool.shape", (*path, key), f"`{key}` is {show(value)}", _TOOL_FIX)
+    yield from _tokens_inside(function, path)
     if "parameters" not in function:
         return
-    parameters = function["parameters"]
-    problem = _schema_problem(parameters)
-    if problem:
+    for fault in schema_faults(function["parameters"]):
         yield Finding(
             rule="tool.parameters",
-            path=(*path, "parameters"),
-            message=problem,
-            fix='Write {"type": "object", "properties": {...}}.',
+            path=(*path, "parameters", *fault.path),
+            message=fault.message,
+            fix=fault.fix,
         )
+        return
 
 
-def _schema_problem(parameters: object) -> str:
-    if not isinstance(parameters, dict):
-        return f"`parameters` is {show(parameters)}, not a JSON Schema"
-    if parameters.get("type", "object") != "object":
-        return f"`parameters` describes {show(parameters['type'])}, not an object"
-    if not isinstance(parameters.get("properties", {}), dict):
-        return "`properties` of the parameters is not an object"
-    required = parameters.get("required", [])
-    if not isinstance(required, list) or not all(isinstance(name, str) for name in required):
-        return "`required` of the parameters is not a list of names"
-    return ""
+def _tokens_inside(value: object, path: JsonPath) -> Iterator[Finding]:
+    """Yield control tokens in the texts of a declaration: they stand in the prompt, too."""
+    if isinstance(value, str):
+        yield from _special(value, path, "the declaration holds")
+    elif len(path) <= MAX_DEPTH and isinstance(value, dict | list):
+        for key, one in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _tokens_inside(one, (*path, key))
 
 
 def _function_name(function: dict[str, Any], path: JsonPath, rule: str) -> Iterator[Finding]:
@@ -176,17 +173,17 @@ def _called(function: object, path: JsonPath) -> Iterator[Finding]:
             "Write the arguments as JSON text, with double quotes.",
         )
     elif "<|" in arguments:
-        yield from _special(arguments, place)
+        yield from _special(arguments, place, "the arguments hold")
 
 
-def _special(arguments: str, path: JsonPath) -> Iterator[Finding]:
-    for token in SPECIAL_TOKENS:
-        if token in arguments:
+def _special(text: str, path: JsonPath, who: str) -> Iterator[Finding]:
+    for token in SPECIAL_TOKENS if "<|" in text else ():
+        if token in text:
             yield Finding(
                 rule="message.special_token",
                 path=path,
                 needle=token,
-                message=f"the arguments hold the control token {token}",
+                message=f"{who} the control token {token}",
                 fix="Remove it; the chat template writes the tokens itself.",
             )
             return

@@ -10,6 +10,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from ftproviders.data.findings import JsonPath, format_path, show
@@ -37,10 +38,17 @@ class _TwoValuesError(ValueError):
 
 
 class _Pairs:
-    """Builds objects, and notes keys that stand twice with one value."""
+    """Builds objects; notes keys that stand twice with one value, and numbers that lose digits."""
 
     def __init__(self) -> None:
         self.repeated: list[str] = []
+        self.exact = True
+
+    def number(self, digits: str) -> float:
+        """Read a number; Python keeps some 17 digits of it, and would write no more."""
+        value = float(digits)
+        self.exact = self.exact and Decimal(repr(value)) == Decimal(digits)
+        return value
 
     def __call__(self, items: list[tuple[str, Any]]) -> dict[str, Any]:
         built = dict(items)
@@ -74,27 +82,32 @@ def repair_row(text: str) -> tuple[str, list[RowRepair]]:
         what = "a comma" if commas == 1 else f"{commas} commas"
         repairs.append(RowRepair("json.syntax", "", f"removed {what} after the last item"))
         text = shorter
-    value, repeated = row
+    value, repeated, exact = row
     for key in repeated:
         what = f"removed the second {show(key)}; both said the same"
         repairs.append(RowRepair("json.duplicate_key", "", what))
     inside = list(_inside(value))
     if not (inside or repeated):
         return text, repairs
-    written = _written(value)
+    written = _written(value) if exact else None
     if written is None:  # the value cannot be written as it was read
         return text, [one for one in repairs if one.rule == "json.syntax"]
     return written, repairs + inside
 
 
-def _read(text: str) -> tuple[Any, list[str]] | None:
-    """Return the value and its repeated keys; None when it cannot be read safely."""
+def _read(text: str) -> tuple[Any, list[str], bool] | None:
+    """Return the value, its repeated keys, and whether all of its numbers are as they stand.
+
+    None when it cannot be read safely.
+    """
     pairs = _Pairs()
     try:
-        value = json.loads(text, object_pairs_hook=pairs, parse_constant=_refuse)
-    except (ValueError, RecursionError):
+        value = json.loads(
+            text, object_pairs_hook=pairs, parse_constant=_refuse, parse_float=pairs.number
+        )
+    except (ValueError, ArithmeticError, RecursionError):
         return None
-    return value, pairs.repeated
+    return value, pairs.repeated, pairs.exact
 
 
 def _refuse(word: str) -> float:

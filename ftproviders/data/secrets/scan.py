@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from ftproviders.data.findings import Finding, JsonPath
 from ftproviders.data.ledger import Judgement, Ledger
@@ -11,6 +11,7 @@ from ftproviders.data.positions import SyntaxFault, walk
 from ftproviders.data.rules_content import SECRET_RULES
 from ftproviders.data.secrets.search import Secret, find_secrets
 from ftproviders.data.stream import Block
+from ftproviders.errors import ConfigurationError
 from ftproviders.schema.dataset import Severity
 
 __all__ = ["SecretLevel", "scan_block", "with_level"]
@@ -20,7 +21,16 @@ SecretLevel: TypeAlias = Literal["warning", "error", "off"]
 
 
 def with_level(rules: Mapping[str, Judgement], level: SecretLevel) -> dict[str, Judgement]:
-    """Return the judgements of all rules, with secrets as bad as the user wants them to be."""
+    """Return the judgements of all rules, with secrets as bad as the user wants them to be.
+
+    Raises:
+        ConfigurationError: There is no such level; it would be taken for a warning.
+    """
+    if level not in get_args(SecretLevel):
+        raise ConfigurationError(
+            f"There is no level {level!r} for secrets.",
+            hint=f"Levels: {', '.join(get_args(SecretLevel))}.",
+        )
     wanted = Severity.ERROR if level == "error" else Severity.WARNING
     changed = dict(rules)
     for rule in SECRET_RULES:

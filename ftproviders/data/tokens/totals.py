@@ -172,6 +172,8 @@ class _Sample:
     def result(self) -> TokenCount | None:
         """Return the estimate, or None when the whole file is counted sooner."""
         self._draw(_FIRST_SAMPLE)
+        if self._read > self._size / 2:
+            return None
         needed = self._needed()
         if needed > len(self._rows):
             bytes_needed = self._read / len(self._rows) * needed
@@ -181,27 +183,31 @@ class _Sample:
         return self._estimate()
 
     def _draw(self, count: int) -> None:
-        # In the order of the file: it is read forwards.
+        # In the order of the file: it is read forwards, and a row that is drawn more than once, as
+        # long ones are, is counted once.
+        end, last = 0, (0, RowTokens(0, 0))
         for place in sorted(self._chance.randrange(self._size) for _ in range(count)):
-            line = self._line_at(place)
-            self._read += len(line)
-            row = self._tokenizer.row(decode_row(line.removeprefix(BOM)))
-            self._rows.append((len(line), row))
+            if place >= end:
+                start, line = self._line_at(place)
+                end = start + len(line)
+                self._read += len(line)
+                last = len(line), self._tokenizer.row(decode_row(line.removeprefix(BOM)))
+            self._rows.append(last)
 
-    def _line_at(self, place: int) -> bytes:
-        """Read the line in which byte `place` stands, with its line feed."""
+    def _line_at(self, place: int) -> tuple[int, bytes]:
+        """Return where the line begins in which byte `place` stands, and the line."""
         pieces: list[bytes] = []
         end = place
         while end > 0:
             start = max(0, end - _WINDOW_BYTES)
             piece = os.pread(self._handle, end - start, start)
             cut = piece.rfind(b"\n")
-            pieces.insert(0, piece[cut + 1 :])
+            pieces.append(piece[cut + 1 :])
             if cut >= 0:
                 break
             end = start
-        pieces.extend(self._rest_from(place))
-        return b"".join(pieces)
+        before = b"".join(reversed(pieces))
+        return place - len(before), before + b"".join(self._rest_from(place))
 
     def _rest_from(self, place: int) -> Iterator[bytes]:
         while piece := os.pread(self._handle, _WINDOW_BYTES, place):

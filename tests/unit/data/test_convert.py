@@ -217,6 +217,65 @@ def test_columns_of_preferences_and_tables_without_a_header(run: Any) -> None:
     assert rows == [preferred("q", "good", "bad")]
 
 
+def test_messages_go_back_into_columns_with_the_names_that_are_stated(run: Any) -> None:
+    columns = {"user": "phrase", "assistant": "tone"}
+    table = [{"phrase": "Go away", "tone": "rude"}]
+    chats, _ = run(table, mapping=RowMapping(columns=columns))
+    back, report = run(
+        chats, mapping=RowMapping(columns=columns), target=Shape.COLUMNS, overwrite=True
+    )
+    assert back == table
+    assert report.shapes == {"messages": 1}
+    columns = {"prompt": "phrase", "assistant": "tone", "system": "s"}
+    back, _ = run(
+        [said("a", "b", system="c")], mapping=RowMapping(columns=columns), target=Shape.COLUMNS,
+        overwrite=True,
+    )  # fmt: skip
+    assert back == [{"s": "c", "phrase": "a", "tone": "b"}]
+    with pytest.raises(DatasetError, match="no column is stated for the assistant's message"):
+        run(chats, mapping=RowMapping(columns={"user": "q"}), target=Shape.COLUMNS, overwrite=True)
+
+
+def test_weights_of_turns_are_kept_and_other_keys_of_turns_are_listed(run: Any) -> None:
+    turns = [
+        {"from": "human", "value": "a"},
+        {"from": "gpt", "value": "b", "weight": 0, "loss": False},
+        {"from": "human", "value": "c", "weight": None},
+        {"from": "gpt", "value": "d", "weight": 1},
+    ]
+    rows, report = run([{"conversations": turns, "id": 3}])
+    assert [m.get("weight") for m in rows[0]["messages"]] == [None, 0, None, 1]
+    assert "weight" not in rows[0]["messages"][2]
+    assert report.left_out == ("conversations[].loss", "id")
+    chats = [{"conversations": [{"role": "user", "content": "a"}, {"role": "bot", "content": "b"}]}]
+    assert run(chats, overwrite=True)[1].left_out == ()
+    table = "conversations\n" + '"' + json.dumps(turns).replace('"', '""') + '"\n'
+    assert run(table, "in.csv", overwrite=True)[1].left_out == ()
+
+
+def test_keys_that_are_secrets_are_masked(run: Any) -> None:
+    secret = "ghp_" + "a1B2" * 9
+    odd = said("a", "b")
+    odd["messages"][0][secret] = 1
+    with pytest.raises(DatasetError, match=r"ghp_\*\*\*") as caught:
+        run([odd], target=Shape.ALPACA)
+    assert secret not in str(caught.value)
+    _, report = run([said("a", "b"), odd], target=Shape.ALPACA, skip_bad=True)
+    assert secret not in str(report.bad)
+    _, report = run([{"instruction": "a", "output": "b", secret: 1}], overwrite=True)
+    assert report.left_out == ("ghp_***",)
+
+
+def test_a_column_that_is_not_there_is_a_matter_of_the_mapping(run: Any) -> None:
+    with pytest.raises(DatasetError, match="there is no column 'q'; there are a") as caught:
+        run([{"a": "b"}], mapping=RowMapping(columns={"user": "q"}))
+    assert "skip-bad" not in caught.value.hint
+    rows = [{"q": "a"}, {"a": "b"}]
+    with pytest.raises(DatasetError, match="line 2: there is no column 'q'") as caught:
+        run(rows, mapping=RowMapping(columns={"user": "q"}))
+    assert "skip-bad" in caught.value.hint
+
+
 def test_a_system_message_of_the_row_is_kept(run: Any) -> None:
     rows, _ = run([said("a", "b"), said("a", "b", system="own")], mapping=RowMapping(system="new"))
     assert [row["messages"][0]["content"] for row in rows] == ["new", "own"]
@@ -234,6 +293,8 @@ def test_a_system_message_of_the_row_is_kept(run: Any) -> None:
         ({"columns": {"assistant": "a"}}, "Nothing is stated for the user"),
         ({"columns": {"messages": "m", "user": "u"}}, "every message already"),
         ({"columns": {"user": "u"}, "source_shape": Shape.ALPACA}, "as well"),
+        ({"templates": {"user": "{q} {a"}}, "a brace that opens or closes no"),
+        ({"templates": {"user": "{q}}"}}, "a brace that opens or closes no"),
     ],
 )
 def test_mappings_that_contradict_themselves(stated: dict[str, Any], message: str) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ftproviders import data, registry
+from ftproviders.client import FineTuneClient
 from ftproviders.data.engine import ExactEngine
+from ftproviders.errors import ConfigurationError
 from ftproviders.provider import DataProfile, ModelData
 from ftproviders.schema.dataset import Issue, Severity
 from ftproviders.schema.hyperparameters import Method
@@ -227,8 +230,49 @@ def test_methods_and_validation_files(tmp_path: Path) -> None:
         return [issue.rule for issue in report.issues]
 
     assert rules(Method.REINFORCEMENT, False) == ["file.validation"]
-    assert rules(Method.REINFORCEMENT, True) == rules(Method.REINFORCEMENT, None) == []
+    assert rules(Method.REINFORCEMENT, True) == []
+    assert rules(Method.REINFORCEMENT, None) == ["file.validation"]
     assert rules(Method.SUPERVISED, False) == ["file.method"]
+
+
+def test_a_validation_file_that_nobody_spoke_of_is_an_info(tmp_path: Path) -> None:
+    needing = DataProfile(needs_validation_file=frozenset({Method.SUPERVISED}))
+    file = written(tmp_path, GOOD)
+    found = {
+        said: data.validate(
+            file, profiles={"one": ONE, "needing": needing}, has_validation_file=said
+        )[1]
+        for said in (None, False)
+    }
+    (info,), (error,) = found[None].issues, found[False].issues
+    assert (info.severity, info.providers) == (Severity.INFO, ("needing",))
+    assert (error.severity, error.providers) == (Severity.ERROR, ("needing",))
+    assert found[None].verdicts["needing"].ok
+    assert found[False].verdicts["needing"].reasons == ("file.validation",)
+    assert data.validate(file, profiles={"needing": needing}, purpose="validation")[1].issues == ()
+
+
+@pytest.mark.parametrize("method", list(Method))
+def test_methods_may_be_named_in_words(method: Method, tmp_path: Path) -> None:
+    rows = (GOOD_ROWS[m] for m in (Method.SUPERVISED, Method.DPO, Method.REINFORCEMENT))
+    file = written(tmp_path, *rows)
+    expected = data.validate(file, profiles={"one": ONE}, method=method)
+    assert expected[1].issues
+    assert data.validate(file, profiles={"one": ONE}, method=method.value) == expected
+    wishes = data.Wishes(profiles={"one": ONE}, method=data.parse_method(method.value))
+    assert data.validate_pair(file, file, wishes)[0][1].verdicts == expected[1].verdicts
+    assert FineTuneClient().validate(file, method=method.value) == FineTuneClient().validate(
+        file, method=method
+    )
+
+
+def test_words_that_are_no_method_and_no_level_are_refused(tmp_path: Path) -> None:
+    file = written(tmp_path, GOOD)
+    with pytest.raises(ConfigurationError, match="no method 'tuning'"):
+        data.validate(file, profiles={"one": ONE}, method="tuning")
+    level: Any = "errors"
+    with pytest.raises(ConfigurationError, match="no level 'errors'"):
+        data.validate(file, profiles={"one": ONE}, secrets=level)
 
 
 def test_rows_with_too_many_tokens_are_counted_exactly(tmp_path: Path) -> None:

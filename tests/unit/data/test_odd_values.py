@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -218,6 +219,7 @@ def test_what_is_said_of_latin_1_works(tmp_path: Path) -> None:
     file.write_bytes(GOOD.replace("Hi", "caf\u00e9").encode("latin-1") + b"\n")
     (issue,) = looked_at(file).issues
     assert (issue.rule, issue.line) == ("json.encoding", 1)
-    assert "--fix" in issue.fix
+    assert f"validate {shlex.quote(str(file))} --fix " in issue.fix
+    assert "FILE" not in issue.fix
     repair(file, out)
     assert looked_at(out).issues == ()

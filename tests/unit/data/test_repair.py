@@ -33,6 +33,20 @@ def validated(path: Path) -> ValidationReport:
     return data.validate(path, profiles={"one": DataProfile()})[1]
 
 
+@pytest.mark.parametrize("digits", ["12345678901234567890.5", "0.1000000000000000055", "1e400"])
+def test_numbers_that_would_lose_digits_keep_their_row_as_it_is(
+    digits: str, tmp_path: Path
+) -> None:
+    """What is inside arguments is text that the model learns."""
+    called = CALLING.replace('"\u00e9"', digits)
+    assert repair_row(row(USER, called)) == (row(USER, called), [])
+    text = row('{"role": "USER", "content": "Hi"}', called)
+    out, report = run(tmp_path, text + ",\n")
+    assert out.decode() == text + "\n"
+    assert [one.rule for one in report.repairs] == ["json.syntax"]
+    assert repair_row(row(USER, CALLING.replace('"\u00e9"', "1.5")))[1] != []
+
+
 CALLING = assistant(
     '"content": null, "tool_calls": [{"id": "c", "type": "function", "function": '
     '{"name": "f", "arguments": {"x": "\u00e9"}}}]'
@@ -234,3 +248,35 @@ def test_arbitrary_text_never_raises_and_never_gets_worse(text: str) -> None:
         json.loads(written)
     else:
         assert written == text
+
+
+LINES = st.lists(
+    st.sampled_from(
+        (GOOD, GOOD + ",", GOOD[:-3], "nonsense", "[1, 2]", '"text"', "{}", "{'a': 1}", "\u00e9",
+         "7", row(USER, assistant('"content": "Yo", "name": null')))
+    ) | st.text(alphabet='{}[],:" \\nul1e\u00e9', min_size=1, max_size=20),
+    min_size=1, max_size=12,
+)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=100)
+@given(lines=LINES, end=st.sampled_from(("\n", "\r\n")))
+def test_no_row_disappears_and_what_is_not_repaired_stays(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str], end: str
+) -> None:
+    source = tmp_path_factory.mktemp("rows") / "in.jsonl"
+    source.write_bytes(f"{GOOD}\n".encode() + end.join(lines).encode())
+    out = source.with_name("out.jsonl")
+    try:
+        report = repair(source, out)
+    except DatasetError:  # told to be another format: then nothing is written
+        assert not out.exists()
+        return
+    kept = [GOOD, *(line for line in lines if line.strip(" \t\r"))]
+    written = out.read_bytes().decode().split("\n")
+    assert written.pop() == ""
+    assert (len(written), report.rows) == (len(kept), len(kept))
+    repaired = [index for index, line in enumerate(kept) if repair_row(line.strip(" \t\r"))[1]]
+    changed = [n for n, (a, b) in enumerate(zip(kept, written, strict=True)) if a != b]
+    assert set(changed) <= set(repaired)
+    assert report.changed_rows == len(changed)

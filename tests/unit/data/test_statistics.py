@@ -14,7 +14,9 @@ from ftproviders.data import histogram as histogram_module
 from ftproviders.data import validate
 from ftproviders.data.engine import ExactEngine
 from ftproviders.data.histogram import Histogram
+from ftproviders.provider import DataProfile
 from ftproviders.schema.dataset import DatasetStatistics
+from ftproviders.schema.hyperparameters import Method
 
 COOKBOOK = Path("tests/data/openai_cookbook/toy_chat_fine_tuning.jsonl")
 
@@ -134,3 +136,45 @@ def test_pairs_and_completions_are_estimated_by_what_a_model_reads(tmp_path: Pat
         sizes.append(report.statistics.text_bytes)
         assert report.tokens.total == -(-report.statistics.text_bytes // 4)
     assert sizes == [120, 120, 60, 40, 0]
+
+
+def test_pairs_and_completions_count_who_says_what(tmp_path: Path) -> None:
+    """Each text once, as it stands in the row."""
+    ask, better, worse = "a" * 40, "b" * 20, "é" * 10
+    say = [{"role": "assistant", "content": better}], [{"role": "assistant", "content": worse}]
+    asked = [{"role": "system", "content": "s"}, {"role": "user", "content": ask}]
+    pairs: list[dict[str, object]] = [
+        {"input": {"messages": asked}, "preferred_output": say[0], "non_preferred_output": say[1]},
+        {"prompt": asked, "chosen": say[0], "rejected": say[1]},
+    ]
+    texts: list[dict[str, object]] = [
+        {"prompt": ask, "chosen": better, "rejected": worse},
+        {"prompt": ask, "completion": better + worse},
+    ]
+    for row in pairs + texts:
+        file = tmp_path / "rows.jsonl"
+        file.write_text((json.dumps(row) + "\n") * 2, encoding="utf-8")
+        found = validate(file, profiles={})[1].statistics
+        with_system, answers = row in pairs, 1 if "completion" in row else 2
+        assert found.messages_by_role == {
+            "assistant": 2 * answers, "user": 2, **({"system": 2} if with_system else {}),
+        }  # fmt: skip
+        assert found.characters == 2 * (70 + with_system)
+        assert found.assistant_characters == 2 * 30
+        assert found.rows_without_system == (0 if with_system else 2)
+        assert found.rows_without_user == 0
+        assert found.characters_by_role["assistant"].median == 30
+        assert found.messages_per_row is not None
+        assert found.messages_per_row.mean == 1 + answers + with_system
+
+
+def test_images_of_pairs_are_counted(tmp_path: Path) -> None:
+    seen = [{"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}]
+    asked = [{"role": "user", "content": seen}]
+    say = [{"role": "assistant", "content": "a"}], [{"role": "assistant", "content": "b"}]
+    file = tmp_path / "rows.jsonl"
+    row = {"input": {"messages": asked}, "preferred_output": say[0], "non_preferred_output": say[1]}
+    file.write_text(json.dumps(row) + "\n", encoding="utf-8")
+    blind = {"blind": DataProfile(maximum_image_rows=0)}
+    report = validate(file, profiles=blind, method=Method.DPO)[1]
+    assert report.verdicts["blind"].reasons == ("file.images",)

@@ -171,6 +171,30 @@ def test_dropped_tools_and_calls(tmp_path: Path) -> None:
     assert report.treatments["tools"] == report.treatments["tool answers"] == "kept"
 
 
+def test_what_is_dropped_is_seen_though_its_words_stand_elsewhere(tmp_path: Path) -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    tool = {"type": "function", "function": {"name": "i"}}
+    calling = {"role": "assistant", "content": "if", "tool_calls": [call]}
+    called = {"messages": [{"role": "user", "content": "Hi"}, calling]}
+    said_again = talk(("system", "Hi"), ("user", "Hi"), ("assistant", "Yes"))
+    _, issues = look(tmp_path, DEAF, called, {**PAIR, "tools": [tool]}, said_again)
+    assert [(i.line, i.rule) for i in issues] == [
+        (1, "template.dropped"), (2, "template.dropped"), (3, "template.dropped"),
+    ]  # fmt: skip
+    _, none = look(tmp_path, TOOLS, called, {**PAIR, "tools": [tool]}, said_again)
+    assert none == ()
+
+
+def test_a_template_may_move_the_system_message(tmp_path: Path) -> None:
+    late = CHATML.replace(
+        "{% for m in messages %}",
+        "{% for m in messages[1:2] + messages[:1] + messages[2:] %}",
+        1,
+    )
+    row = talk(("system", "Be brief"), ("user", "Hello?"), ("assistant", "Yes."))
+    assert look(tmp_path, late, row, row)[1] == ()
+
+
 def test_rewritten_history_is_an_error(tmp_path: Path) -> None:
     twice = talk(("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d"))
     report, (issue,) = look(tmp_path, FORGETFUL, PAIR, twice)

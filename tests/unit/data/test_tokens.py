@@ -249,6 +249,48 @@ def test_second_sample_is_as_large_as_needed(
     assert (found.high - found.total) / found.total < 0.02
 
 
+def test_long_rows_are_counted_once_however_often_they_are_drawn(tmp_path: Path) -> None:
+    """A row of 3 MB in a file of 8 MB is drawn some 375 times."""
+    file = tmp_path / "rows.jsonl"
+    with file.open("w", encoding="utf-8") as out:
+        for words in (750_000, *[20] * 40_000):
+            messages = [{"role": "assistant", "content": "word " * words}]
+            out.write(json.dumps({"messages": messages}) + "\n")
+    asked = Counted()
+    found = count_file(file, asked, limit=1_000)
+    assert not found.exact
+    assert found.sample_rows == 1_000
+    assert asked.rows <= 700
+    true = 750_007 + 40_000 * 27
+    assert found.total == pytest.approx(true, rel=0.1)
+
+
+def test_a_file_of_few_long_rows_is_counted_whole(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    messages = [{"role": "assistant", "content": "word " * 100_000}]
+    file.write_text((json.dumps({"messages": messages}) + "\n") * 12, encoding="utf-8")
+    assert file.stat().st_size > 4 * 2**20
+    asked = Counted()
+    found = count_file(file, asked)
+    assert found.exact
+    assert found.total == 12 * 100_008
+    assert asked.rows <= 24
+
+
+class Counted:
+    """Counts as o200k does, and remembers how many rows it was asked for."""
+
+    name = "o200k"
+    method = "counted"
+
+    def __init__(self) -> None:
+        self.rows = 0
+
+    def row(self, row: object) -> RowTokens:
+        self.rows += 1
+        return O200K.row(row)
+
+
 def test_lines_that_are_no_json_have_no_tokens(tmp_path: Path) -> None:
     file = tmp_path / "rows.jsonl"
     good = COOKBOOK.read_bytes()

@@ -18,6 +18,7 @@ from ftproviders import data
 from ftproviders.errors import ConfigurationError, DatasetError
 from ftproviders.provider import DataProfile
 from ftproviders.schema.dataset import Severity, ValidationReport
+from ftproviders.schema.hyperparameters import Method
 from tests.unit.data.data_cases import ANSWER, CALL, GOOD, RESULT, USER, assistant, row
 
 PUBLISHED = Path(__file__).parents[2] / "data"
@@ -148,6 +149,12 @@ def test_functions_in_the_old_style_pass_with_a_hint(tmp_path: Path) -> None:
         (GOOD.encode("utf-32"), "UTF-32", CONVERT),
         (b"PAR1\x15\x04\x15", "Parquet", CONVERT),
         (b"ARROW1\x00\x00", "Arrow", CONVERT),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "Git LFS",
+         "git lfs pull"),
+        (b"\n<!DOCTYPE html>\n<html><body>404</body></html>\n", "web page", "Download"),
+        (bytes(range(256)) * 9, "binary data", "right file"),
+        (f"[{GOOD}]".replace("Hi", "\u4f60\u597d" * 99).encode("utf-16-le")[::-1], "binary data",
+         "--encoding NAME"),
         (b"PK\x03\x04\x14\x00", "ZIP", CONVERT),
         (b"PK\x03\x04\x14\x00 [Content_Types].xml", "Excel", "FILE.csv"),
         (b"%PDF-1.7", "PDF", "rows of messages"),
@@ -190,6 +197,7 @@ def test_empty_files(content: bytes, tmp_path: Path) -> None:
         ("\ufeff" + GOOD, 1, "byte order mark", "joined"),
         ("hello", 1, "'h'", "JSON library"),
         ('{"a": 01}', 8, "'1'", ""),
+        (r'{"a": "b\x"}', 9, r"the escape \x does not", ""),
         ('{"a": .5}', 7, "'.'", ""),
     ],
 )
@@ -201,6 +209,29 @@ def test_broken_json_says_where_and_what(
     assert (issue.rule, issue.line, issue.column) == ("json.syntax", 2, column), issue
     assert message in issue.message
     assert fix in issue.fix
+
+
+def test_a_row_that_holds_all_the_rows_is_told_so(tmp_path: Path) -> None:
+    (issue,) = report_of(tmp_path, f'{{"version": 1, "data": [{GOOD}, {GOOD}]}}\n').issues
+    assert (issue.rule, issue.path, issue.column) == ("row.messages", "data", 24)
+    assert '"data" holds a list of rows' in issue.message
+
+
+@pytest.mark.parametrize("nul", ["\0", "\0\0", "\1\2\3"])
+def test_a_few_control_characters_are_faults_of_rows(nul: str, tmp_path: Path) -> None:
+    report = report_of(tmp_path, f"{GOOD}\n{GOOD.replace('Hi', nul)}\n{GOOD}\n")
+    assert [(issue.rule, issue.line) for issue in report.issues] == [("json.syntax", 2)]
+
+
+def test_a_limit_of_one_provider_is_not_the_limit_of_the_model(tmp_path: Path) -> None:
+    pytest.importorskip("quicktok", reason="the ranks of the encodings are an extra: tokens")
+    file = written(tmp_path, GOOD.replace("Hi", "word " * 50) + "\n")
+    model = data.find_base_model("gpt-4.1", exact=False, cache=tmp_path)
+    short = DataProfile(maximum_row_tokens=20)
+    for profiles, limit in (({"short": short}, 20), ({"short": short, "one": ONE}, None)):
+        report = data.validate(file, profiles=profiles, model=model)[1]
+        assert [issue.rule for issue in report.issues] == ["row.tokens"]
+        assert report.tokens.limit == limit
 
 
 @pytest.mark.parametrize(
@@ -261,6 +292,43 @@ def test_counts_are_never_capped_and_errors_are_kept_first(tmp_path: Path) -> No
         assert again.verdicts == report.verdicts
         assert len(again.issues) == limit
         assert again.issues_truncated == 840 - limit
+
+
+def test_what_concerns_the_whole_file_is_listed_beside_many_bad_rows(tmp_path: Path) -> None:
+    file = written(tmp_path, '{"messages": []}\n' * 300 + '{"text": "a"}\n')
+    picky = DataProfile(
+        methods=frozenset({Method.DPO}), maximum_bytes=99, minimum_training_rows=999
+    )
+    text = DataProfile(row_shapes=frozenset({"messages", "text"}))
+    profiles = {"one": ONE, "picky": picky, "text": text}
+    wanted = {"file.method", "file.bytes", "file.rows", "file.mixed_shapes"}
+    for workers in (1, 2):
+        _, report = data.validate(file, profiles=profiles, max_issues=9, workers=workers)
+        assert wanted <= {issue.rule for issue in report.issues}
+        assert len(report.issues) == 9
+
+
+def test_the_reasons_of_a_verdict_do_not_depend_on_what_is_listed(tmp_path: Path) -> None:
+    file = written(tmp_path, '{"messages": []}\n' * 5 + "nonsense\n" + f'{GOOD[:-1]}, "id": 1}}\n')
+    picky = DataProfile(minimum_training_rows=99, severities={"row.unknown_key": Severity.ERROR})
+    for limit in (0, 1, 100):
+        verdicts = data.validate(file, profiles={"one": ONE, "picky": picky}, max_issues=limit)[
+            1
+        ].verdicts
+        assert verdicts["one"].reasons == ("json.syntax", "row.messages")
+        assert verdicts["picky"].reasons == (
+            "file.rows", "json.syntax", "row.messages", "row.unknown_key",
+        )  # fmt: skip
+
+
+def test_infos_do_not_crowd_out_warnings(tmp_path: Path) -> None:
+    """Rows without a field for the grader are an info each."""
+    graded = row(USER)
+    odd = row('{"role": "user", "content": "Hi", "mood": 3}')
+    file = written(tmp_path, f"{graded}\n" * 200 + f"{odd}\n")
+    _, report = data.validate(file, profiles={"one": ONE}, method=Method.REINFORCEMENT)
+    assert report.issues[-1].rule == "message.unknown_key"
+    assert report.verdicts["one"].warnings == 1
 
 
 @pytest.mark.slow
