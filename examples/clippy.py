@@ -2,7 +2,7 @@
 
     pip install 'ftproviders[azure,tokens]'
     export AZURE_OPENAI_ENDPOINT=https://NAME.openai.azure.com/ AZURE_OPENAI_API_KEY=...
-    export AZURE_SUBSCRIPTION_ID=... AZURE_RESOURCE_GROUP=...    # and `az login`: deploying wants it
+    export AZURE_SUBSCRIPTION_ID=... AZURE_RESOURCE_GROUP=...   # and `az login`, to deploy
     python examples/clippy.py [MODEL]                            # to rehearse: docs/rehearsing.md
 
 The tutorial's steps: check the rows and count their tokens, upload, create the job with seed 105,

@@ -8,15 +8,14 @@ from ftproviders.schema.job import JobSpec
 from ftproviders.schema.plan import Assessment, IgnoredSetting, MappedSetting
 from ftproviders.schema.value import JsonValue
 
-__all__ = ["assess_from_info"]
+__all__ = ["assess_from_info", "check_method"]
 
 
-def assess_from_info(info: ProviderInfo, spec: JobSpec) -> Assessment:
-    """Sort every stated setting into resolved, mapped and ignored.
+def check_method(info: ProviderInfo, spec: JobSpec) -> None:
+    """Make sure that a provider has the spec's method.
 
     Raises:
-        UnsupportedFeatureError: The provider does not have the spec's method.
-        ConfigurationError: A value is outside the declared bounds.
+        UnsupportedFeatureError: It does not.
     """
     if spec.method not in info.methods:
         have = ", ".join(sorted(m.value for m in info.methods))
@@ -27,6 +26,16 @@ def assess_from_info(info: ProviderInfo, spec: JobSpec) -> Assessment:
             operation="plan",
             hint=f"It has: {have}.",
         )
+
+
+def assess_from_info(info: ProviderInfo, spec: JobSpec) -> Assessment:
+    """Sort every stated setting into resolved, mapped and ignored.
+
+    Raises:
+        UnsupportedFeatureError: The provider does not have the spec's method.
+        ConfigurationError: A value is outside the declared bounds.
+    """
+    check_method(info, spec)
     resolved: dict[str, JsonValue] = {}
     mapped: list[MappedSetting] = []
     ignored: list[IgnoredSetting] = []

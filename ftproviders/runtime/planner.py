@@ -13,6 +13,7 @@ from ftproviders.data.template import GivenTemplate, given_template
 from ftproviders.errors import ConfigurationError, DatasetError
 from ftproviders.planning import PlanInput, base_model_for, make_plan, read_prices
 from ftproviders.provider import DataProfile, HostingFeature, ProviderInfo, ProviderOptions
+from ftproviders.provider.assess import check_method
 from ftproviders.runtime.session import Session
 from ftproviders.schema.dataset import Dataset, ValidationReport
 from ftproviders.schema.hyperparameters import method_flag
@@ -38,6 +39,8 @@ def plan(session: Session, spec: JobSpec) -> JobPlan:
         registry.info(name)  # a misspelled name would be dropped in silence
     options = registry.options(adapter.info, spec.options.get(adapter.info.name, {}))
     own = spec.model_copy(update={"base_model": base_model})
+    # Before the files: rows that fit a method which is not to be had are no use.
+    check_method(adapter.info, spec)
     wanted = _wanted(session, own, adapter.info, options)
     training, report = _read(wanted, spec, spec.training_file, purpose="training")
     validation, validation_report = None, None

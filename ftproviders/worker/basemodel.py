@@ -80,6 +80,11 @@ def _config(folder: Path) -> dict[str, Any]:
 def folder_problem(folder: Path) -> str | None:
     """Say why the model in `folder` cannot be used, or None."""
     if not (folder / "config.json").is_file():
+        if (folder / "adapter_config.json").is_file():
+            return (
+                f"{folder} holds an adapter, not a whole model. To tune on from it, export the job "
+                "with --format merged and give the folder of that."
+            )
         return f"{folder} holds no model: config.json is missing. Give the folder that has it."
     if not any(folder.glob("*.safetensors")):
         if any(file for pattern in _PICKLES for file in folder.glob(pattern)):

@@ -31,7 +31,7 @@ from ftproviders.worker.loading import default_template, quiet
 from ftproviders.worker.orders import error_body
 from ftproviders.worker.reading import GONE, Reader
 
-__all__ = ["build"]
+__all__ = ["build", "writes_tools"]
 
 _PROBE = "ftproviders_probe"
 """Marks the inputs of the probe on their way to the model."""
@@ -73,7 +73,22 @@ def build(directory: DeploymentDirectory, model: dict[str, Any], *, name: str) -
     _list_only(app, name)
     app.add_exception_handler(HTTPException, _told)
     app.add_exception_handler(TemplateError, _told)
-    return Reader(app, model=name)
+    return Reader(app, model=name, tools=writes_tools(processor))
+
+
+def writes_tools(tokenizer: Any) -> bool:
+    """Say whether a chat template writes the tools that a request declares, by trying it."""
+    tool = {"name": "probing_tool", "description": "d", "parameters": {"type": "object"}}
+    try:
+        text = tokenizer.apply_chat_template(
+            [{"role": "user", "content": "hello"}],
+            tools=[{"type": "function", "function": tool}],
+            tokenize=False,
+        )
+    # Templates are programs of the model's maker: jinja raises whatever they raise.
+    except Exception:  # noqa: BLE001
+        return False
+    return tool["name"] in text
 
 
 class Witness:

@@ -45,13 +45,14 @@ def error_body(
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
-def checked(path: str, body: object, *, model: str) -> dict[str, Any]:
+def checked(path: str, body: object, *, model: str, tools: bool = True) -> dict[str, Any]:
     """Return a request as the server is to see it: with defaults, without what changes nothing.
 
     Args:
         path: One of `PATHS`.
         body: The request's JSON.
         model: The model's name for clients.
+        tools: Whether the model's chat template writes the tools of a request.
 
     Raises:
         Refused: It cannot be carried out as it is.
@@ -71,6 +72,13 @@ def checked(path: str, body: object, *, model: str) -> dict[str, Any]:
         given["max_tokens"] = given.pop("max_completion_tokens")
     kept = {name: value for name, value in given.items() if _counts(name, value, fields)}
     _required(path, kept)
+    if kept.get("tools") and not tools:
+        raise Refused(
+            "The model's chat template does not write tools, so the model would not learn of "
+            "them. Leave tools out, or describe them in a message.",
+            param="tools",
+            code="unsupported_parameter",
+        )
     return {"stream": False, length: MAX_TOKENS, **kept}
 
 

@@ -29,11 +29,13 @@ class Reader:
     Args:
         app: The server's own ASGI application.
         model: The model's name for clients.
+        tools: Whether the model's chat template writes the tools of a request.
     """
 
-    def __init__(self, app: _App, *, model: str) -> None:
+    def __init__(self, app: _App, *, model: str, tools: bool = True) -> None:
         self.app = app
         self.model = model
+        self.tools = tools
 
     async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:
         """Serve one connection."""
@@ -44,7 +46,7 @@ class Reader:
         if content is None:
             return
         try:
-            order = checked(scope["path"], _parsed(content), model=self.model)
+            order = checked(scope["path"], _parsed(content), model=self.model, tools=self.tools)
         except Refused as refused:
             body = error_body(
                 refused.message, status=refused.status, param=refused.param, code=refused.code

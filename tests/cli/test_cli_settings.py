@@ -24,6 +24,14 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda *_: object())
 
 
+@pytest.mark.usefixtures("installed")
+def test_a_method_that_the_provider_has_not_is_said_before_the_rows(run: Run, folder: Path) -> None:
+    told = run("plan", *LOCAL, "--method", "rft")
+    assert told.code == 2
+    assert told.err.startswith("error: Provider local does not tune with method reinforcement.")
+    assert "It has: dpo, supervised." in told.err
+
+
 def pairs(folder: Path, count: int = 8) -> Path:
     rows = [
         {

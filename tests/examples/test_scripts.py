@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -94,7 +95,10 @@ def test_text_to_sql_follows_the_guide(tmp_path: Path) -> None:
     first, last = map(float, re.findall(r"(\d+\.\d+) at", "".join(printed)))
     assert last < 0.7 * first
     checked = next(line for line in printed if line.startswith("merged model beside the adapter"))
-    assert "'largest_logit_difference'" in checked or "logit" in checked
+    numbers = ast.literal_eval(checked.partition(": ")[2])
+    assert numbers["kl_nats"] <= numbers["bounds"]["kl_nats"] <= 0.005
+    assert numbers["logit_difference"] <= numbers["bounds"]["logit_difference"]
+    assert numbers["top1_agreement"] >= 0.9
 
 
 def test_text_to_sql_rows_are_made_by_their_script() -> None:

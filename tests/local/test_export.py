@@ -269,6 +269,24 @@ def test_a_worker_that_dies_or_finds_a_difference_leaves_no_folder(
         assert list(folder.parent.iterdir()) == []
 
 
+def test_a_full_disk_names_the_folder_of_the_export(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from ftproviders.adapters.local import exporting
+
+    run = bench.train(n_epochs=0)
+    honest = exporting.process.python_command
+    # The system refuses the worker files of more than some 100 kB, as a full disk would.
+    limit = ["sh", "-c", 'ulimit -f 100; exec "$@"', "sh"]
+    monkeypatch.setattr(exporting.process, "python_command", lambda m: [*limit, *honest(m)])
+    folder = tmp_path / "exports" / "one"
+    with pytest.raises(ConfigurationError, match=f"disk is full: .* {folder}") as caught:
+        bench.adapter.export(tuned(run), folder=folder, format=ExportFormat.MERGED)
+    assert "another disk" in caught.value.hint
+    assert "FTPROVIDERS_HOME" not in str(caught.value)
+    assert list(folder.parent.iterdir()) == []
+
+
 def test_a_whole_model_is_copied_and_has_no_adapter(bench: Bench, tmp_path: Path) -> None:
     whole = tmp_path / "whole"
     shutil.copytree(bench.base, whole)

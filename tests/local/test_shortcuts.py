@@ -96,6 +96,19 @@ def test_a_common_beginning_computed_once_changes_nothing(config: Any, attention
     torch.testing.assert_close(short, usual, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("shortcuts", [False, True])
+def test_logits_are_computed_only_where_a_row_has_a_label(shortcuts: bool) -> None:
+    model = adapt(make(LlamaConfig(**SMALL)))
+    batch = collate(rows(), 0)
+    projected: list[int] = []
+    head = model.get_base_model().lm_head
+    head.register_forward_hook(lambda _m, inputs, _o: projected.append(inputs[0].shape[1]))
+    outcome(model, batch, shortcuts=shortcuts)
+    learned = int((batch["labels"] != IGNORED).any(dim=0).sum())
+    assert projected == [learned]
+    assert learned < batch["labels"].shape[1] - 19, "fewer than those behind the beginning"
+
+
 def test_without_a_common_beginning_only_the_mask_is_left_out() -> None:
     model = make(LlamaConfig(**SMALL))
     batch = collate(rows(beginning=1), 0)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from ftproviders.adapters.local.settings import SCHEDULERS
 from ftproviders.worker.arguments import argument_values
@@ -45,11 +46,26 @@ def test_every_optimizer_learns(bench: Bench, optim: str) -> None:
     assert sum(seen[-2:]) < sum(seen[:2])
 
 
-def test_computing_activations_again_changes_no_loss(bench: Bench) -> None:
+def test_computing_activations_again_changes_no_loss(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers.models.llama.modeling_llama import LlamaMLP
+
+    passes: list[int] = []
+    honest = LlamaMLP.forward
+
+    def counted(self: Any, x: Any) -> Any:
+        passes.append(self.training)
+        return honest(self, x)
+
+    monkeypatch.setattr(LlamaMLP, "forward", counted)
     plain = bench.train("ft1", **SHORT)
     for number, tuning in enumerate(("lora", "full")):
         options = {"gradient_checkpointing": True, "tuning": tuning}
+        passes.clear()
         run = bench.train(f"ft2{number}", **SHORT, options=options)
+        # Two layers in six steps, each forward and once more on the way back.
+        assert len(passes) == 2 * 6 * 2
         if tuning == "lora":
             assert losses(run) == pytest.approx(losses(plain), rel=1e-5)
         assert losses(run)[-1] < losses(run)[0]
@@ -65,7 +81,8 @@ def test_noise_on_embeddings_changes_training_alone(bench: Bench) -> None:
 
 def test_what_reaches_the_trainer(bench: Bench) -> None:
     options = {"max_grad_norm": 0.25, "logging_steps": 2, "optim": "sgd"}
-    run = bench.prepare(**SHORT, gradient_accumulation_steps=2, options=options)
+    more = {"gradient_accumulation_steps": 2, "weight_decay": 0.125, "seed": 9}
+    run = bench.prepare(**SHORT, **more, options=options)
     values = argument_values(run, run.job["settings"], 4)
     wanted = {
         "max_grad_norm": 0.25,
@@ -74,6 +91,9 @@ def test_what_reaches_the_trainer(bench: Bench) -> None:
         "per_device_train_batch_size": 1,
         "gradient_accumulation_steps": 2,
         "max_steps": 6,
+        "weight_decay": 0.125,
+        "learning_rate": 1e-2,
+        "seed": 9,
         "report_to": ["none"],
     }
     assert {name: values[name] for name in wanted} == wanted
@@ -155,6 +175,27 @@ def test_a_model_whose_rows_would_see_each_other_is_refused(bench: Bench) -> Non
 
     with pytest.raises(WorkError, match="lets packed rows see each other"):
         check_packing(model, rows, loss=blind)
+
+
+def test_packing_is_tried_on_the_model_before_anything_is_trained(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers import LlamaModel
+
+    honest = LlamaModel.forward
+
+    def blind(self: Any, *args: Any, position_ids: Any = None, **named: Any) -> Any:
+        """Be a model that takes positions and makes no mask of blocks of them."""
+        length = named["input_ids"].shape[1]
+        mask = named.pop("attention_mask", None)
+        if mask is None:
+            mask = torch.ones((1, 1, length, length)).tril().log()
+        return honest(self, *args, position_ids=position_ids, attention_mask=mask, **named)
+
+    monkeypatch.setattr(LlamaModel, "forward", blind)
+    with pytest.raises(WorkError, match="Leave packing out") as caught:
+        bench.train(**SHORT, options={"packing": True})
+    assert (caught.value.code, caught.value.param) == ("packing", "packing")
 
 
 # --- trackers ----------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ def export_model(
             "converter": settings.gguf_converter,
             "client": os.getpid(),
         }
-        told = _run(order, settings)
+        told = _run(order, settings, folder=folder)
         return ExportedModel(
             provider="local",
             format=form,
@@ -76,7 +76,7 @@ def export_model(
         )
 
 
-def _run(order: Mapping[str, Any], settings: LocalSettings) -> dict[str, Any]:
+def _run(order: Mapping[str, Any], settings: LocalSettings, *, folder: Path) -> dict[str, Any]:
     command = [*process.python_command("ftproviders.worker.export"), json.dumps(order)]
     with tempfile.TemporaryFile() as log:
         worker = subprocess.Popen(
@@ -90,7 +90,7 @@ def _run(order: Mapping[str, Any], settings: LocalSettings) -> dict[str, Any]:
             said, _ = worker.communicate()
         finally:
             _end(worker)
-        return _answer(said, log)
+        return _answer(said, log, folder)
 
 
 def _end(worker: subprocess.Popen[bytes]) -> None:
@@ -105,7 +105,7 @@ def _end(worker: subprocess.Popen[bytes]) -> None:
         worker.wait()
 
 
-def _answer(said: bytes, log: IO[bytes]) -> dict[str, Any]:
+def _answer(said: bytes, log: IO[bytes], folder: Path) -> dict[str, Any]:
     try:
         told: dict[str, Any] = json.loads(said)
     except ValueError:
@@ -120,11 +120,11 @@ def _answer(said: bytes, log: IO[bytes]) -> dict[str, Any]:
             "export on a larger machine.",
         ) from None
     if "error" in told:
-        raise _failed(told)
+        raise _failed(told, folder)
     return told
 
 
-def _failed(told: Mapping[str, Any]) -> FineTuneError:
+def _failed(told: Mapping[str, Any], folder: Path) -> FineTuneError:
     if told["code"] in _DIFFERS:
         return UnexpectedResponseError(
             told["error"],
@@ -132,6 +132,13 @@ def _failed(told: Mapping[str, Any]) -> FineTuneError:
             operation="export",
             hint="Nothing was kept. The tuned model itself is as it was.",
             code=told["code"],
+        )
+    if told["code"] == "disk_full":
+        # The worker's own words speak of the folders of a training.
+        return _refused(
+            f"The disk is full: the model could not be written to {folder}. Nothing was kept.",
+            "Make room there, or name a folder on another disk. What is made on the way lies in "
+            "the cache folder, FTPROVIDERS_CACHE.",
         )
     return _refused(told["error"], "Nothing was written. The other formats may be possible.")
 

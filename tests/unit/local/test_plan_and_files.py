@@ -140,6 +140,12 @@ def test_a_chat_template_that_is_not_there_stops_the_plan(rig: Rig) -> None:
 # --- base models ------------------------------------------------------------------------------
 
 
+def test_an_adapter_is_no_base_model_and_the_way_to_one_is_told(rig: Rig, tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text("{}")
+    with pytest.raises(ConfigurationError, match=r"holds an adapter, .* --format merged"):
+        assess(rig, base_model=str(tmp_path))
+
+
 def test_the_three_kinds_of_base_model(rig: Rig) -> None:
     assert locate("smollm2-135m").kind == "alias"
     assert locate(str(rig.base)).kind == "path"

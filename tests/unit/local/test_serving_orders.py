@@ -88,6 +88,15 @@ def test_what_cannot_be_done_is_refused_by_name(
     assert param in told.value.message
 
 
+def test_tools_are_refused_where_the_template_would_leave_them_out() -> None:
+    body = {"messages": ASKED, "tools": [{"type": "function", "function": {"name": "look"}}]}
+    assert checked(CHAT, body, model="m")["tools"] == body["tools"]
+    with pytest.raises(Refused, match="template does not write tools") as told:
+        checked(CHAT, body, model="m", tools=False)
+    assert (told.value.status, told.value.param) == (400, "tools")
+    assert checked(CHAT, {**body, "tools": []}, model="m", tools=False)["tools"] == []
+
+
 class Client:
     """One request to a reader in front of an application of ours."""
 
