@@ -27,7 +27,7 @@ from tests.unit.data.test_template import (
 FOREIGN: tuple[Callable[[list[Json]], bytes], ...] = (
     lambda rows: json.dumps(rows).encode(),
     lambda rows: "".join(json.dumps(row, indent=2) for row in rows).encode(),
-    lambda rows: gzip.compress(json.dumps(rows).encode()),
+    lambda rows: gzip.compress(json.dumps(rows).encode(), mtime=0),
     lambda rows: "".join(json.dumps(row) + "\n" for row in rows).encode("utf-16"),
     lambda rows: b"prompt,completion\n" + b"hi there,yo\n" * len(rows),
 )

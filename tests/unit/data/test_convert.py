@@ -315,7 +315,10 @@ TEXT = '[\n {"prompt": "h\u00e9", "completion": "y\u00f6"}\n]'
         (TEXT.encode("utf-16-be"), "UTF-16BE, one JSON array"),
         (TEXT.encode("utf-32"), "UTF-32, one JSON array"),
         (TEXT.encode("cp1252"), "Windows-1252 (a guess), one JSON array"),
-        (gzip.compress(TEXT.encode("latin-1")), "gzip, Windows-1252 (a guess), one JSON array"),
+        (
+            gzip.compress(TEXT.encode("latin-1"), mtime=0),
+            "gzip, Windows-1252 (a guess), one JSON array",
+        ),
         (bz2.compress(TEXT.encode()), "bzip2, UTF-8, one JSON array"),
         (lzma.compress(TEXT.encode("utf-16")), "xz, UTF-16, one JSON array"),
         (json.dumps(json.loads(TEXT)[0], indent=1).encode(), "UTF-8, JSON objects"),
@@ -390,8 +393,11 @@ ARRAY = f"[{GOOD},\n{GOOD}"
         ('{"instruction": "a", "output": "b", "history": [1]}\n', r"history\[0\] is no pair"),
         ("", "has no rows"),
         ("  \n\n", "has no rows"),
-        (gzip.compress(TEXT.encode())[:-9], "damaged"),
-        (gzip.compress(gzip.compress(TEXT.encode())), "looks like gzip-compressed"),
+        (gzip.compress(TEXT.encode(), mtime=0)[:-9], "damaged"),
+        (
+            gzip.compress(gzip.compress(TEXT.encode(), mtime=0), mtime=0),
+            "looks like gzip-compressed",
+        ),
         (b"%PDF-1.7 ...", "looks like a PDF"),
     ],
 )

@@ -192,7 +192,7 @@ def test_details_are_capped_and_counts_are_not(tmp_path: Path) -> None:
         b"a,b\n1,2\n",
         f"[{GOOD}]".encode(),
         f"[{GOOD}]".encode("utf-16"),
-        gzip.compress(GOOD.encode()),
+        gzip.compress(GOOD.encode(), mtime=0),
         b"PAR1 and so on",
     ],
 )

@@ -139,7 +139,7 @@ def test_functions_in_the_old_style_pass_with_a_hint(tmp_path: Path) -> None:
         (b'"prompt"\t"completion"\n"hi"\t"yo"\n', "tabs", CONVERT),
         (b"id;Answer;Question\n1;yo;hi\n", "semicolons",
          f"{CONVERT} --columns user=Question,assistant=Answer"),
-        (gzip.compress(GOOD.encode()), "gzip", CONVERT),
+        (gzip.compress(GOOD.encode(), mtime=0), "gzip", CONVERT),
         (bz2.compress(GOOD.encode()), "bzip2", CONVERT),
         (lzma.compress(GOOD.encode()), "xz", CONVERT),
         (b"\x28\xb5\x2f\xfd\x00", "Zstandard", "zstd -d {file}"),
