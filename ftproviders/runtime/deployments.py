@@ -269,10 +269,13 @@ def _until_gone(session: Session, host: HostingAdapter, seen: DeploymentSnapshot
     deadline = asked + _LONGEST_DELETING_SECONDS
     while True:
         after = look_up(session, host, seen.ref)
-        if after is None or after.created_at != seen.created_at:
-            return  # another of that name has been made since
+        if after is None:
+            return
         now = session.clock.monotonic()
-        if after.status is not DeploymentStatus.DELETING and now - asked > _DELETE_AGAIN_SECONDS:
+        deleting = after.status is DeploymentStatus.DELETING
+        if not deleting and after.created_at != seen.created_at:
+            return  # another of that name has been made since
+        if not deleting and now - asked > _DELETE_AGAIN_SECONDS:
             # The answer said that it is being deleted, and nothing else does.
             asked = now
             session.call(host, "undeploy", partial(host.undeploy, seen.ref), ref=seen.ref)

@@ -3,7 +3,8 @@
 Run with ``make chaos`` (or ``python -m tests.chaos``). One point = one request of a clean run x one
 fault. At each point processes of their own run the command line - ``submit JOB --wait``, and where
 the world has it a second submission that is cancelled -, meet the fault - a real SIGKILL of their
-own among them - and the same command is run again until it succeeds.
+own among them - and the same command is run again until it succeeds. Where models are deployed, the
+way goes on with ``deploy --wait``, ``chat`` and ``undeploy``.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+from tests.chaos.azure_world import AzureWorld
 from tests.chaos.openai_world import OpenAIWorld
 from tests.chaos.points import Outcome, clean_requests, run_lag, run_point
 from tests.chaos.worlds import MemoryWorld, World, close_launchers
 
 _MOST_RESUMES = 3
 _TOLD_EVERY = 50
-_WORLDS: dict[str, type[World]] = {world.name: world for world in (MemoryWorld, OpenAIWorld)}
+_KINDS: tuple[type[World], ...] = (MemoryWorld, OpenAIWorld, AzureWorld)
+_WORLDS: dict[str, type[World]] = {world.name: world for world in _KINDS}
 
 
 def main() -> int:
@@ -103,6 +106,7 @@ def _report(
         "duplicates": sum(o.duplicates for o in outcomes),
         "lost jobs": sum(o.lost for o in outcomes),
         "stray uploads": sum(o.stray_uploads for o in outcomes),
+        "orphaned deployments": sum(o.orphans for o in outcomes),
         "leaked keys": sum(o.leaked_keys for o in outcomes),
         "unknown outcomes told": sum(o.unknown for o in outcomes),
         "resumes needed": f"{sum(o.resumes for o in outcomes)} in all, {most} at most",

@@ -87,6 +87,7 @@ class Launcher:
 
 def _warm_up() -> None:
     """Plan a job once, so that whatever is imported and cached on the way is there for all."""
+    from ftproviders.adapters.azure_openai import management  # noqa: F401 - for the children
     from ftproviders.cli.main import main
     from ftproviders.testing.memory import adapter  # noqa: F401 - imported for the children
 

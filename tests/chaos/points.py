@@ -26,6 +26,7 @@ class Outcome:
     duplicates: int = 0
     lost: int = 0
     stray_uploads: int = 0
+    orphans: int = 0
     leaked_keys: int = 0
     codes: list[int] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -110,8 +111,9 @@ def _judge(outcome: Outcome, world: World, *, expected_jobs: int) -> None:
     outcome.duplicates = max(len(jobs) - expected_jobs, 0)
     outcome.lost = sum(job not in known for job in jobs) + max(expected_jobs - len(jobs), 0)
     outcome.stray_uploads = world.stray_uploads()
+    outcome.orphans = world.orphans()
     outcome.leaked_keys = world.leaked_keys()
-    for word in ("duplicates", "lost", "stray_uploads", "leaked_keys"):
+    for word in ("duplicates", "lost", "stray_uploads", "orphans", "leaked_keys"):
         if getattr(outcome, word):
             outcome.problems.append(f"{word}: {getattr(outcome, word)} ({outcome.codes})")
     if world.tracebacks:

@@ -29,6 +29,8 @@ __all__ = ["SETTLE_SECONDS", "LagPoint", "MemoryWorld", "PlannedFault", "World"]
 
 SETTLE_SECONDS = 0.6
 _POLL_SECONDS = 0.05
+_SERVICES = ("OPENAI_", "AZURE_", "FTPROV")
+"""How variables begin that a command must not inherit."""
 _LAUNCHERS = threading.local()
 _RUNNING: list[Launcher] = []
 
@@ -142,6 +144,10 @@ class World(ABC):
     def stray_uploads(self) -> int:
         """Return how many files were made that nothing needed."""
 
+    def orphans(self) -> int:
+        """Return how many deployments are left that were to be gone, or were never needed."""
+        return 0
+
     @abstractmethod
     def pass_the_lag(self, seconds: float) -> None:
         """Let time pass until a job is listed that lags by this much."""
@@ -168,7 +174,7 @@ class World(ABC):
     def run(self, *arguments: str) -> int:
         """Run the command line in a process of its own."""
         environment = {
-            **{k: v for k, v in os.environ.items() if not k.startswith(("OPENAI_", "FTPROV"))},
+            **{k: v for k, v in os.environ.items() if not k.startswith(_SERVICES)},
             "FTPROVIDERS_HOME": str(self.folder / "home"),
             "FTPROVIDERS_CACHE": str(self.folder / "cache"),
             "FTPROVIDERS_CONFIG": str(self.folder / "config.toml"),

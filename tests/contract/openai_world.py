@@ -24,39 +24,51 @@ MODEL = "gpt-4.1-mini-2025-04-14"
 class OpenAIWorld:
     """One emulated account; any number of clients, each like a process of its own."""
 
+    provider = "openai"
+
     def __init__(self, folder: Path, **behaviour: Any) -> None:
         self.folder = folder
         self.clock = FakeClock()
-        self.server = OpenAIEmulator(clock=self.clock, behaviour=Behaviour(**behaviour)).start()
+        self.server = self.make_server(**behaviour).start()
         self.training_file = folder / "train.jsonl"
         self.training_file.write_text(training_rows(Method.SUPERVISED))
         self._clients: list[FineTuneClient] = []
 
-    def settings(self, **changes: Any) -> OpenAISettings:
-        given = {
+    # --- what another service overrides ----------------------------------------------------
+
+    def make_server(self, **behaviour: Any) -> OpenAIEmulator:
+        return OpenAIEmulator(clock=self.clock, behaviour=Behaviour(**behaviour))
+
+    def settings(self, **changes: Any) -> Any:
+        given = {**self.common(), "base_url": self.server.base_url}
+        return OpenAISettings.model_validate({**given, **changes})
+
+    def adapters(self, settings: Any) -> dict[str, Any]:
+        return {
+            "adapters": {self.provider: OpenAIAdapter(settings)},
+            "hosts": {self.provider: OpenAIHosting(settings)},
+        }
+
+    # --- what tests use -----------------------------------------------------------------------
+
+    def common(self) -> dict[str, Any]:
+        return {
             "home": self.folder / "home",
             "cache": self.folder / "cache",
             "api_key": SecretStr(self.server.api_key),
-            "base_url": self.server.base_url,
             "timeout_seconds": 2.0,
         }
-        return OpenAISettings.model_validate({**given, **changes})
 
     def client(self, **settings: Any) -> FineTuneClient:
         chosen = self.settings(**settings)
         config = Config(home=chosen.home, cache=chosen.cache, config_file=self.folder / "none.toml")
-        session = Session(
-            config,
-            clock=self.clock,
-            adapters={"openai": OpenAIAdapter(chosen)},
-            hosts={"openai": OpenAIHosting(chosen)},
-        )
+        session = Session(config, clock=self.clock, **self.adapters(chosen))
         self._clients.append(FineTuneClient(session=session))
         return self._clients[-1]
 
     def spec(self, **changes: Any) -> JobSpec:
         given: dict[str, Any] = {
-            "provider": "openai",
+            "provider": self.provider,
             "base_model": MODEL,
             "training_file": str(self.training_file),
             "hyperparameters": Hyperparameters(n_epochs=2),

@@ -7,9 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
+import openai
 import pytest
 
 from ftproviders.adapters.azure_openai import assessing
+from ftproviders.adapters.azure_openai.adapter import AzureOpenAIAdapter
+from ftproviders.adapters.azure_openai.options import AzureOpenAISettings
 from ftproviders.client import FineTuneClient, FineTuneJob
 from ftproviders.errors import (
     AuthenticationError,
@@ -23,9 +27,10 @@ from ftproviders.errors import (
     ProviderError,
 )
 from ftproviders.schema.hyperparameters import Method
-from ftproviders.schema.job import JobStatus
+from ftproviders.schema.job import JobRef, JobStatus
 from ftproviders.schema.plan import JobPlan
 from ftproviders.testing.azure_openai import AzureBehaviour, AzureOpenAIEmulator, IdentityEmulator
+from ftproviders.testing.checks import as_runtime
 from ftproviders.testing.openai import WireFaultKind
 from tests.contract.azure_world import MODEL, AzureWorld
 
@@ -129,6 +134,36 @@ def test_redirects_are_not_followed(make: Make) -> None:
         with pytest.raises(InvalidRequestError, match="307"):
             client.submit(client.plan(world.spec()))
         assert list(other.requests) == []
+
+
+@pytest.mark.parametrize("signed_in", [True, False])
+def test_neither_key_nor_token_in_an_answer_is_repeated(tmp_path: Path, signed_in: bool) -> None:
+    secret = IdentityEmulator().token("https://ai.azure.com") if signed_in else "0a1B" * 8
+    told = {"error": {"code": "401", "message": f"you sent {secret}"}, "echo": f"Bearer {secret}"}
+    transport = httpx2.MockTransport(lambda _request: httpx2.Response(401, json=told))
+    client = openai.OpenAI(
+        api_key=secret,
+        base_url="http://127.0.0.1:9/openai/v1",
+        max_retries=0,
+        http_client=httpx2.Client(transport=transport),
+    )
+    settings = AzureOpenAISettings.model_validate(
+        {
+            "home": tmp_path,
+            "endpoint": "http://127.0.0.1:9",
+            "api_key": None if signed_in else secret,
+        }
+    )
+    adapter = AzureOpenAIAdapter(settings, client=client)
+    ref = JobRef(provider="azure-openai", account="127.0.0.1:9", id="ftjob-1")
+    with pytest.raises(AuthenticationError) as caught:
+        as_runtime(adapter, "retrieve", lambda: adapter.retrieve(ref))
+    error = caught.value
+    texts = [str(error), repr(vars(error)), repr(error.__cause__), repr(vars(error.__cause__))]
+    assert not [text for text in texts if secret in text]
+    # A key that is wrong stays wrong; of the scopes there is another.
+    assert error.retryable is signed_in
+    adapter.close()
 
 
 # --- what is sent -----------------------------------------------------------------------------

@@ -5,6 +5,7 @@ Pure data. Bounds are those of the API description 2.3.0; Azure's own differs in
 
 from __future__ import annotations
 
+from ftproviders.adapters._openai_dialect.bounds import HYPERPARAMETERS, JOB_SETTINGS
 from ftproviders.adapters.azure_openai.deploying import DeployOptions
 from ftproviders.adapters.azure_openai.families import FAMILIES
 from ftproviders.adapters.azure_openai.options import AzureOpenAIOptions, AzureOpenAISettings
@@ -12,7 +13,6 @@ from ftproviders.provider import (
     DataProfile,
     Feature,
     HostingFeature,
-    HyperparameterInfo,
     ProviderInfo,
 )
 from ftproviders.schema.dataset import Severity
@@ -33,13 +33,8 @@ PROVIDER = ProviderInfo(
     deployment_options_type=DeployOptions,
     methods=frozenset({Method.SUPERVISED, Method.DPO, Method.REINFORCEMENT}),
     features=frozenset(Feature) - {Feature.EXPORT},
-    hyperparameters=(
-        HyperparameterInfo(name="n_epochs", minimum=1, maximum=50, auto=True),
-        HyperparameterInfo(name="batch_size", minimum=1, maximum=256, auto=True),
-        HyperparameterInfo(name="learning_rate_multiplier", auto=True),
-        HyperparameterInfo(name="beta", maximum=2, auto=True, methods=frozenset({Method.DPO})),
-    ),
-    job_settings=frozenset({"seed", "suffix", "validation_file"}),
+    hyperparameters=HYPERPARAMETERS,
+    job_settings=JOB_SETTINGS,
     hosting_features=frozenset(HostingFeature),
     accepts=frozenset({ModelSource.PROVIDER_MODEL}),
     produces=ModelSource.PROVIDER_MODEL,

@@ -5,11 +5,11 @@ Pure data. Bounds are those of the OpenAI API description 2.3.0.
 
 from __future__ import annotations
 
+from ftproviders.adapters._openai_dialect.bounds import HYPERPARAMETERS, JOB_SETTINGS
 from ftproviders.adapters.openai.options import OpenAIOptions, OpenAISettings
 from ftproviders.provider import (
     DataProfile,
     Feature,
-    HyperparameterInfo,
     ModelData,
     ProviderInfo,
 )
@@ -47,13 +47,8 @@ PROVIDER = ProviderInfo(
     options_type=OpenAIOptions,
     methods=frozenset({Method.SUPERVISED, Method.DPO, Method.REINFORCEMENT}),
     features=frozenset(Feature) - {Feature.EXPORT},
-    hyperparameters=(
-        HyperparameterInfo(name="n_epochs", minimum=1, maximum=50, auto=True),
-        HyperparameterInfo(name="batch_size", minimum=1, maximum=256, auto=True),
-        HyperparameterInfo(name="learning_rate_multiplier", auto=True),
-        HyperparameterInfo(name="beta", maximum=2, auto=True, methods=frozenset({Method.DPO})),
-    ),
-    job_settings=frozenset({"seed", "suffix", "validation_file"}),
+    hyperparameters=HYPERPARAMETERS,
+    job_settings=JOB_SETTINGS,
     accepts=frozenset({ModelSource.PROVIDER_MODEL}),
     produces=ModelSource.PROVIDER_MODEL,
     data=DataProfile(

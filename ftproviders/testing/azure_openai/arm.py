@@ -68,6 +68,8 @@ class ArmEmulator:
         faults: Faults to inject at once.
         host: Address to listen at.
         port: Port; 0 = any that is free.
+        tick_seconds: Each request moves the clock forward by this much first, where the clock can
+            be moved; so that polling alone makes deployments go on.
     """
 
     def __init__(
@@ -80,8 +82,10 @@ class ArmEmulator:
         faults: Iterable[ArmFault] = (),
         host: str = "127.0.0.1",
         port: int = 0,
+        tick_seconds: float = 0.0,
     ) -> None:
         self.resource = resource or Resource()
+        self._tick_seconds = tick_seconds
         self._owns_identity = identity is None
         self.identity = identity or IdentityEmulator(host=host)
         self.others = {other.id.lower(): other for other in others}
@@ -169,9 +173,22 @@ class ArmEmulator:
             key = str(state.next_number("planned_failure"))
             state.put("planned_failure", key, {"id": key, "code": code, "message": message})
 
+    def advance(self, seconds: float) -> None:
+        """Move the resource's clock forward.
+
+        Raises:
+            TypeError: The clock that was given cannot be moved.
+        """
+        move = getattr(self.resource.clock, "advance", None)
+        if move is None:
+            raise TypeError(f"{type(self.resource.clock).__name__} has no method advance")
+        move(seconds)
+
     # --- one request -------------------------------------------------------------------------
 
     def _handle(self, raw: RawRequest) -> Reply:
+        if self._tick_seconds:
+            self.advance(self._tick_seconds)
         url = urlsplit(raw.target)
         operation, params = match_arm(raw.method, url.path)
         query = parse_qsl(url.query, keep_blank_values=True)

@@ -14,6 +14,7 @@ import pytest
 from ftproviders.adapters._openai_dialect.events import read_event, text_metrics
 from ftproviders.adapters._openai_dialect.graders import grader_problems
 from ftproviders.adapters._openai_dialect.limits import refuse_what_cannot_be_sent
+from ftproviders.adapters._openai_dialect.matching import matched
 from ftproviders.adapters._openai_dialect.reading import Owner, snapshot
 from ftproviders.adapters.azure_openai import assessing
 from ftproviders.adapters.azure_openai.explaining import LIMITS, with_safety
@@ -26,10 +27,18 @@ from ftproviders.adapters.azure_openai.safety import (
     read_rejection,
     safety_passed,
 )
+from ftproviders.adapters.azure_openai.wire import sent_model
 from ftproviders.errors import ConfigurationError
 from ftproviders.schema.dataset import PreparedFile
 from ftproviders.schema.hyperparameters import Method
-from ftproviders.schema.job import JobEvent, JobSnapshot, JobSpec, JobStatus
+from ftproviders.schema.job import (
+    JobEvent,
+    JobSnapshot,
+    JobSpec,
+    JobStatus,
+    NotSeen,
+    SubmissionQuery,
+)
 
 OWNER = Owner(provider="azure-openai", account="my-resource")
 HEX = "0a1b2c3d" * 4
@@ -76,6 +85,23 @@ def test_a_tuned_model_is_taken_as_it_is_named() -> None:
     seen = read(status="succeeded", fine_tuned_model=name, finished_at=1_760_000_000)
     assert seen.model is not None
     assert seen.model.name == name
+
+
+@pytest.mark.parametrize(
+    ("asked", "told", "alike"),
+    [
+        ("qwen-32b", "Qwen3-32B", True),
+        ("Ministral-3B", "ministral-3b", True),
+        ("gpt-4.1-mini", "gpt-4.1-mini-2025-04-14", True),
+        ("gpt-4.1", "gpt-4o", False),
+    ],
+)
+def test_look_alikes_are_known_by_any_spelling(asked: str, told: str, alike: bool) -> None:
+    query = SubmissionQuery(submission_id="ftabc", base_model=asked, file_ids=("file-1",))
+    other = read(model=told, training_file="file-1", metadata=None)
+    answer = matched(query, [other], file_names=dict, sent_as=sent_model)
+    assert isinstance(answer, NotSeen)
+    assert bool(answer.similar) is alike
 
 
 # --- safety and billing -----------------------------------------------------------------------
