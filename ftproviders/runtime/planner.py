@@ -40,11 +40,11 @@ def plan(session: Session, spec: JobSpec) -> JobPlan:
     options = registry.options(adapter.info, spec.options.get(adapter.info.name, {}))
     own = spec.model_copy(update={"base_model": base_model})
     wanted = _wanted(session, own, adapter.info, options)
-    training, report = _read(wanted, spec, spec.training_file, purpose="training")
+    training, report = _read(wanted, own, spec.training_file, purpose="training")
     validation, validation_report = None, None
     if spec.validation_file is not None:
         validation, validation_report = _read(
-            wanted, spec, spec.validation_file, purpose="validation"
+            wanted, own, spec.validation_file, purpose="validation"
         )
     assessment = session.call(
         adapter,

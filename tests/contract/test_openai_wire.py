@@ -438,7 +438,7 @@ def test_the_plan_warns_of_what_the_service_itself_tells(make: Make) -> None:
 def test_the_command_that_shows_all_findings_names_the_model_where_it_matters(make: Make) -> None:
     world = make()
     with pytest.raises(DatasetError, match="method supervised") as caught:
-        world.client().plan(world.spec(base_model="o4-mini-2025-04-16"))
+        world.client().plan(world.spec(base_model={"openai": "o4-mini-2025-04-16"}))
     assert "--provider openai --model o4-mini-2025-04-16" in caught.value.hint
 
 
