@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -42,11 +43,11 @@ def plan(session: Session, spec: JobSpec) -> JobPlan:
     # Before the files: rows that fit a method which is not to be had are no use.
     check_method(adapter.info, spec)
     wanted = _wanted(session, own, adapter.info, options)
-    training, report = _read(wanted, spec, spec.training_file, purpose="training")
+    training, report = _read(wanted, own, spec.training_file, purpose="training")
     validation, validation_report = None, None
     if spec.validation_file is not None:
         validation, validation_report = _read(
-            wanted, spec, spec.validation_file, purpose="validation"
+            wanted, own, spec.validation_file, purpose="validation"
         )
     assessment = session.call(
         adapter,
@@ -173,12 +174,14 @@ def _read(
         first = next(i for i in report.issues if i.severity == "error")
         where = f"line {first.line}: " if first.line else ""
         more = f" (and {verdict.errors - 1} more)" if verdict.errors > 1 else ""
+        # What is wrong with a whole file may depend on the model; rows are read alike for all.
+        model = "" if first.line else f" --model {shlex.quote(str(spec.base_model))}"
         raise DatasetError(
             f"{file} is not fit for {name}: {where}{first.message.rstrip('.')}{more}.",
             report=report,
             provider=name,
             operation="validate",
             hint=f"{first.fix.rstrip('.')}. For everything that was found, run: "
-            f"ftproviders validate {file} --provider {name}{method_flag(spec.method)}",
+            f"ftproviders validate {file} --provider {name}{method_flag(spec.method)}{model}",
         )
     return dataset, report

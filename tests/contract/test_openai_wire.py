@@ -21,6 +21,7 @@ from ftproviders.adapters.openai.adapter import OpenAIAdapter, OpenAIHosting
 from ftproviders.adapters.openai.options import OpenAISettings
 from ftproviders.errors import (
     AuthenticationError,
+    DatasetError,
     FineTuneError,
     InvalidRequestError,
     JobFailedError,
@@ -469,6 +470,13 @@ def test_the_plan_warns_of_what_the_service_itself_tells(make: Make) -> None:
     (warning,) = (w for w in client.plan(world.spec()).warnings if "answer until" in w)
     assert "2027-01-13" in warning
     assert "openai itself tells" in warning
+
+
+def test_the_command_that_shows_all_findings_names_the_model_where_it_matters(make: Make) -> None:
+    world = make()
+    with pytest.raises(DatasetError, match="method supervised") as caught:
+        world.client().plan(world.spec(base_model={"openai": "o4-mini-2025-04-16"}))
+    assert "--provider openai --model o4-mini-2025-04-16" in caught.value.hint
 
 
 def test_a_plan_can_be_made_while_the_service_is_down(make: Make) -> None:
