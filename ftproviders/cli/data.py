@@ -133,7 +133,9 @@ def validate(
     else:
         if repaired is not None:
             _show_repairs(session.out, repaired)
-        for report in reports.values():
+        for name, report in reports.items():
+            if name == "validation":
+                session.out.line()
             _show(session.out, report)
     return 0 if _accepted(list(reports.values()), named) else 1
 

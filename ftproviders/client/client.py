@@ -97,32 +97,23 @@ class FineTuneClient(PlanningClient, DeployingClient):
             method: Training method the rows are for, or its name (``"dpo"``).
             purpose: ``training`` or ``validation``.
             max_issues: How many issues to describe; counts are never capped.
-            model: Base model, which may change limits and methods. Tokens are counted with its
-                encoding or tokenizer, and rows rendered with its template, where these are known.
+            model: Base model: its limits and methods; its tokenizer and template, where known.
             exact_tokens: Count the tokens of every row, however large the file is.
             secrets: How bad keys, tokens and passwords in rows are; ``off`` = not looked for.
-            has_validation_file: Whether there will be one. None = not said: who needs one is then
-                an info, not an error.
-            row_tokens: Most tokens of a row, in place of what providers and models are known to
-                take. Rows are held to it where the model's tokenizer is at hand.
+            has_validation_file: Whether there will be one; None = not said, at most an info.
+            row_tokens: Most tokens of a row, in place of what providers and models take.
             workers: Processes that look at the rows; default the cores for a large file.
             source: Open stream to read instead of the file, standard input for instance.
             on_progress: Called with bytes read and bytes in all.
 
         Raises:
             DatasetError: The file cannot be read at all.
-            ConfigurationError: There is no such method or level.
+            ConfigurationError: No such method or level.
             UnknownProviderError: There is no such provider.
         """
-        profiles = self._profiles(providers, model)
-        if row_tokens is not None:
-            profiles = {
-                name: replace(profile, maximum_row_tokens=row_tokens)
-                for name, profile in profiles.items()
-            }
         return data.validate(
             Path(file),
-            profiles=profiles,
+            profiles=self._profiles(providers, model, row_tokens),
             method=method,
             purpose=purpose,
             max_issues=max_issues,
@@ -374,10 +365,12 @@ class FineTuneClient(PlanningClient, DeployingClient):
         self.close()
 
     def _profiles(
-        self, providers: Sequence[str] | None, model: str | None
+        self, providers: Sequence[str] | None, model: str | None, row_tokens: int | None = None
     ) -> dict[str, DataProfile]:
         chosen = [registry.info(n) for n in providers] if providers else self._with_rules()
-        return {info.name: info.data_profile(model) for info in chosen}
+        found = {info.name: info.data_profile(model) for info in chosen}
+        own = {name: replace(one, maximum_row_tokens=row_tokens) for name, one in found.items()}
+        return found if row_tokens is None else own
 
     def _base_model(self, model: str | None, *, exact: bool) -> data.BaseModelData | None:
         return data.find_base_model(model, exact=exact, cache=self.config.cache)

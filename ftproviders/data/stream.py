@@ -167,7 +167,8 @@ def open_data_file(path: Path) -> BinaryIO:
         if not stat.S_ISREG(mode):
             raise DatasetError(
                 f"{show_file(path)} is not a regular file.",
-                hint="Write the data to a file first and give the file's name.",
+                hint="Write the data to a file first and give the file's name, or pipe them: "
+                "... | ftproviders validate -",
             )
         return path.open("rb")
     except (OSError, ValueError) as error:

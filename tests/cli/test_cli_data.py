@@ -229,6 +229,10 @@ def test_rows_that_stand_in_both_files(run: Run, folder: Path) -> None:
     (issue,) = [issue for issue in held["issues"] if issue["line"] == 2]
     assert "line 1" in issue["message"]
     assert issue["severity"] == "warning"
+    shown = run("validate", "train.jsonl", *flags[:-1]).out
+    assert "\n\nvalid.jsonl:2:" in shown
+    clean = run("validate", "train.jsonl", *flags[:-1], "--secrets", "off", "--max-issues", "0").out
+    assert "\n\n... and" in clean
 
 
 def test_stats_and_tokens(run: Run) -> None:
