@@ -1,4 +1,6 @@
-"""Three providers under one roof: in memory, this machine with a fake worker, emulated OpenAI."""
+"""Four providers under one roof: in memory, this machine with a fake worker, emulated OpenAI and
+Azure OpenAI.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from ftproviders.adapters.azure_openai.adapter import AzureOpenAIAdapter
+from ftproviders.adapters.azure_openai.options import AzureOpenAISettings
 from ftproviders.adapters.local.adapter import LocalTrainingAdapter
 from ftproviders.adapters.local.options import LocalSettings
 from ftproviders.adapters.openai.adapter import OpenAIAdapter
@@ -21,6 +25,7 @@ from ftproviders.provider import TrainingAdapter
 from ftproviders.runtime import Session
 from ftproviders.schema.hyperparameters import Method
 from ftproviders.schema.job import JobRef, JobSnapshot, JobSpec
+from ftproviders.testing.azure_openai import AzureBehaviour, AzureOpenAIEmulator
 from ftproviders.testing.clock import FakeClock
 from ftproviders.testing.memory.adapter import MemoryAdapter
 from ftproviders.testing.memory.options import MemorySettings
@@ -32,12 +37,12 @@ MODEL = "gpt-4.1-mini-2025-04-14"
 LOCAL_MODEL = "smollm2-135m"
 """Never loaded: the worker is a fake one."""
 WORKER = Path(__file__).parents[1] / "unit" / "local" / "fake_worker.py"
-PROVIDERS = ("memory", "local", "openai")
+PROVIDERS = ("memory", "local", "openai", "azure-openai")
 KNOBS: Mapping[str, int] = {"n_epochs": 2, "batch_size": 4}
 
 
 class MovingWorld:
-    """One machine with three providers; any number of clients, each like a process of its own."""
+    """One machine with four providers; any number of clients, each like a process of its own."""
 
     def __init__(self, folder: Path, **behaviour: Any) -> None:
         self.folder = folder
@@ -46,11 +51,19 @@ class MovingWorld:
         self.memory = MemoryServer(clock=self.clock)
         self.openai = OpenAIEmulator(clock=self.clock, behaviour=Behaviour(**behaviour))
         self.openai.start()
+        self.azure = AzureOpenAIEmulator(clock=self.clock, behaviour=AzureBehaviour(**behaviour))
+        self.azure.start()
+        self.emulators = {"openai": self.openai, "azure-openai": self.azure}
         self.training = folder / "train.jsonl"
         self.training.write_text(training_rows(Method.SUPERVISED))
         self.validation = folder / "valid.jsonl"
         self.validation.write_text(training_rows(Method.SUPERVISED, count=11))
-        self.models = {"memory": "memory-small", "local": LOCAL_MODEL, "openai": MODEL}
+        self.models = {
+            "memory": "memory-small",
+            "local": LOCAL_MODEL,
+            "openai": MODEL,
+            "azure-openai": MODEL,
+        }
         self.memory_class: type[MemoryAdapter] = MemoryAdapter
         self._clients: list[FineTuneClient] = []
 
@@ -66,6 +79,14 @@ class MovingWorld:
             ),
             "openai": OpenAIAdapter(
                 OpenAISettings(**places, api_key=key, base_url=url, timeout_seconds=5.0)
+            ),
+            "azure-openai": AzureOpenAIAdapter(
+                AzureOpenAISettings(
+                    **places,
+                    api_key=SecretStr(self.azure.api_key),
+                    endpoint=self.azure.endpoint,
+                    timeout_seconds=5.0,
+                )
             ),
         }
         session = Session(config, clock=self.clock, adapters=adapters)
@@ -105,7 +126,7 @@ class MovingWorld:
             assert time.monotonic() < end, job.snapshot
             if ref.provider == "local":
                 time.sleep(0.02)  # a process of its own
-            self.openai.advance(60)
+            self.clock.advance(60)
         assert job.status.value == "succeeded", job.snapshot.error
         return job.snapshot
 
@@ -125,21 +146,23 @@ class MovingWorld:
             (digest,) = [f["sha256"] for f in document["files"] if f["purpose"] == "training"]
             said = {name: spec[name] for name in ("seed", "suffix")}
             return {**spec["hyperparameters"], **said, "digest": digest}
-        bodies = [r.body for r in self.openai.requests_of("createFineTuningJob")]
-        ids = [job["id"] for job in self.openai.jobs()]
+        server = self.emulators[ref.provider]
+        bodies = [r.body for r in server.requests_of("createFineTuningJob")]
+        ids = [job["id"] for job in server.jobs()]
         body: Any = bodies[ids.index(ref.id)]
-        (name,) = [f["filename"] for f in self.openai.files() if f["id"] == body["training_file"]]
+        (name,) = [f["filename"] for f in server.files() if f["id"] == body["training_file"]]
         knobs = body["method"]["supervised"]["hyperparameters"]
         return {**knobs, "seed": body["seed"], "suffix": body["suffix"], "file": name}
 
     def count(self, provider: str) -> int:
         if provider == "memory":
             return len(self.memory.jobs())
-        if provider == "openai":
-            return len(self.openai.jobs())
+        if provider in self.emulators:
+            return len(self.emulators[provider].jobs())
         return len(list((self.home / "local" / "runs").glob("[!.]*")))
 
     def close(self) -> None:
         for client in self._clients:
             client.close()
-        self.openai.close()
+        for server in self.emulators.values():
+            server.close()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import JsonValue
+
 from ftproviders.schema.job import JobSnapshot
 
 __all__ = ["plain_job", "with_facts"]
@@ -38,4 +40,12 @@ def with_facts(seen: JobSnapshot, job: Mapping[str, Any]) -> JobSnapshot:
     """Return a job with what only this service tells of it."""
     told = {"training_type": job.get("trainingType"), "suffix": job.get("suffix")}
     found = {name: value for name, value in told.items() if isinstance(value, str) and value}
-    return seen.model_copy(update={"facts": {**seen.facts, **found}}) if found else seen
+    if not found:
+        return seen
+    facts: dict[str, JsonValue] = {**seen.facts, **found}
+    if "training_type" in found:
+        # Under its name as an option, so that a job like this one is trained in the same way.
+        options = seen.facts.get("options")
+        before = options if isinstance(options, Mapping) else {}
+        facts["options"] = {**before, "training_type": found["training_type"]}
+    return seen.model_copy(update={"facts": facts})
