@@ -148,6 +148,19 @@ def test_listing_without_a_subscription_says_so_and_is_no_problem(
     assert "There is no resource" in listed.err
 
 
+def test_chat_needs_the_key_alone(
+    run: Run, arm: ArmEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arm.resource.add("bot", model="gpt-4.1-mini-2025-04-14.ft-1")
+    for name in ("AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP", "IDENTITY_ENDPOINT"):
+        monkeypatch.delenv(name)
+    asked = run("chat", "azure-openai:bot", "Question number 3?")
+    assert asked.code == 0, asked.err
+    assert asked.out.strip()
+    assert arm.requests == []
+    assert run("chat", "azure-openai:nothing", "Question number 3?").code == 3
+
+
 def test_deployment_options_are_listed(run: Run) -> None:
     shown = run("providers", "azure-openai").out
     assert "deployment option (deploy -o key=value)" in shown
