@@ -72,6 +72,7 @@ if TYPE_CHECKING:
         Lease,
         ReapReport,
     )
+    from ftproviders.schema.file import DataFile, DeletedFiles, KeptFile
     from ftproviders.schema.hyperparameters import Hyperparameters, Method
     from ftproviders.schema.job import (
         Checkpoint,
@@ -88,10 +89,12 @@ if TYPE_CHECKING:
     _default = FineTuneClient()
     adopt = _default.adopt
     chat = _default.chat
+    delete_unused_files = _default.delete_unused_files
     deploy = _default.deploy
     deployment = _default.deployment
     deployments = _default.deployments
     doctor = _default.doctor
+    files = _default.files
     job = _default.job
     jobs = _default.jobs
     models = _default.models
@@ -160,6 +163,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "Lease",
         "ReapReport",
     ),
+    "schema.file": ("DataFile", "DeletedFiles", "KeptFile"),
     "schema.hyperparameters": ("Hyperparameters", "Method"),
     "schema.job": (
         "Checkpoint",
@@ -177,10 +181,12 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 _CLIENT_METHODS = (
     "adopt",
     "chat",
+    "delete_unused_files",
     "deploy",
     "deployment",
     "deployments",
     "doctor",
+    "files",
     "job",
     "jobs",
     "models",
@@ -206,8 +212,10 @@ __all__ = [
     "ConversionReport",
     "CostEstimate",
     "CostLimitError",
+    "DataFile",
     "Dataset",
     "DatasetError",
+    "DeletedFiles",
     "Deployment",
     "DeploymentError",
     "DeploymentFailedError",
@@ -235,6 +243,7 @@ __all__ = [
     "JobSpec",
     "JobStatus",
     "JournalError",
+    "KeptFile",
     "Lease",
     "Method",
     "MissingCredentialsError",
@@ -267,10 +276,12 @@ __all__ = [
     "adopt",
     "chat",
     "convert",
+    "delete_unused_files",
     "deploy",
     "deployment",
     "deployments",
     "doctor",
+    "files",
     "job",
     "jobs",
     "models",

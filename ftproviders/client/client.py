@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Self
 from ftproviders import data, registry
 from ftproviders.client.deploying import DeployingClient
 from ftproviders.client.job import FineTuneJob
+from ftproviders.client.keeping import KeepingClient
 from ftproviders.client.planning import PlanningClient
 from ftproviders.config import Config
 from ftproviders.errors import ConfigurationError
@@ -41,7 +42,7 @@ __all__ = ["FineTuneClient"]
 _log = logging.getLogger("ftproviders")
 
 
-class FineTuneClient(PlanningClient, DeployingClient):
+class FineTuneClient(PlanningClient, DeployingClient, KeepingClient):
     """Validate, plan, submit, find again, deploy. Use it as a context manager, or call `close`.
 
     Args:

@@ -37,6 +37,7 @@ class Feature(StrEnum):
     CHECKPOINTS = "checkpoints"
     JOBS = "jobs"
     MODELS = "models"
+    FILES = "files"
     FIND_FILE = "find_file"
     DOWNLOAD_FILE = "download_file"
     DELETE_FILE = "delete_file"

@@ -48,6 +48,7 @@ VERBS = {
     "undeploy": "",
     "extend": "--ttl",
     "chat": "--system --temperature --max-tokens --checkpoint",
+    "files": "--provider --delete-unused",
     "providers": "",
     "models": "--provider",
     "methods": "--measure --model --steps --batch-size",

@@ -11,6 +11,7 @@ from typing import Any
 
 from ftproviders.adapters._openai_dialect.explaining import job_failure
 from ftproviders.adapters._openai_dialect.options import MARKER, REINFORCEMENT_OPTIONS
+from ftproviders.schema.file import DataFile
 from ftproviders.schema.job import (
     Checkpoint,
     FileRef,
@@ -22,7 +23,17 @@ from ftproviders.schema.job import (
 )
 from ftproviders.schema.value import JsonValue
 
-__all__ = ["STATUS", "Owner", "checkpoint", "file_ref", "is_tuned", "moment", "number", "snapshot"]
+__all__ = [
+    "STATUS",
+    "Owner",
+    "checkpoint",
+    "data_file",
+    "file_ref",
+    "is_tuned",
+    "moment",
+    "number",
+    "snapshot",
+]
 
 _RESUMING = "resuming"
 STATUS: Mapping[str, JobStatus] = {
@@ -209,6 +220,19 @@ def file_ref(
         expires_at=moment(entry.get("expires_at")),
         # Servers that do not say how a file stands are taken to be done with it.
         ready=entry.get("status") in (None, "processed"),
+    )
+
+
+def data_file(entry: Mapping[str, Any], *, provider: str) -> DataFile:
+    """Read an entry of the list of files, whoever sent it."""
+    return DataFile(
+        provider=provider,
+        id=str(entry["id"]),
+        name=str(entry.get("filename") or ""),
+        bytes=_count(entry.get("bytes")),
+        status=_text(entry.get("status")),
+        created_at=moment(entry.get("created_at")),
+        expires_at=moment(entry.get("expires_at")),
     )
 
 
