@@ -15,7 +15,7 @@ from typing_extensions import override
 from ftproviders.client.deployment import Deployment
 from ftproviders.client.reading import JobReading
 from ftproviders.errors import ConfigurationError, JobError, ProviderError
-from ftproviders.runtime import Session, exporting, hosts, poll
+from ftproviders.runtime import Session, exporting, hosts, models, poll
 from ftproviders.runtime import chat as chat_with
 from ftproviders.runtime import deploy as once
 from ftproviders.runtime.deploy import Proposal
@@ -226,13 +226,12 @@ class FineTuneJob(JobReading):
         Raises:
             JobError: There is no model yet.
             UnsupportedFeatureError: The provider does not delete models.
+            ConflictError: A deployment serves it.
             NotFoundError: It is gone already.
         """
         model = self._ready_model("delete_model")
-        adapter = self._session.adapter_for(self.ref)
-        self._session.call(
-            adapter, "delete_model", lambda: adapter.delete_model(model.name), ref=self.ref
-        )
+        self._session.adapter_for(self.ref)  # of this account, or refused
+        models.delete_model(self._session, self.ref.provider, model.name, ref=self.ref)
         return model
 
     def _checkpoint(self, wanted: str) -> TunedModel:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from ftproviders import registry
 from ftproviders.errors import ConfigurationError
 from ftproviders.provider import Feature
-from ftproviders.runtime import Session, files
+from ftproviders.runtime import Session, files, models
 from ftproviders.schema.file import DeletedFiles, KeptFile
 
 __all__ = ["KeepingClient"]
@@ -65,3 +65,17 @@ class KeepingClient:
             ProviderError: Files or jobs cannot be listed; nothing was deleted.
         """
         return files.delete_unused(self._session, provider, agree=agree)
+
+    def delete_model(self, provider: str, model: str) -> None:
+        """Delete a tuned model by its name, for good. Of a job, `FineTuneJob.delete_model`.
+
+        Args:
+            provider: Where it was tuned.
+            model: Its name there, as `models` lists it.
+
+        Raises:
+            ConflictError: A deployment serves it; the hint names which, and how to undeploy it.
+            NotFoundError: There is no such model.
+            UnsupportedFeatureError: The provider does not delete models.
+        """
+        models.delete_model(self._session, provider, model)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ftproviders.adapters.azure_openai.adapter import AzureOpenAIAdapter
 from ftproviders.adapters.azure_openai.hosting import AzureOpenAIHosting
 from ftproviders.cli import consent
 from ftproviders.testing.azure_openai import (
@@ -81,6 +82,35 @@ def test_from_the_job_to_the_answer_and_away(run: Run, arm: ArmEmulator) -> None
     told = run("chat", job, "Question number 3?")
     assert told.code == 3
     assert "deploy" in told.err
+
+
+def test_a_tuned_model_is_deleted_when_nothing_serves_it(
+    run: Run, arm: ArmEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted = run("submit", "azure.yaml", "--yes", "--wait").out.splitlines()
+    model = run("model", submitted[0]).out.strip()
+    assert run("deploy", submitted[0], "--name", "bot", "--wait", "--yes").code == 0
+    refused = run("models", "--delete", model, "--json")
+    assert (refused.code, refused.json["type"]) == (3, "ConflictError")
+    assert "It is deployed as azure-openai:emulated/bot." in refused.json["hint"]
+    assert "ftproviders undeploy azure-openai:emulated/bot" in refused.json["hint"]
+    assert run("undeploy", "bot", "--yes").code == 0
+    with monkeypatch.context() as paid:
+        paid.setattr(AzureOpenAIAdapter, "free", lambda _self: False)
+        asked = run("models", "--delete", model, "--json")
+        assert (asked.code, asked.json["type"]) == (2, "ConsentError")
+    done = run("models", "--provider", "azure-openai", "--delete", model, "--json")
+    assert done.json["deleted"] == {"provider": "azure-openai", "name": model}
+    assert model not in {one["name"] for one in done.json["models"]}
+    gone = run("models", "--provider", "azure-openai", "--delete", model, "--yes", "--json")
+    assert (gone.code, gone.json["type"]) == (3, "NotFoundError")
+
+
+def test_a_model_that_is_nobodys_or_a_base_is_not_deleted(run: Run, arm: ArmEmulator) -> None:
+    for model, words in (("gpt-oss-20b", "base model"), ("nothing.ft-0", "no provider lists it")):
+        refused = run("models", "--delete", model, "--yes", "--json")
+        assert (refused.code, refused.json["type"]) == (2, "ConfigurationError")
+        assert words in refused.json["message"]
 
 
 def test_what_it_will_be_and_cost_is_said_before_anything_is_sent(

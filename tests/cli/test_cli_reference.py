@@ -50,7 +50,7 @@ VERBS = {
     "chat": "--system --temperature --max-tokens --checkpoint",
     "files": "--provider --delete-unused",
     "providers": "",
-    "models": "--provider",
+    "models": "--provider --delete",
     "methods": "--measure --model --steps --batch-size",
     "doctor": "",
 }
