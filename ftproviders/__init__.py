@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         UnsupportedFeatureError,
         WaitTimeoutError,
     )
+    from ftproviders.runtime.streaming import ChatStream
     from ftproviders.schema.chat import ChatExample, ChatMessage, PreferenceExample
     from ftproviders.schema.conversion import ConversionReport, RepairReport, SplitReport
     from ftproviders.schema.dataset import Dataset, Issue, ValidationReport
@@ -89,6 +90,7 @@ if TYPE_CHECKING:
     _default = FineTuneClient()
     adopt = _default.adopt
     chat = _default.chat
+    chat_stream = _default.chat_stream
     delete_unused_files = _default.delete_unused_files
     deploy = _default.deploy
     deployment = _default.deployment
@@ -150,6 +152,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "UnsupportedFeatureError",
         "WaitTimeoutError",
     ),
+    "runtime.streaming": ("ChatStream",),
     "schema.chat": ("ChatExample", "ChatMessage", "PreferenceExample"),
     "schema.conversion": ("ConversionReport", "RepairReport", "SplitReport"),
     "schema.dataset": ("Dataset", "Issue", "ValidationReport"),
@@ -181,6 +184,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 _CLIENT_METHODS = (
     "adopt",
     "chat",
+    "chat_stream",
     "delete_unused_files",
     "deploy",
     "deployment",
@@ -204,6 +208,7 @@ __all__ = [
     "ChatExample",
     "ChatMessage",
     "ChatReply",
+    "ChatStream",
     "Checkpoint",
     "Config",
     "ConfigurationError",
@@ -275,6 +280,7 @@ __all__ = [
     "__version__",
     "adopt",
     "chat",
+    "chat_stream",
     "convert",
     "delete_unused_files",
     "deploy",

@@ -20,6 +20,7 @@ from ftproviders.runtime import chat as chat_with
 from ftproviders.runtime import deploy as once
 from ftproviders.runtime.deploy import Proposal
 from ftproviders.runtime.poll import OnUpdate
+from ftproviders.runtime.streaming import ChatStream
 from ftproviders.schema.chat import ChatMessage
 from ftproviders.schema.deployment import ChatReply
 from ftproviders.schema.export import ExportedModel, ExportFormat
@@ -164,6 +165,32 @@ class FineTuneJob(JobReading):
         """
         model = self._ready_model("chat") if checkpoint is None else self._checkpoint(checkpoint)
         return chat_with.chat(
+            self._session,
+            self.ref.provider,
+            model,
+            chat_with.conversation(messages, system=system),
+            temperature=temperature,
+            max_tokens=max_tokens,
+            on_progress=on_progress,
+        )
+
+    def chat_stream(
+        self,
+        messages: str | Sequence[ChatMessage | Mapping[str, Any]],
+        *,
+        system: str | None = None,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        checkpoint: str | None = None,
+        on_progress: Callable[[str], None] | None = None,
+    ) -> ChatStream:
+        """Ask the tuned model and read its answer as it comes; arguments and errors as in `chat`.
+
+        Returns:
+            Pieces of text, and the whole answer as ``reply`` in the end.
+        """
+        model = self._ready_model("chat") if checkpoint is None else self._checkpoint(checkpoint)
+        return chat_with.stream(
             self._session,
             self.ref.provider,
             model,

@@ -47,7 +47,7 @@ VERBS = {
     "deployments": "--reap --all-owners",
     "undeploy": "",
     "extend": "--ttl",
-    "chat": "--system --temperature --max-tokens --checkpoint",
+    "chat": "--stream --system --temperature --max-tokens --checkpoint",
     "files": "--provider --delete-unused",
     "providers": "",
     "models": "--provider --delete",

@@ -7,7 +7,7 @@ imports it, and its exceptions are known by the names of their classes.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -99,15 +99,18 @@ class Connection:
         content: bytes = call(*args).content
         return content
 
-    def stream(self, call: Callable[..., Any], *args: Any) -> Iterator[bytes]:
+    def stream(
+        self, call: Callable[..., Any], *args: Any, as_it_comes: bool = False
+    ) -> Generator[bytes]:
         """Make one request and yield its body in pieces, so that it need not fit into memory.
 
         Args:
             call: A method of one of the client's ``with_streaming_response``.
             *args: Its arguments.
+            as_it_comes: Pieces as the network brings them, not of one size.
         """
         with call(*args) as response:
-            yield from response.iter_bytes(_CHUNK_BYTES)
+            yield from response.iter_bytes(None if as_it_comes else _CHUNK_BYTES)
 
     def page(
         self, call: Callable[..., Any], *args: Any, **fields: Any
