@@ -115,14 +115,22 @@ class Connection:
     def page(
         self, call: Callable[..., Any], *args: Any, **fields: Any
     ) -> tuple[list[dict[str, Any]], str | None]:
-        """Return the items of one page of a list, and the cursor of the next."""
+        """Return the items of one page of a list, and the cursor of the next.
+
+        Where the answer does not say whether there is more, a list that was asked for with a
+        ``limit`` is read on until a page brings nothing: even a short page proves nothing, since
+        servers have largest pages of their own.
+        """
         answer = self.ask(call, *args, **fields)
         data = answer.get("data")
         if not isinstance(data, list):
             raise self._unreadable("it is no list", answer)
         items = [item for item in data if isinstance(item, dict) and item.get("id")]
-        more = answer.get("has_more") is True and items
-        return items, str(items[-1]["id"]) if more else None
+        more = answer.get("has_more")
+        if not isinstance(more, bool):
+            items = _beyond(items, fields.get("after"))
+            more = "limit" in fields
+        return items, str(items[-1]["id"]) if more and items else None
 
     def pages(
         self, call: Callable[..., Any], *args: Any, **fields: Any
@@ -231,3 +239,11 @@ class Connection:
 
 def _word(value: object) -> str | None:
     return str(value) if value not in (None, "") else None
+
+
+def _beyond(items: list[dict[str, Any]], after: object) -> list[dict[str, Any]]:
+    """Return the items behind `after`; none where the server gave its first page again."""
+    if after is None or not items:
+        return items
+    ids = [str(item["id"]) for item in items]
+    return [] if ids[-1] == after else items[ids.index(str(after)) + 1 :] if after in ids else items

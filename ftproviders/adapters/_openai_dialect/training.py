@@ -58,6 +58,7 @@ __all__ = ["DialectAdapter"]
 
 _JOBS_A_PAGE = 100
 _EVENTS_A_PAGE = 100
+_CHECKPOINTS_A_PAGE = 100
 _FILES_A_PAGE = 1000
 _PURPOSE = "fine-tune"
 _BROKEN_FILE = ("error", "deleting", "deleted")
@@ -317,7 +318,9 @@ class DialectAdapter(TrainingAdapter):
     def checkpoints(self, ref: JobRef) -> Sequence[Checkpoint]:
         client = self._connection.client
         listed = self._connection.pages(
-            client.fine_tuning.jobs.checkpoints.with_raw_response.list, ref.id
+            client.fine_tuning.jobs.checkpoints.with_raw_response.list,
+            ref.id,
+            limit=_CHECKPOINTS_A_PAGE,
         )
         owner = self._owner
         found = [
