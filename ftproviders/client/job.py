@@ -132,11 +132,19 @@ class FineTuneJob(JobReading):
         return self._change("cancel")
 
     def pause(self) -> JobSnapshot:
-        """Ask the provider to pause."""
+        """Ask the provider to pause; a job that is paused stays as it is.
+
+        Raises:
+            JobError: It has ended.
+        """
         return self._change("pause")
 
     def resume(self) -> JobSnapshot:
-        """Continue a paused job."""
+        """Continue a paused job; one that is under way stays as it is.
+
+        Raises:
+            JobError: It has ended.
+        """
         return self._change("resume")
 
     def chat(
@@ -339,24 +347,35 @@ class FineTuneJob(JobReading):
     def _change(self, operation: str) -> JobSnapshot:
         adapter = self._session.adapter_for(self.ref)
         act: Callable[[JobRef], JobSnapshot] = getattr(adapter, operation)
-        current = self.refresh()
-        if operation == "cancel" and current.status.terminal:
-            return current
+        if self.refresh().status.terminal:
+            return self._ended(operation)
         try:
             self._snapshot = self._session.call(
                 adapter, operation, lambda: act(self.ref), ref=self.ref
             )
         except ProviderError:
-            # An answer may have been lost although the request was carried out: look.
+            # It may stand as wanted all the same: the answer was lost, or it did so before.
             after = self.refresh()
-            if operation == "cancel" and after.status in (
-                JobStatus.CANCELLED,
-                JobStatus.CANCELLING,
-            ):
+            if after.status.terminal:
+                return self._ended(operation)
+            if _stands(after, operation):
                 return after
             raise
         self._session.remember(adapter, self._snapshot)
         return self._snapshot
+
+    def _ended(self, operation: str) -> JobSnapshot:
+        seen = self.snapshot
+        if operation == "cancel":
+            return seen
+        raise JobError(
+            f"{self.ref} has ended: it is {seen.status.value}, so there is nothing to {operation}.",
+            snapshot=seen,
+            operation=operation,
+            hint=f"Its tuned model: ftproviders model {self.ref}"
+            if seen.status is JobStatus.SUCCEEDED
+            else "To train once more, submit again with --again.",
+        )
 
     def _recall(self) -> None:
         if self._submission_id is not None:
@@ -366,3 +385,13 @@ class FineTuneJob(JobReading):
             self._submission_id, self._attempt = record.submission_id, record.attempt
         elif self._snapshot is not None:
             self._submission_id = self._snapshot.submission_id
+
+
+def _stands(seen: JobSnapshot, operation: str) -> bool:
+    """Say whether a job that has not ended stands as an operation would leave it."""
+    if operation == "cancel":
+        return seen.status is JobStatus.CANCELLING
+    if operation == "pause":
+        return seen.status is JobStatus.PAUSED
+    moving = (JobStatus.PENDING, JobStatus.VALIDATING, JobStatus.QUEUED, JobStatus.RUNNING)
+    return seen.status in moving

@@ -35,7 +35,8 @@ __all__ = [
     "snapshot",
 ]
 
-_RESUMING = "resuming"
+_CHANGING = ("pausing", "resuming")
+"""On the way into a pause and out of it; spelled so by the reference, and by guess at Azure."""
 STATUS: Mapping[str, JobStatus] = {
     "created": JobStatus.PENDING,
     "pending": JobStatus.PENDING,
@@ -44,7 +45,7 @@ STATUS: Mapping[str, JobStatus] = {
     "running": JobStatus.RUNNING,
     "pausing": JobStatus.PAUSED,
     "paused": JobStatus.PAUSED,
-    _RESUMING: JobStatus.PAUSED,
+    "resuming": JobStatus.PAUSED,
     "succeeded": JobStatus.SUCCEEDED,
     "failed": JobStatus.FAILED,
     "cancelled": JobStatus.CANCELLED,
@@ -101,7 +102,8 @@ def snapshot(job: Mapping[str, Any], *, owner: Owner) -> JobSnapshot:
         finished_at=moment(job.get("finished_at")) if status.terminal else None,
         trained_tokens=_count(job.get("trained_tokens")),
         error=job_failure(job.get("error"), provider=owner.provider),
-        resumable=status is JobStatus.PAUSED and word != _RESUMING,
+        resumable=status is JobStatus.PAUSED and word not in _CHANGING,
+        changing=word in _CHANGING,
         submission_id=_text(marker),
         training_files=() if training is None else (training,),
         facts=_facts(job),
