@@ -2,29 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
-
 import pytest
 
 from ftproviders.errors import OutcomeUnknownError, UnexpectedResponseError
-from tests.contract.openai_world import OpenAIWorld
+from tests.contract.openai_world import Make, OpenAIWorld
 
-Make = Callable[..., OpenAIWorld]
 JOBS = 5
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Iterator[Make]:
-    made: list[OpenAIWorld] = []
-
-    def build(**behaviour: object) -> OpenAIWorld:
-        made.append(OpenAIWorld(tmp_path, **behaviour))
-        return made[-1]
-
-    yield build
-    for world in made:
-        world.close()
 
 
 def submitted(world: OpenAIWorld, count: int = JOBS) -> list[str]:
