@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ftproviders.adapters.azure_openai.families import Family, base_name, family_of
 from ftproviders.adapters.azure_openai.options import AzureOpenAIOptions
 from ftproviders.adapters.azure_openai.traps import trap
-from ftproviders.adapters.azure_openai.wire import sent_model, training_type
+from ftproviders.adapters.azure_openai.wire import has_training_type, sent_model, training_type
 from ftproviders.errors import ConfigurationError
 from ftproviders.schema.hyperparameters import Method
 from ftproviders.schema.job import JobSpec
@@ -101,11 +101,7 @@ def _fit(family: Family | None, model: str, kind: str) -> Iterator[str]:
             "state -o training_type=globalStandard."
         )
         return
-    known = {name.lower() for name in family.training_types}
-    if (
-        kind.lower() in ("standard", "globalstandard", "developertier")
-        and kind.lower() not in known
-    ):
+    if not has_training_type(model, kind):
         yield (
             f"By our table (2026-10-06) {family.name} has no training type {kind}; it has: "
             f"{', '.join(family.training_types)}."

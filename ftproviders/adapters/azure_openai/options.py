@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
+from typing_extensions import override
 
 from ftproviders.adapters._openai_dialect.addresses import checked_key, checked_url, without_key
 from ftproviders.adapters._openai_dialect.options import DialectOptions
-from ftproviders.adapters.azure_openai.wire import V1, checked_endpoint, checked_version
+from ftproviders.adapters.azure_openai.wire import (
+    V1,
+    checked_endpoint,
+    checked_version,
+    has_training_type,
+)
 from ftproviders.provider.options import ProviderSettings
 from ftproviders.schema.value import FrozenJson
 
@@ -90,3 +97,12 @@ class AzureOpenAIOptions(DialectOptions):
     extra_method_fields: FrozenJson | None = None
     """Fields beside the hyperparameters of the method, sent as they are: ``tools`` and
     ``max_episode_steps`` of reinforcement."""
+
+    @override
+    @classmethod
+    def fitting(cls, carried: Mapping[str, Any], *, model: str) -> Mapping[str, Any]:
+        # The service tells the training type of every job, also where nobody had stated one.
+        kind = carried.get("training_type")
+        if not isinstance(kind, str) or has_training_type(model, kind):
+            return carried
+        return {name: value for name, value in carried.items() if name != "training_type"}

@@ -13,6 +13,7 @@ __all__ = [
     "account_name",
     "checked_endpoint",
     "checked_version",
+    "has_training_type",
     "is_public",
     "project_name",
     "resource_name",
@@ -101,6 +102,13 @@ def sent_model(name: str) -> str:
         # The service takes OpenAI's models with and without their date.
         return name
     return family.name
+
+
+def has_training_type(model: str, kind: str) -> bool:
+    """Say whether our table lets a model be trained so; a word or model it lacks is let through."""
+    family = family_of(model)
+    spelt = training_type(kind, model)
+    return family is None or spelt not in _TYPES or spelt in family.training_types
 
 
 def training_type(stated: str | None, model: str) -> str:
