@@ -150,5 +150,6 @@ def _reaped(session: Session, *, all_owners: bool) -> ReapReport:
         for one in report.spared:
             session.out.line(f"left {one.deployment.ref}: {one.reason}")
         if not (report.deleted or report.spared or report.problems):
-            session.out.note("No deployment of yours has ended.")
+            whose = "" if all_owners else " of yours"
+            session.out.note(f"No deployment{whose} has ended.")
     return report

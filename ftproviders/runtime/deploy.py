@@ -225,7 +225,7 @@ class _Run:
             f"There is a deployment {seen.ref} already, and {why}. It was left as it is.",
             provider=self.provider,
             operation="deploy",
-            hint="Choose another name with --name.",
+            hint="Choose another name with --name; `ftproviders deployments` shows what is there.",
             ref=seen.ref,
         )
 

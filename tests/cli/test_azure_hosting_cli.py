@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from ftproviders.testing.azure_openai import (
     Resource,
 )
 from ftproviders.testing.openai.clocks import SteerableClock
-from tests.cli.program import Run
+from tests.cli.program import Run, Spawn, ended
 
 JOB = """\
 provider: azure-openai
@@ -56,6 +58,8 @@ def test_from_the_job_to_the_answer_and_away(run: Run, arm: ArmEmulator) -> None
     submitted = run("submit", "azure.yaml", "--yes", "--wait")
     assert submitted.code == 0, submitted.err
     job = submitted.out.splitlines()[0]
+    # No model of Azure's answers by its own name, so a chat is not what comes next.
+    assert f"Next: ftproviders deploy {job} --ttl 2h --wait" in submitted.err
     made = run("deploy", job, "--name", "bot", "--ttl", "2h", "--wait", "--json", "--yes")
     assert made.code == 0, made.err
     assert (made.json["ref"], made.json["status"]) == ("azure-openai:emulated/bot", "ready")
@@ -141,7 +145,9 @@ def test_listing_without_a_subscription_says_so_and_is_no_problem(
     listed = run("deployments")
     assert listed.code == 0
     assert "azure-openai: not set up: Deployments of azure-openai need" in listed.err
-    assert run("deployments", "--reap").code == 0
+    reaped = run("deployments", "--reap")
+    assert (reaped.code, "No deployment of yours has ended." in reaped.err) == (0, True)
+    assert "No deployment has ended." in run("deployments", "--reap", "--all-owners").err
     monkeypatch.setenv("AZURE_SUBSCRIPTION_ID", "another")
     listed = run("deployments", "--reap")
     assert listed.code == 3
@@ -159,6 +165,63 @@ def test_chat_needs_the_key_alone(
     assert asked.out.strip()
     assert arm.requests == []
     assert run("chat", "azure-openai:nothing", "Question number 3?").code == 3
+
+
+def test_deployments_of_the_resource_are_asked_from_within_a_project(
+    run: Run, arm: ArmEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Jobs are the project's, deployments the resource's: the ref's account tells which it is."""
+    arm.resource.add("bot", model="gpt-4.1-mini-2025-04-14.ft-1")
+    endpoint = f"{os.environ['AZURE_OPENAI_ENDPOINT']}/api/projects/kettles"
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", endpoint)
+    monkeypatch.delenv("AZURE_SUBSCRIPTION_ID")
+    asked = run("chat", "azure-openai:emulated/bot", "Question number 3?")
+    assert asked.code == 0, asked.err
+    assert asked.out.strip()
+    nothing = run("chat", "azure-openai:emulated/nothing", "Question number 3?")
+    assert (nothing.code, "no such deployment" in nothing.err) == (3, True), nothing.err
+
+
+def test_missing_packages_are_named_where_they_are_needed(
+    run: Run, arm: ArmEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who trains and chats with a key may have installed the SDK of that alone."""
+    job = run("submit", "azure.yaml", "--yes", "--wait").out.splitlines()[0]
+    arm.resource.add("bot", model="gpt-4.1-mini-2025-04-14.ft-1")
+    found = importlib.util.find_spec
+
+    def without_azure(name: str, package: str | None = None) -> object:
+        if name.startswith("azure."):
+            raise ModuleNotFoundError(name)
+        return found(name, package)
+
+    monkeypatch.setattr(importlib.util, "find_spec", without_azure)
+    refused = run("deploy", job, "--yes")
+    assert refused.code == 2
+    assert "not installed: azure-identity, azure-mgmt-cognitiveservices." in refused.err
+    assert "pip install 'ftproviders[azure-openai]'" in refused.err
+    (warning,) = [
+        one for one in run("plan", "azure.yaml", "--json").json["warnings"] if "deployed" in one
+    ]
+    assert "packages" in warning
+    checks = {check["name"]: check for check in run("doctor", "--json").json["checks"]}
+    check = checks["provider azure-openai: deploying"]
+    assert (check["ok"], "azure-identity" in check["detail"]) == (False, True)
+    assert "pip install" in check["hint"]
+    assert run("chat", "azure-openai:emulated/bot", "Question number 3?").code == 0
+
+
+def test_a_failed_sign_in_is_two_lines(spawn: Spawn, folder: Path) -> None:
+    """What azure-identity logs of it is not poured over stderr."""
+    given = {
+        "AZURE_OPENAI_ENDPOINT": "http://127.0.0.1:1",
+        "AZURE_TOKEN_CREDENTIALS": "EnvironmentCredential",
+    }
+    told = ended(spawn("status", "azure-openai:ftjob-1", env=given))
+    assert told.code == 3
+    lines = told.err.splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["error", "hint"], told.err
+    assert "Entra ID gave no token" in lines[0]
 
 
 def test_deployment_options_are_listed(run: Run) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import logging
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,6 +64,10 @@ __all__ = [
     "make_connection",
     "unusable",
 ]
+
+# Where a program sets up no logging, Python writes warnings to stderr: a page of all the ways to
+# sign in that azure-identity tried, beside the error that says so. Who listens still hears it.
+logging.getLogger("azure").addHandler(logging.NullHandler())
 
 _THIRTY_DAYS_SECONDS = 2_592_000
 _LAST_EVENTS = 100

@@ -110,9 +110,9 @@ class AzureOpenAIHosting(DialectHosting):
 
     @override
     def requirements(self, *, ask: bool) -> Sequence[Requirement]:
-        if not ask or requirements.lacking(self.settings):
-            return requirements.from_settings(self.settings)
         known = requirements.from_settings(self.settings)
+        if not ask or any(one.met is False for one in known):
+            return known
         return [*(one for one in known if one.met), *requirements.asked(self._plane)]
 
     @override
@@ -155,7 +155,7 @@ class AzureOpenAIHosting(DialectHosting):
                     "does not answer.",
                     provider=self.info.name,
                     operation="endpoint",
-                    hint="Deploy it: ftproviders deploy JOB --ttl 2h --wait",
+                    hint="Deploy the job: ftproviders deploy REF --ttl 2h --wait",
                 )
 
     @override

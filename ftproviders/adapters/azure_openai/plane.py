@@ -14,7 +14,13 @@ from ftproviders.adapters._openai_dialect.explaining import Explanation
 from ftproviders.adapters._openai_dialect.refusals import Refusal, explained
 from ftproviders.adapters.azure_openai.adapter import default_credential
 from ftproviders.adapters.azure_openai.options import AzureOpenAISettings
-from ftproviders.adapters.azure_openai.requirements import lacking, missing, no_token, value_of
+from ftproviders.adapters.azure_openai.requirements import (
+    lacking,
+    missing,
+    no_token,
+    not_installed,
+    value_of,
+)
 from ftproviders.adapters.azure_openai.traps import decode
 from ftproviders.errors import (
     FineTuneError,
@@ -54,6 +60,9 @@ class Plane:
             names = lacking(self._settings)
             if names:
                 raise missing(*names)
+            absent = not_installed()
+            if absent is not None:
+                raise absent
             module = importlib.import_module(f"{__package__}.management")
             self._made = module.Management(
                 module.Account(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from ftproviders.adapters.azure_openai import PROVIDER
 from ftproviders.adapters.azure_openai.options import AzureOpenAISettings
 from ftproviders.adapters.azure_openai.wire import resource_name
 from ftproviders.errors import (
     AuthenticationError,
     FineTuneError,
+    MissingDependencyError,
     MissingSettingError,
 )
 from ftproviders.schema.deployment import Requirement
@@ -18,7 +21,21 @@ from ftproviders.schema.deployment import Requirement
 if TYPE_CHECKING:
     from ftproviders.adapters.azure_openai.plane import Plane
 
-__all__ = ["asked", "from_settings", "lacking", "missing", "no_token", "value_of"]
+__all__ = [
+    "asked",
+    "from_settings",
+    "lacking",
+    "missing",
+    "no_token",
+    "not_installed",
+    "value_of",
+]
+
+_PACKAGES: Mapping[str, str] = {
+    "azure.identity": "azure-identity",
+    "azure.mgmt.cognitiveservices": "azure-mgmt-cognitiveservices",
+}
+"""Modules -> what brings them. Who trains with a key needs neither."""
 
 _WRITE = "microsoft.cognitiveservices/accounts/deployments/write"
 _ROLE = (
@@ -61,6 +78,29 @@ def missing(*names: str) -> MissingSettingError:
     )
 
 
+def not_installed() -> MissingDependencyError | None:
+    """Return the error for packages that deploying needs and that are not there, or None."""
+    absent = _absent()
+    if not absent:
+        return None
+    return MissingDependencyError(
+        f"Deployments of azure-openai need what is not installed: {absent}.",
+        provider=PROVIDER.name,
+        hint=f"Run: {PROVIDER.install_line}",
+    )
+
+
+def _absent() -> str:
+    return ", ".join(package for module, package in _PACKAGES.items() if not _importable(module))
+
+
+def _importable(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False  # not even the package that it would be in
+
+
 def no_token() -> AuthenticationError:
     """Return the error for an Entra ID that gives no token for the management plane."""
     return AuthenticationError(
@@ -82,6 +122,10 @@ def from_settings(settings: AzureOpenAISettings) -> Sequence[Requirement]:
         )
         for name, label in _NAMES.items()
     ]
+    absent = not_installed()
+    if absent is not None:
+        detail = f"not installed: {_absent()}"
+        found.insert(0, Requirement(name="packages", met=False, detail=detail, hint=absent.hint))
     role = Requirement(name="role", met=None, detail=f"Entra ID with the role {_ROLE}")
     return [*found, role]
 
