@@ -91,6 +91,16 @@ TRAPS: Sequence[Trap] = (
         "to a date such as 2025-04-01-preview.",
     ),
     Trap(
+        name="no_such_job",
+        plane="data",
+        operations=("retrieve", "events", "checkpoints", "cancel", "pause", "resume"),
+        statuses=(404,),
+        kind=NotFoundError,
+        cause="Jobs are seen at the resource, and in the project, where they were made.",
+        fix="Check the id and AZURE_OPENAI_ENDPOINT; `ftproviders jobs --remote` lists what is "
+        "there.",
+    ),
+    Trap(
         name="file_pending",
         plane="data",
         operations=("create",),
