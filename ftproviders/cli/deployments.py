@@ -55,7 +55,8 @@ def deployments(
             ]
         session.out.document("deployments", body)
     else:
-        _table(session, found, unsettled)
+        if found or unsettled or not problems:  # a host that was not asked may have some
+            _table(session, found, unsettled)
         for problem in problems:
             session.out.complain(problem)
     return 3 if problems else 0

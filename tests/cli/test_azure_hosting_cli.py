@@ -152,6 +152,7 @@ def test_listing_without_a_subscription_says_so_and_is_no_problem(
     listed = run("deployments", "--reap")
     assert listed.code == 3
     assert "There is no resource" in listed.err
+    assert "Nothing is deployed" not in listed.err, "nobody knows"
 
 
 def test_chat_needs_the_key_alone(
