@@ -212,6 +212,23 @@ def test_missing_packages_are_named_where_they_are_needed(
     assert run("chat", "azure-openai:emulated/bot", "Question number 3?").code == 0
 
 
+def test_a_certificate_that_is_not_trusted_is_told_from_a_network_that_is_down(
+    run: Run, arm: ArmEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+    refused = run("undeploy", "azure-openai:emulated/bot", "--yes")
+    assert refused.code == 3
+    assert f"certificate of {arm.root_url} is not trusted" in refused.err
+    assert "REQUESTS_CA_BUNDLE" in refused.err
+    # The data plane, by another SDK, finds a server with such a certificate as well.
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", arm.root_url)
+    monkeypatch.setenv("FTPROVIDERS_ATTEMPTS", "1")
+    refused = run("status", "azure-openai:ftjob-1")
+    assert refused.code == 3
+    assert f"certificate of {arm.root_url} is not trusted" in refused.err
+    assert "SSL_CERT_FILE" in refused.err
+
+
 def test_a_failed_sign_in_is_two_lines(spawn: Spawn, folder: Path) -> None:
     """What azure-identity logs of it is not poured over stderr."""
     given = {

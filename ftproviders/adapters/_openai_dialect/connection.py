@@ -16,6 +16,7 @@ from ftproviders.adapters._openai_dialect.refusals import (
     Refusal,
     explained,
     retry_after_seconds,
+    unsent,
 )
 from ftproviders.adapters._openai_dialect.scrubbing import Scrubber
 from ftproviders.errors import FineTuneError, UnexpectedResponseError
@@ -188,7 +189,7 @@ class Connection:
             return self._status(error)
         cause = {kind.__name__ for kind in type(error.__cause__).__mro__}
         if "APIConnectionError" in names and cause & _UNSENT:
-            return Refusal(kind="unsent")
+            return unsent(error)
         if "APITimeoutError" in names:
             return Refusal(kind="timeout")
         if "APIConnectionError" in names:

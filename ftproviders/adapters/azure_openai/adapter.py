@@ -95,6 +95,7 @@ def make_connection(settings: AzureOpenAISettings, client: OpenAI | None = None)
         make_client=lambda: client or _client(settings, key, tokens),
         scrubber=Scrubber(key),
         decode=decoder(tokens),
+        address=settings.endpoint or "",
         also_close=tokens.close if tokens else None,
     )
 

@@ -28,7 +28,7 @@ from azure.identity import CredentialUnavailableError
 from azure.mgmt.cognitiveservices import CognitiveServicesManagementClient, models
 from azure.mgmt.core import ARMPipelineClient
 
-from ftproviders.adapters._openai_dialect.refusals import Refusal, retry_after_seconds
+from ftproviders.adapters._openai_dialect.refusals import Refusal, retry_after_seconds, unsent
 
 __all__ = ["API_VERSION", "Account", "Answer", "Management"]
 
@@ -262,7 +262,7 @@ class Management:
         if isinstance(error, ClientAuthenticationError):
             return Refusal(kind="unsent", code="CredentialFailed")
         if isinstance(error, ServiceRequestError):
-            return Refusal(kind="unsent")
+            return unsent(error.inner_exception or error)  # it names no cause
         if isinstance(error, ServiceResponseTimeoutError):
             return Refusal(kind="timeout")
         if isinstance(error, ServiceResponseError):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -182,7 +183,8 @@ class Plane:
             return None
         if refusal.code in ("CredentialUnavailable", "CredentialFailed"):
             return no_token()
-        return explained(refusal, provider=_PROVIDER, operation=operation, decode=_meaning)
+        told = replace(refusal, address=self._settings.arm_endpoint)
+        return explained(told, provider=_PROVIDER, operation=operation, decode=_meaning)
 
     def _nowhere(self) -> InvalidRequestError:
         where = self._management.account
