@@ -54,11 +54,7 @@ def plan(session: Session, spec: JobSpec) -> JobPlan:
         "plan",
         lambda: adapter.assess(own, options=options, statistics=report.statistics),
     )
-    assessment = _with_needs(session, adapter.info, assessment)
-    strange = unknown_in_profile(session.config)
-    if strange:
-        warning = f"{session.config.config_file} has settings for unknown providers: {strange}."
-        assessment = assessment.model_copy(update={"warnings": (*assessment.warnings, warning)})
+    assessment = _with_strangers(session, _with_needs(session, adapter.info, assessment))
     return make_plan(
         PlanInput(
             spec=spec,
@@ -75,6 +71,15 @@ def plan(session: Session, spec: JobSpec) -> JobPlan:
             prices=read_prices(session.config.prices_file) if session.config.prices_file else (),
         )
     )
+
+
+def _with_strangers(session: Session, assessment: Assessment) -> Assessment:
+    """Warn of settings in the profile that belong to no provider."""
+    strange = unknown_in_profile(session.config)
+    if not strange:
+        return assessment
+    warning = f"{session.config.config_file} has settings for unknown providers: {strange}."
+    return assessment.model_copy(update={"warnings": (*assessment.warnings, warning)})
 
 
 def _with_needs(session: Session, info: ProviderInfo, found: Assessment) -> Assessment:

@@ -90,6 +90,22 @@ def explained(
             refusal, refusal.status, operation
         )
         return _refused(refusal, refusal.status, meaning, provider=provider, operation=operation)
+    kind, what, hint = _unanswered(refusal)
+    return kind(
+        f"{provider}: {operation} failed: {what}.",
+        provider=provider,
+        operation=operation,
+        hint=hint,
+        status_code=refusal.status,
+        request_id=refusal.request_id,
+        raw=refusal.raw,
+        # A connection that was never made has carried nothing out.
+        maybe_executed=refusal.kind not in ("unsent", "untrusted"),
+    )
+
+
+def _unanswered(refusal: Refusal) -> tuple[type[ProviderError], str, str]:
+    """Return sort, words and hint of a request to which no answer came that can be read."""
     there = refusal.address or "the service"
     kinds: Mapping[str, tuple[type[ProviderError], str, str]] = {
         "timeout": (ProviderTimeoutError, f"{there} gave no answer in time", "Try again later."),
@@ -109,24 +125,13 @@ def explained(
             _AUTHORITY,
         ),
     }
-    kind, what, hint = kinds.get(
+    return kinds.get(
         refusal.kind,
         (
             UnexpectedResponseError,
             "the answer is not what this API says",
             "Check that the address is an OpenAI-compatible API; see --debug.",
         ),
-    )
-    return kind(
-        f"{provider}: {operation} failed: {what}.",
-        provider=provider,
-        operation=operation,
-        hint=hint,
-        status_code=refusal.status,
-        request_id=refusal.request_id,
-        raw=refusal.raw,
-        # A connection that was never made has carried nothing out.
-        maybe_executed=refusal.kind not in ("unsent", "untrusted"),
     )
 
 
