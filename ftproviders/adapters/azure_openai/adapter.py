@@ -107,13 +107,21 @@ def _client(settings: AzureOpenAISettings, key: str | None, tokens: Tokens | Non
     import openai
 
     endpoint = settings.endpoint or ""
-    bearer = f"Bearer {key}" if key and not settings.dated else None
     arguments = client_arguments(
         openai,
         endpoint,
         timeout_seconds=settings.timeout_seconds,
-        headers={"authorization": bearer, "api-key": key if settings.dated else None},
+        headers={"api-key": key if settings.dated else None},
     )
+
+    class Undated(openai.OpenAI):
+        @property
+        @override
+        def default_headers(self) -> dict[str, str | openai.Omit]:
+            # Key or token alone: the SDK would let OPENAI_CUSTOM_HEADERS replace it.
+            found = super().default_headers
+            return {name: found[name] for name in found if name.lower() != "authorization"}
+
     client: openai.OpenAI
     if settings.dated:
         client = openai.AzureOpenAI(
@@ -125,11 +133,8 @@ def _client(settings: AzureOpenAISettings, key: str | None, tokens: Tokens | Non
         )
     else:
         query = {"api-version": "preview"} if settings.api_version == "preview" else None
-        client = openai.OpenAI(
-            base_url=v1_url(endpoint),
-            api_key=key or tokens,
-            default_query=query,
-            **arguments,
+        client = Undated(
+            base_url=v1_url(endpoint), api_key=key or tokens, default_query=query, **arguments
         )
     # These are OpenAI's; the SDK would fill them from the environment by itself.
     client.organization = client.project = None
