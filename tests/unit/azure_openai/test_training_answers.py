@@ -67,7 +67,7 @@ def test_undecided_settings_are_auto_and_nulls_are_nothing() -> None:
     )
     assert seen.facts["settings"] == {
         "n_epochs": "auto", "batch_size": "auto", "learning_rate_multiplier": 1,
-        "method": "supervised",
+        "method": "supervised", "suffix": "kettles",
     }  # fmt: skip
     assert (seen.facts["suffix"], seen.facts["training_type"]) == ("kettles", "globalStandard")
     assert "estimated_finish" not in seen.facts
