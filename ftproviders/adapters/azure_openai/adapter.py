@@ -84,11 +84,12 @@ def make_connection(settings: AzureOpenAISettings, client: OpenAI | None = None)
         client: A ready client instead of one made from the settings.
     """
     key = settings.api_key.get_secret_value() if settings.api_key else None
-    tokens = None if key else Tokens(default_credential, scope=settings.token_scope)
+    own = Scrubber(key)
+    tokens = None if key else Tokens(default_credential, scope=settings.token_scope, hide=own.hide)
     return Connection(
         provider=PROVIDER.name,
         make_client=lambda: client or _client(settings, key, tokens),
-        scrubber=Scrubber(key),
+        scrubber=own,
         decode=decoder(tokens),
         also_close=tokens.close if tokens else None,
     )

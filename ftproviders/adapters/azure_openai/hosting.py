@@ -84,7 +84,9 @@ class AzureOpenAIHosting(DialectHosting):
     ) -> None:
         super().__init__(settings, connection=connection or make_connection(settings))
         self._plane = Plane(settings, management)
-        self._tokens = Tokens(default_credential, scope=settings.token_scope)
+        self._tokens = Tokens(
+            default_credential, scope=settings.token_scope, hide=self._connection.scrubber.hide
+        )
         self._notes = OperationNotes(settings.home / "azure-openai" / "operations")
         self._models: dict[str, str] = {}
         """Deployment -> what it serves, as far as seen."""

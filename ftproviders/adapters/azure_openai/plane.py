@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ftproviders.adapters._openai_dialect.explaining import Explanation
 from ftproviders.adapters._openai_dialect.refusals import Refusal, explained
+from ftproviders.adapters._openai_dialect.scrubbing import Scrubber
 from ftproviders.adapters.azure_openai.adapter import default_credential
 from ftproviders.adapters.azure_openai.options import AzureOpenAISettings
 from ftproviders.adapters.azure_openai.requirements import lacking, missing, no_token, value_of
@@ -45,6 +46,7 @@ class Plane:
     def __init__(self, settings: AzureOpenAISettings, management: Management | None = None) -> None:
         self._settings = settings
         self._made = management
+        self._scrubber = management.scrubber if management is not None else Scrubber()
         self._there = False
         """True once the resource has shown itself or a deployment."""
 
@@ -64,6 +66,7 @@ class Plane:
                 credential=default_credential,
                 arm_endpoint=self._settings.arm_endpoint,
                 timeout_seconds=self._settings.timeout_seconds,
+                scrubber=self._scrubber,
             )
         return self._made
 
@@ -119,7 +122,8 @@ class Plane:
         """Return a long-running operation; nothing when its address is another server's."""
         management = self._management
         answer = self._call("deployment", lambda: management.operation(url))
-        return {} if answer is None else answer.body
+        told: Mapping[str, Any] = {} if answer is None else self._scrubber.json(answer.body)
+        return told
 
     # --- changing ----------------------------------------------------------------------------
 
@@ -168,7 +172,7 @@ class Plane:
         if type(error).__module__.partition(".")[0] != "azure":
             return None
         module = importlib.import_module(f"{__package__}.management")
-        refusal: Refusal | None = module.Management.refusal(error)
+        refusal: Refusal | None = module.Management.refusal(error, self._scrubber)
         if refusal is None:
             return None
         if refusal.code in ("CredentialUnavailable", "CredentialFailed"):

@@ -19,10 +19,18 @@ class Tokens:
     Args:
         make_credential: Signs in; called on first use.
         scope: The one to ask for; None = the first of `SCOPES`, then the other.
+        hide: Told each token, so that it is shown nowhere.
     """
 
-    def __init__(self, make_credential: Callable[[], Any], *, scope: str | None) -> None:
+    def __init__(
+        self,
+        make_credential: Callable[[], Any],
+        *,
+        scope: str | None,
+        hide: Callable[[str], None] = lambda _token: None,
+    ) -> None:
         self._make_credential = make_credential
+        self._hide = hide
         self._credential: Any = None
         self._scopes = SCOPES if scope is None else (scope,)
 
@@ -31,6 +39,7 @@ class Tokens:
         if self._credential is None:
             self._credential = self._make_credential()
         token: str = self._credential.get_token(self._scopes[0]).token
+        self._hide(token)
         return token
 
     def refused(self) -> bool:
