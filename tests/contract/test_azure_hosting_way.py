@@ -344,10 +344,12 @@ def test_reason_is_asked_for_at_the_management_plane_alone(world: AzureWorld) ->
     world.resource.change("bot", failure={"code": "x", "message": "y"})
     host = world.host()
     ref = host.deployments().deployments[0].ref
-    host._notes.keep(ref, "https://elsewhere.example/operations/1")
+    # The same server by another name: it would answer, and is not where tokens may go.
+    host._notes.keep(ref, f"{world.arm.root_url.replace('127.0.0.1', 'localhost')}/operations/1")
     seen = host.deployment(ref)
     assert seen.error is not None
     assert "no reason" in seen.error.message
+    assert not [r for r in world.arm.requests if r.headers["host"].startswith("localhost")]
 
 
 def test_silent_for_ten_minutes_is_given_up_with_what_to_do(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import logging
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import openai
@@ -20,10 +21,10 @@ from ftproviders.adapters.azure_openai import adapter as adapters
 from ftproviders.adapters.azure_openai import plane as planes
 from ftproviders.adapters.azure_openai.adapter import make_connection
 from ftproviders.adapters.azure_openai.options import AzureOpenAISettings
-from ftproviders.errors import FineTuneError
+from ftproviders.errors import FineTuneError, UnexpectedResponseError
 from ftproviders.testing.azure_openai.arm_faults import ArmError
 from ftproviders.testing.openai.wire import RawRequest
-from tests.contract.azure_hosting_world import MODEL, AzureWorld
+from tests.contract.azure_hosting_world import MODEL, TUNED, AzureWorld
 
 OPAQUE = "q7" * 20
 """A token that looks like nothing: that it is one must be known from having asked for it."""
@@ -154,3 +155,34 @@ def test_token_that_the_data_plane_repeats_is_shown_nowhere(
     assert error is not None
     assert "you sent ***" in str(error)
     assert OPAQUE not in everything(error) + everything(caught.value)
+
+
+def test_list_that_goes_on_at_another_server_is_not_followed_there(
+    world: AzureWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a token to whatever host an answer names, whoever writes answers has the token."""
+    for number in range(9):
+        world.resource.add(f"bot-{number}", model=TUNED)
+    told = world.arm._told
+
+    def elsewhere(*given: Any) -> dict[str, Any]:
+        body = told(*given)
+        link = str(body.get("nextLink", "")).replace("127.0.0.1", "localhost")
+        return {**body, "nextLink": link} if link else body
+
+    monkeypatch.setattr(world.arm, "_told", elsewhere)
+    with pytest.raises(UnexpectedResponseError, match="another server") as refused:
+        world.client(attempts=1).deployments("azure-openai")
+    assert "AZURE_ARM_ENDPOINT" in refused.value.hint
+    assert {request.headers["host"] for request in world.arm.requests} == {
+        world.arm.root_url.removeprefix("https://")
+    }
+
+
+def test_redirect_is_no_answer_to_what_the_caller_may_do(world: AzureWorld) -> None:
+    elsewhere = world.arm.root_url.replace("127.0.0.1", "localhost")
+    world.inject("Permissions_ListForResource", "redirect", word=f"{elsewhere}/x")
+    (need,) = [n for n in world.host().requirements(ask=True) if not n.met]
+    assert need.name == "role"
+    assert "307" in need.detail
+    assert not [r for r in world.arm.requests if r.headers["host"].startswith("localhost")]

@@ -221,10 +221,12 @@ class Management:
 
         None = the address is not at the management plane, so no token is sent there.
         """
+        return self._send(url) if self.has(url) else None
+
+    def has(self, url: str) -> bool:
+        """Say whether an address is at the management plane: tokens go nowhere else."""
         there, here = urlsplit(url), urlsplit(self._endpoint)
-        if (there.scheme, there.netloc) != (here.scheme, here.netloc):
-            return None
-        return self._send(url)
+        return (there.scheme, there.netloc) == (here.scheme, here.netloc)
 
     def permissions(self) -> Answer:
         """Read what the caller may do with the resource (Microsoft.Authorization)."""
@@ -249,7 +251,9 @@ class Management:
 
     def _send(self, url: str) -> Answer:
         response = self._sender().send_request(HttpRequest("GET", url))
-        response.raise_for_status()
+        if response.status_code != 200:
+            # A redirect, too: it is not followed, and says nothing of what was asked.
+            raise HttpResponseError(response=response)
         body = response.json() if response.content else {}
         headers = {name.lower(): value for name, value in response.headers.items()}
         return Answer(response.status_code, body if isinstance(body, dict) else {}, headers)

@@ -93,6 +93,14 @@ class Plane:
     def page(self, cursor: str | None) -> tuple[Sequence[Mapping[str, Any]], str | None]:
         """Return one page of the deployments, and the cursor of the next."""
         management = self._management
+        if cursor is not None and not management.has(cursor):
+            raise UnexpectedResponseError(
+                "azure-openai: the list of deployments goes on at another server, which is not "
+                "asked: it would be given the token.",
+                provider=_PROVIDER,
+                operation="deployments",
+                hint="Set arm_endpoint (AZURE_ARM_ENDPOINT) to where the service really is.",
+            )
         try:
             found = self._call("deployments", lambda: management.page(cursor))
         except NotFoundError as error:
