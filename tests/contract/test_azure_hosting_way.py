@@ -421,6 +421,24 @@ def test_requirements_say_what_is_there_and_what_is_missing(world: AzureWorld) -
     assert "There is no resource nobody" in nowhere.detail
 
 
+def test_requirements_count_what_is_deployed(world: AzureWorld) -> None:
+    world.resource.add("plain", model="gpt-4.1-2025-04-14")
+    world.resource.add("checkpoint", model=f"ftchkpt-{'0' * 32}")
+    for number in range(8):
+        world.resource.add(f"bot-{number}", model=TUNED)
+    host = world.host()
+    needs = {need.name: need for need in host.requirements(ask=True)}
+    assert (needs["room"].met, needs["room"].detail[:7]) == (True, "9 of 10")
+    world.resource.add("bot-9", model=TUNED)
+    needs = {need.name: need for need in host.requirements(ask=True)}
+    assert (needs["room"].met, needs["room"].detail[:8]) == (False, "10 of 10")
+    assert "undeploy" in needs["room"].hint
+    world.inject("Deployments_List", "forbidden", times=None)
+    needs = {need.name: need for need in host.requirements(ask=True)}
+    assert needs["room"].met is False
+    assert "403" in needs["room"].detail
+
+
 def test_no_token_says_how_to_sign_in(world: AzureWorld) -> None:
     world.arm.identity.refuses = True
     with pytest.raises(AuthenticationError, match="a key is not enough") as refused:

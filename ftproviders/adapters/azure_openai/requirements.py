@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from ftproviders.adapters.azure_openai.families import base_name
 from ftproviders.adapters.azure_openai.options import AzureOpenAISettings
 from ftproviders.adapters.azure_openai.wire import resource_name
 from ftproviders.errors import (
@@ -18,8 +19,18 @@ from ftproviders.schema.deployment import Requirement
 if TYPE_CHECKING:
     from ftproviders.adapters.azure_openai.plane import Plane
 
-__all__ = ["asked", "from_settings", "lacking", "missing", "no_token", "value_of"]
+__all__ = [
+    "DEPLOYMENTS_LIMIT",
+    "asked",
+    "from_settings",
+    "lacking",
+    "missing",
+    "no_token",
+    "value_of",
+]
 
+DEPLOYMENTS_LIMIT = 10
+"""Of tuned models, in one resource: Azure OpenAI quotas and limits, 2026-02."""
 _WRITE = "microsoft.cognitiveservices/accounts/deployments/write"
 _ROLE = (
     "Foundry Owner (formerly Azure AI Owner), or any role with "
@@ -87,7 +98,7 @@ def from_settings(settings: AzureOpenAISettings) -> Sequence[Requirement]:
 
 
 def asked(plane: Plane) -> Iterator[Requirement]:
-    """Look whether the resource is there and whether the caller may deploy in it."""
+    """Look whether the resource is there, has room, and whether the caller may deploy in it."""
     try:
         yield _resource(plane.resource()[0])
     except FineTuneError as error:
@@ -98,6 +109,10 @@ def asked(plane: Plane) -> Iterator[Requirement]:
         yield _role(plane.permissions())
     except FineTuneError as error:
         yield _failed("role", error)
+    try:
+        yield _room(plane)
+    except FineTuneError as error:
+        yield _failed("room", error)
 
 
 def _failed(name: str, error: FineTuneError) -> Requirement:
@@ -119,6 +134,29 @@ def _role(body: Mapping[str, Any]) -> Requirement:
         detail="may not deploy in this resource",
         hint=f"Ask for the role {_ROLE}.",
     )
+
+
+def _room(plane: Plane) -> Requirement:
+    count, cursor, more = 0, None, True
+    while more:
+        page, cursor = plane.page(cursor)
+        count += sum(_serves_tuned(one) for one in page)
+        more = cursor is not None
+    full = count >= DEPLOYMENTS_LIMIT
+    return Requirement(
+        name="room",
+        met=not full,
+        detail=f"{count} of {DEPLOYMENTS_LIMIT} deployments of tuned models",
+        hint="Remove one first: `ftproviders undeploy`, or `ftproviders deployments --reap`."
+        if full
+        else "",
+    )
+
+
+def _serves_tuned(found: Mapping[str, Any]) -> bool:
+    properties = found.get("properties") or {}
+    name = str((properties.get("model") or {}).get("name") or "")
+    return base_name(name) != name or name.startswith("ftchkpt-")
 
 
 def _allows(granted: Mapping[str, Any]) -> bool:
