@@ -106,6 +106,9 @@ def test_custom_headers_replace_neither_key_nor_token(
 ) -> None:
     others = ("authorization: Bearer else", "API-Key: else", "X-Team: t", "OpenAI-Project: p")
     monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "\n".join(others))
+    # Likewise whose account it is at OpenAI, which is nobody's business here.
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-of-somebody")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "proj_of_somebody")
     with IdentityEmulator() as identity:
         for name, value in identity.environment.items():
             monkeypatch.setenv(name, value)
@@ -114,7 +117,7 @@ def test_custom_headers_replace_neither_key_nor_token(
         client = world.client(api_version=version, **changes)
         client.submit(client.plan(world.spec()))
     used = "api-key" if version == DATED and not signed_in else "authorization"
-    watched = {"authorization", "api-key", "x-team", "openai-project"}
+    watched = {"authorization", "api-key", "x-team", "openai-project", "openai-organization"}
     assert {request.key for request in world.server.requests} == {"right"}
     for request in world.server.requests:
         assert watched & set(request.headers) == {used}
