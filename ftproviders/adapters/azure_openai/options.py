@@ -66,7 +66,10 @@ class AzureOpenAISettings(ProviderSettings):
     )
     """Address of the management plane, through which models are deployed."""
 
-    @field_validator("endpoint", "api_version", "token_scope", "resource", mode="after")
+    @field_validator(
+        "endpoint", "api_version", "token_scope", "subscription_id", "resource_group", "resource",
+        "arm_endpoint", mode="after",
+    )  # fmt: skip
     @classmethod
     def _shown(cls, name: str | None, info: ValidationInfo) -> str | None:
         return without_key(name, key=info.data.get("api_key"))

@@ -33,6 +33,8 @@ class Tokens:
         self._hide = hide
         self._credential: Any = None
         self._scopes = SCOPES if scope is None else (scope,)
+        self._left = len(self._scopes) - 1
+        """How many scopes have not been tried in vain."""
 
     def __call__(self) -> str:
         """Return a token."""
@@ -44,9 +46,11 @@ class Tokens:
 
     def refused(self) -> bool:
         """Take note of a 401; return whether another scope is left to be tried."""
-        left = self._scopes[1:]
-        self._scopes = left or self._scopes
-        return bool(left)
+        left = self._left > 0
+        self._scopes = (*self._scopes[1:], self._scopes[0])
+        # When none was taken it was not the scope: later, each of them counts again.
+        self._left = self._left - 1 if left else len(self._scopes) - 1
+        return left
 
     def close(self) -> None:
         """End the credential's connections."""

@@ -117,6 +117,17 @@ def test_a_key_in_the_address_is_refused_without_being_quoted() -> None:
     assert key not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "field", ["token_scope", "subscription_id", "resource_group", "resource", "arm_endpoint"]
+)
+@pytest.mark.parametrize("secret", ["0123456789abcdef" * 2, f"sk-{'a1B2' * 12}"])
+def test_a_key_in_what_plans_and_errors_show_is_refused(field: str, secret: str) -> None:
+    text = f"https://host/{secret}" if field == "arm_endpoint" else secret
+    with pytest.raises(ValidationError, match="looks like a key") as caught:
+        AzureOpenAISettings.model_validate({"api_key": "0123456789abcdef" * 2, field: text})
+    assert secret not in str(caught.value)
+
+
 # --- models -----------------------------------------------------------------------------------
 
 

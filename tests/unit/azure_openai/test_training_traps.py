@@ -182,6 +182,9 @@ def test_after_a_401_the_other_scope_is_tried_once() -> None:
     assert refused(tokens).retryable
     assert tokens() == "token for https://cognitiveservices.azure.com/.default"
     assert not refused(tokens).retryable
+    # It was not the scope, then: the next request does not begin with the one that may be wrong.
+    assert tokens() == "token for https://ai.azure.com/.default"
+    assert refused(tokens).retryable
     tokens.close()
     assert credential.closed
 
