@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ftproviders import data, registry
 from ftproviders.config import Config
-from ftproviders.data.secrets import find_secrets
 from ftproviders.data.template import GivenTemplate, given_template
 from ftproviders.errors import ConfigurationError, DatasetError
 from ftproviders.planning import PlanInput, base_model_for, make_plan, read_prices
 from ftproviders.provider import DataProfile, HostingFeature, ProviderInfo, ProviderOptions
 from ftproviders.provider.assess import check_method
+from ftproviders.runtime.keys import refuse_keys
 from ftproviders.runtime.session import Session
 from ftproviders.schema.dataset import Dataset, ValidationReport
 from ftproviders.schema.hyperparameters import method_flag
@@ -33,7 +32,8 @@ def plan(session: Session, spec: JobSpec) -> JobPlan:
         UnsupportedFeatureError: The provider does not have the method.
         CostLimitError: Too expensive, or the cost is unknown and a limit was given.
     """
-    _refuse_keys(spec)
+    fields = spec.model_dump(mode="json", exclude_none=True)
+    refuse_keys(fields, of="job", provider=spec.provider, operation="plan")
     adapter = session.training(spec.provider)
     base_model = base_model_for(spec)
     for name in spec.options:
@@ -102,24 +102,6 @@ def _with_needs(session: Session, info: ProviderInfo, found: Assessment) -> Asse
             "warnings": (*found.warnings, *(warnings if lacking else ())),
         }
     )
-
-
-def _refuse_keys(spec: JobSpec) -> None:
-    """Refuse a key where it would be journaled, shown and sent on: names of files, notes, options.
-
-    Raises:
-        ConfigurationError: A field of the job holds what looks like one; it is not quoted.
-    """
-    for field, value in spec.model_dump(mode="json", exclude_none=True).items():
-        found = find_secrets(json.dumps({field: value}, ensure_ascii=False).encode())
-        if found:
-            raise ConfigurationError(
-                f"{field} of the job holds what looks like {found[0].kind.name}.",
-                provider=spec.provider,
-                operation="plan",
-                hint="It would stand in the journal and at the provider. Take it out, or rename "
-                "the file; keys belong in the environment.",
-            )
 
 
 def unknown_in_profile(config: Config) -> str:

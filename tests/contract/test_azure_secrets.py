@@ -21,7 +21,7 @@ from ftproviders.adapters.azure_openai import adapter as adapters
 from ftproviders.adapters.azure_openai import plane as planes
 from ftproviders.adapters.azure_openai.adapter import make_connection
 from ftproviders.adapters.azure_openai.options import AzureOpenAISettings
-from ftproviders.errors import FineTuneError, UnexpectedResponseError
+from ftproviders.errors import ConfigurationError, FineTuneError, UnexpectedResponseError
 from ftproviders.testing.azure_openai.arm_faults import ArmError
 from ftproviders.testing.openai.wire import RawRequest
 from tests.contract.azure_hosting_world import MODEL, TUNED, AzureWorld
@@ -186,3 +186,18 @@ def test_redirect_is_no_answer_to_what_the_caller_may_do(world: AzureWorld) -> N
     assert need.name == "role"
     assert "307" in need.detail
     assert not [r for r in world.arm.requests if r.headers["host"].startswith("localhost")]
+
+
+@pytest.mark.parametrize("where", ["name", "rai_policy", "spillover"])
+def test_key_in_what_a_deployment_is_called_is_refused_before_it_is_written_down(
+    world: AzureWorld, where: str
+) -> None:
+    key = f"sk-{'a1B2' * 12}"
+    options = {} if where == "name" else {where: key}
+    name = key if where == "name" else "bot"
+    with pytest.raises(ConfigurationError, match="looks like") as refused:
+        world.client().deploy(MODEL, name=name, options=options)
+    assert key not in everything(refused.value)
+    assert world.arm.requests == []
+    kept = b"".join(path.read_bytes() for path in world.folder.rglob("*") if path.is_file())
+    assert key.encode() not in kept
