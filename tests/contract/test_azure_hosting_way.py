@@ -26,6 +26,7 @@ from ftproviders.provider.machine import owner
 from ftproviders.schema.deployment import DeploymentSnapshot, DeploymentStatus
 from ftproviders.schema.job import ModelSource, TunedModel
 from ftproviders.testing.azure_openai.resource import Resource
+from ftproviders.testing.openai import WireFault
 from tests.contract.azure_hosting_world import BASE, MODEL, TUNED, AzureWorld
 
 
@@ -350,6 +351,21 @@ def test_reason_is_asked_for_at_the_management_plane_alone(world: AzureWorld) ->
     assert seen.error is not None
     assert "no reason" in seen.error.message
     assert not [r for r in world.arm.requests if r.headers["host"].startswith("localhost")]
+
+
+def test_made_and_not_found_yet_is_not_ready(tmp_path: Path) -> None:
+    """What the service says in the first minutes after "Succeeded"."""
+    world = AzureWorld(tmp_path, silent_seconds=0.0)
+    try:
+        made = world.client().deploy(MODEL, name="bot")
+        world.plane.faults.inject(WireFault("createChatCompletion", kind="not_found", times=3))
+        seen: list[DeploymentSnapshot] = []
+        assert made.wait_ready(on_update=seen.append).status is DeploymentStatus.READY
+        assert [one.silent for one in seen if one.raw_status == "Succeeded"] == [True, False]
+        statuses = [r.status for r in world.plane.requests_of("createChatCompletion")]
+        assert statuses == [404, 404, 404, 200]
+    finally:
+        world.close()
 
 
 def test_silent_for_ten_minutes_is_given_up_with_what_to_do(tmp_path: Path) -> None:
