@@ -406,6 +406,20 @@ def test_wrong_place_is_never_taken_for_not_deployed(
     assert world.sent("Deployments_CreateOrUpdate") == 0
 
 
+def test_not_found_without_a_word_of_what_is_no_proof_that_nothing_is_deployed(
+    world: AzureWorld,
+) -> None:
+    """Resource Manager says ResourceNotFound of a deployment and of a whole resource alike."""
+    for operation in ("Deployments_Get", "Accounts_Get"):
+        world.inject(operation, "not_found", times=None)
+    client = world.client()
+    with pytest.raises(InvalidRequestError, match="There is no resource"):
+        client.deployment("azure-openai:bot").refresh()
+    with pytest.raises(InvalidRequestError, match="There is no resource"):
+        client.deploy(MODEL, name="bot")
+    assert world.sent("Deployments_CreateOrUpdate") == 0
+
+
 def test_deployment_of_another_account_is_not_looked_for_here(world: AzureWorld) -> None:
     world.resource.add("bot", model=TUNED)
     with pytest.raises(ConfigurationError, match="is of elsewhere"):
