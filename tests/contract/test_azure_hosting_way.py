@@ -205,6 +205,17 @@ def test_each_family_has_its_format_sku_and_capacity(
     assert made.snapshot.model.name == name
 
 
+def test_checkpoint_without_its_job_is_deployed_as_what_it_is_said_to_be(
+    world: AzureWorld,
+) -> None:
+    name = f"ftchkpt-{'0' * 32}"
+    world.resource.plant(name, base="gpt-oss-20b")
+    world.client().deploy(model(name), name="bot", options={"base_model": "gpt-oss-20b"})
+    form = {"format": "Microsoft", "name": name, "version": "1"}
+    assert world.body()["properties"] == {"model": form}
+    assert world.body()["sku"] == {"name": "GlobalStandard", "capacity": 100}
+
+
 @pytest.mark.parametrize(
     ("base", "options", "sentence"),
     [
@@ -230,6 +241,16 @@ def test_what_cannot_be_deployed_so_is_refused_before_anything_is_sent(
     assert sentence in f"{refused.value.message} {refused.value.hint}"
     assert not asked
     assert world.sent("Deployments_CreateOrUpdate") == 0
+
+
+def test_open_weights_are_said_to_be_asked_by_the_dated_route(world: AzureWorld) -> None:
+    def facts(base: str, **changes: str) -> str:
+        host = world.host(**changes)
+        return " ".join(host.terms(model(f"{base}.ft-{'0' * 32}"), _spec("bot")).facts)
+
+    assert "2025-04-01-preview" in facts("gpt-oss-20b")
+    assert "dated route" not in facts(BASE)
+    assert "dated route" not in facts("gpt-oss-20b", api_version="2025-04-01-preview")
 
 
 @pytest.mark.parametrize("name", ["a" * 65, "under_score", "dot.ted", "", "-first"])
@@ -493,7 +514,8 @@ def test_token_that_ended_is_said_to_have_ended(world: AzureWorld) -> None:
 def test_wrong_format_is_the_first_suspect_of_an_empty_500(world: AzureWorld) -> None:
     with pytest.raises(ProviderUnavailableError) as refused:
         world.client().deploy(MODEL, name="bot", options={"model_format": "OpenAI-OSS"})
-    assert "format" in refused.value.hint
+    assert "mostly means a wrong model format" in refused.value.hint
+    assert "open-weight" not in refused.value.hint
     assert world.names() == set()
     assert world.sent("Deployments_CreateOrUpdate") == 1
 

@@ -196,7 +196,9 @@ class AzureOpenAIHosting(DialectHosting):
 
     @override
     def terms(self, model: TunedModel, spec: DeploymentSpec) -> DeploymentTerms:
-        return deploying.terms(model, spec)
+        found = deploying.terms(model, spec)
+        advice = None if self.settings.dated else deploying.route_advice(model, spec)
+        return found.model_copy(update={"facts": (*found.facts, advice)}) if advice else found
 
     @override
     def deploy(self, model: TunedModel, spec: DeploymentSpec) -> DeploymentRef:

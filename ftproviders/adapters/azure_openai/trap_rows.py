@@ -220,16 +220,6 @@ TRAPS: Sequence[Trap] = (
         fix="Deploy in another region.",
     ),
     Trap(
-        name="open_tune_internal",
-        plane="arm",
-        statuses=(500,),
-        codes=("internalservererror",),
-        kind=ProviderUnavailableError,
-        cause="A tuned open-weight model was deployed with format OpenAI instead of its "
-        "publisher's, or with too little capacity.",
-        fix=f"Use the publisher's format and {_OPEN_CAPACITY}.",
-    ),
-    Trap(
         name="wrong_format",
         plane="arm",
         operations=("deploy",),
@@ -240,6 +230,16 @@ TRAPS: Sequence[Trap] = (
         fix="Check the format: it depends on the model's family, and its letters' case counts.",
     ),
     Trap(
+        name="open_tune_internal",
+        plane="arm",
+        statuses=(500,),
+        codes=("internalservererror",),
+        kind=ProviderUnavailableError,
+        cause="A tuned open-weight model was deployed with format OpenAI instead of its "
+        "publisher's, or with too little capacity.",
+        fix=f"Use the publisher's format and {_OPEN_CAPACITY}.",
+    ),
+    Trap(
         name="quota_released_late",
         plane="arm",
         statuses=(429,),
@@ -247,6 +247,15 @@ TRAPS: Sequence[Trap] = (
         passing=True,
         cause="The quota of a deployment that was just deleted is not free yet.",
         fix="Wait 20 seconds and try again.",
+    ),
+    Trap(
+        name="busy",
+        plane="arm",
+        statuses=(409,),
+        codes=("requestconflict",),
+        kind=ConflictError,
+        cause="Another operation on the deployment or its resource is not done yet.",
+        fix="Run the same command in a minute.",
     ),
     Trap(
         name="name_taken",
