@@ -113,6 +113,31 @@ def test_token_that_the_management_plane_repeats_is_shown_nowhere(
     assert not [token for token in seen if token.encode() in kept]
 
 
+def test_token_of_the_source_tenant_is_asked_for_there_and_shown_nowhere(
+    world: AzureWorld, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = world.arm.identity.token("https://management.azure.com")
+    asked: list[tuple[str, str | None]] = []
+
+    class Tenants(_Opaque):
+        @override
+        def get_token(self, *scopes: str, **more: str) -> object:
+            asked.append((scopes[0], more.get("tenant_id")))
+            found = OPAQUE if more.get("tenant_id") else own
+            return type("Token", (), {"token": found, "expires_on": 9_999_999_999})()
+
+    monkeypatch.setattr(planes, "default_credential", Tenants)
+    caplog.set_level(logging.DEBUG)
+    options = {"source_account": world.resource.id, "source_tenant": "the-other"}
+    world.client().deploy(MODEL, name="bot", options=options)
+    scope = "https://management.azure.com/.default"
+    assert set(asked) == {(scope, None), (scope, "the-other")}
+    (put,) = world.arm.requests_of("Deployments_CreateOrUpdate")
+    assert put.key == "right"
+    assert "x-ms-authorization-auxiliary" in put.headers
+    assert OPAQUE not in caplog.text
+
+
 def test_token_in_the_reason_of_a_failure_is_shown_nowhere(
     world: AzureWorld, caplog: pytest.LogCaptureFixture
 ) -> None:
