@@ -149,6 +149,22 @@ def test_entra_id_alone_is_enough_for_everything(world: AzureWorld) -> None:
     assert audiences == {"https://management.azure.com", "https://ai.azure.com"}
 
 
+def test_headers_are_of_the_kind_that_the_endpoint_says(world: AzureWorld) -> None:
+    world.resource.add("bot", model=TUNED)
+    for changes, kind in (({}, "api-key"), ({"api_key": None}, "bearer")):
+        host = world.host(**changes)
+        endpoint = host.endpoint(world.client().deployment("azure-openai:bot").ref)
+        assert endpoint.auth == kind
+        (name, value), *more = host.credentials(endpoint).items()
+        assert not more
+        if kind == "api-key":
+            assert (name, value) == ("api-key", world.plane.api_key)
+        else:
+            assert name == "Authorization"
+            audiences = ["https://ai.azure.com"]
+            assert world.arm.identity.verdict(value, audiences) == "right"
+
+
 def test_tuned_model_is_asked_through_a_deployment_that_serves_it(world: AzureWorld) -> None:
     host = world.host()
     with pytest.raises(DeploymentError, match="without one it does not answer"):
