@@ -203,6 +203,21 @@ def test_a_chained_job_begins_with_the_base_of_its_base(world: MovingWorld) -> N
     assert client.plan_from(ref, seed=3).base_model == tuned.name
 
 
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_where_data_may_go_moves_along_also_without_the_journal(
+    world: MovingWorld, forgotten: bool
+) -> None:
+    options = {"azure-openai": {"training_type": "globalStandard"}}
+    ref = world.finished("azure-openai", options=options)
+    client = world.forget() if forgotten else world.client()
+    plan = client.plan_from(ref, seed=9)
+    assert plan.resolved["training_type"] == "globalStandard"
+    client.submit(plan)
+    bodies = [r.body for r in world.azure.requests_of("createFineTuningJob")]
+    assert [body["trainingType"] for body in bodies] == ["globalStandard"] * 2
+    assert [body["seed"] for body in bodies] == [7, 9]
+
+
 # --- models ---------------------------------------------------------------------------------------
 
 
