@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -191,6 +193,21 @@ def test_after_a_401_the_other_scope_is_tried_once() -> None:
     assert refused(tokens).retryable
     tokens.close()
     assert credential.closed
+
+
+def test_many_requests_that_are_refused_at_once_all_go_on_to_the_other_scope() -> None:
+    tokens = Tokens(_Credential, scope=None)
+    under_way = Barrier(4)
+
+    def ask(_number: int) -> tuple[bool, str]:
+        tokens()
+        under_way.wait(timeout=30)  # each has its token before any is refused
+        again = refused(tokens).retryable
+        return again, tokens()
+
+    with ThreadPoolExecutor(4) as pool:
+        asked = list(pool.map(ask, range(4)))
+    assert asked == [(True, "token for https://cognitiveservices.azure.com/.default")] * 4
 
 
 def test_a_stated_scope_is_the_only_one() -> None:
