@@ -268,7 +268,7 @@ class AzureOpenAIAdapter(DialectAdapter):
                 files, _ = self._connection.page(self._files.list, limit=assessing.FILES_LIMIT)
             except Exception as error:
                 raise self.translate(error, operation="plan") from error
-            return tuple(assessing.limit_warnings(jobs=len(jobs), files=len(files)))
+            return tuple(assessing.limit_warnings(jobs=len(jobs), files=files))
         return ()
 
     # --- ours -> theirs ----------------------------------------------------------------------
