@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ftproviders.adapters.azure_openai.management import Account, Management
 from ftproviders.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -461,6 +462,21 @@ def test_deployment_of_another_account_is_not_looked_for_here(world: AzureWorld)
     world.resource.add("bot", model=TUNED)
     with pytest.raises(ConfigurationError, match="is of elsewhere"):
         world.client().deployment("azure-openai:elsewhere/bot").refresh()
+
+
+@pytest.mark.parametrize(
+    ("address", "audience"),
+    [
+        ("https://management.azure.com", "https://management.azure.com"),
+        ("https://management.usgovcloudapi.net", "https://management.usgovcloudapi.net"),
+        ("https://management.chinacloudapi.cn", "https://management.chinacloudapi.cn"),
+        ("https://127.0.0.1:8443", "https://management.azure.com"),
+    ],
+)
+def test_token_is_for_the_cloud_of_the_address(address: str, audience: str) -> None:
+    account = Account(subscription="s", group="g", name="n")
+    made = Management(account, credential=lambda: pytest.fail("none"), arm_endpoint=address)
+    assert made.scope == f"{audience}/.default"
 
 
 def test_without_the_role_it_is_said_which_one(world: AzureWorld) -> None:

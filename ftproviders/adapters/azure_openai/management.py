@@ -30,6 +30,7 @@ from azure.mgmt.core import ARMPipelineClient
 
 from ftproviders.adapters._openai_dialect.refusals import Refusal, retry_after_seconds
 from ftproviders.adapters._openai_dialect.scrubbing import Scrubber
+from ftproviders.adapters.azure_openai.wire import CLOUDS
 
 __all__ = ["API_VERSION", "Account", "Answer", "Management"]
 
@@ -38,13 +39,6 @@ API_VERSION = "2025-12-01"
 tags, which hold the leases."""
 _PERMISSIONS_VERSION = "2022-04-01"
 _PUBLIC = "https://management.azure.com"
-_CLOUDS: Mapping[str, str] = {
-    "management.azure.com": _PUBLIC,
-    "management.usgovcloudapi.net": "https://management.usgovcloudapi.net",
-    "management.chinacloudapi.cn": "https://management.chinacloudapi.cn",
-}
-"""Host of the management plane -> for whom its tokens are. Any other host is a stand-in for the
-public cloud, and gets tokens for it only when it is on this machine."""
 _LONGEST_RAW = 2000
 
 
@@ -126,7 +120,8 @@ class Management:
     def scope(self) -> str:
         """For whom the tokens are."""
         host = urlsplit(self._endpoint).hostname or ""
-        return f"{_CLOUDS.get(host, _PUBLIC)}/.default"
+        # What is no cloud is on this machine, and stands in for the public one.
+        return f"https://{host}/.default" if host in CLOUDS else f"{_PUBLIC}/.default"
 
     def _token_source(self) -> Any:
         if self._credential is None:

@@ -6,9 +6,14 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
-from ftproviders.adapters._openai_dialect.addresses import checked_key, checked_url, without_key
+from ftproviders.adapters._openai_dialect.addresses import checked_key, without_key
 from ftproviders.adapters._openai_dialect.options import DialectOptions
-from ftproviders.adapters.azure_openai.wire import V1, checked_endpoint, checked_version
+from ftproviders.adapters.azure_openai.wire import (
+    V1,
+    checked_arm_endpoint,
+    checked_endpoint,
+    checked_version,
+)
 from ftproviders.provider.options import ProviderSettings
 from ftproviders.schema.value import FrozenJson
 
@@ -61,10 +66,11 @@ class AzureOpenAISettings(ProviderSettings):
     """Resource group of the resource; needed to deploy."""
     resource: str | None = Field(default=None, json_schema_extra={"env": ["AZURE_OPENAI_RESOURCE"]})
     """Name of the resource; None = the first part of the endpoint's host."""
-    arm_endpoint: Annotated[str, AfterValidator(checked_url)] = Field(
+    arm_endpoint: Annotated[str, AfterValidator(checked_arm_endpoint)] = Field(
         default=_ARM, json_schema_extra={"env": ["AZURE_ARM_ENDPOINT"]}
     )
-    """Address of the management plane, through which models are deployed."""
+    """Address of the management plane, through which models are deployed: one of Azure's, since
+    tokens for Azure are sent there, or one on this machine."""
 
     @field_validator(
         "endpoint", "api_version", "token_scope", "subscription_id", "resource_group", "resource",

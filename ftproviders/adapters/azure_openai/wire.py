@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-from ftproviders.adapters._openai_dialect.addresses import checked_url
+from ftproviders.adapters._openai_dialect.addresses import checked_url, is_loopback
 from ftproviders.adapters.azure_openai.families import family_of
 
 __all__ = [
+    "CLOUDS",
     "V1",
     "account_name",
+    "checked_arm_endpoint",
     "checked_endpoint",
     "checked_version",
     "is_public",
@@ -21,6 +23,10 @@ __all__ = [
     "v1_url",
 ]
 
+CLOUDS = frozenset(
+    {"management.azure.com", "management.usgovcloudapi.net", "management.chinacloudapi.cn"}
+)
+"""Hosts of the management plane; each is the audience of its own tokens."""
 V1 = "v1"
 """Routes without a date: ``/openai/v1/``."""
 _EXAMPLE = "https://my-resource.openai.azure.com"
@@ -50,6 +56,18 @@ def checked_endpoint(url: str) -> str:
             "(https://my-resource.services.ai.azure.com/api/projects/my-project)"
         )
     return f"{parts.scheme}://{parts.netloc}{path}"
+
+
+def checked_arm_endpoint(url: str) -> str:
+    """Return the address of a management plane.
+
+    Raises:
+        ValueError: It is none: a token for Azure would go to whoever is there.
+    """
+    plain = checked_url(url, example="https://management.azure.com")
+    if urlsplit(plain).hostname not in CLOUDS and not is_loopback(plain):
+        raise ValueError(f"it must be one of {', '.join(sorted(CLOUDS))}, or on this machine")
+    return plain
 
 
 def checked_version(version: str) -> str:
