@@ -8,8 +8,9 @@ from typing import Any
 
 from ftproviders.data.secrets import find_secrets
 from ftproviders.errors import ConfigurationError
+from ftproviders.schema.job import JobSpec
 
-__all__ = ["refuse_keys"]
+__all__ = ["refuse_keys", "refuse_keys_in_job"]
 
 
 def refuse_keys(fields: Mapping[str, Any], *, of: str, provider: str, operation: str) -> None:
@@ -34,3 +35,9 @@ def refuse_keys(fields: Mapping[str, Any], *, of: str, provider: str, operation:
                 hint="It would stand in the journal and at the provider. Take it out, or rename "
                 "the file; keys belong in the environment.",
             )
+
+
+def refuse_keys_in_job(spec: JobSpec) -> None:
+    """Likewise for every field of a job: names of files, notes, options."""
+    fields = spec.model_dump(mode="json", exclude_none=True)
+    refuse_keys(fields, of="job", provider=spec.provider, operation="plan")

@@ -13,7 +13,7 @@ from ftproviders.errors import ConfigurationError, DatasetError
 from ftproviders.planning import PlanInput, base_model_for, make_plan, read_prices
 from ftproviders.provider import DataProfile, HostingFeature, ProviderInfo, ProviderOptions
 from ftproviders.provider.assess import check_method
-from ftproviders.runtime.keys import refuse_keys
+from ftproviders.runtime.keys import refuse_keys_in_job
 from ftproviders.runtime.session import Session
 from ftproviders.schema.dataset import Dataset, ValidationReport
 from ftproviders.schema.hyperparameters import method_flag
@@ -32,8 +32,7 @@ def plan(session: Session, spec: JobSpec) -> JobPlan:
         UnsupportedFeatureError: The provider does not have the method.
         CostLimitError: Too expensive, or the cost is unknown and a limit was given.
     """
-    fields = spec.model_dump(mode="json", exclude_none=True)
-    refuse_keys(fields, of="job", provider=spec.provider, operation="plan")
+    refuse_keys_in_job(spec)
     adapter = session.training(spec.provider)
     base_model = base_model_for(spec)
     for name in spec.options:
