@@ -53,11 +53,7 @@ def plan(session: Session, spec: JobSpec) -> JobPlan:
         "plan",
         lambda: adapter.assess(own, options=options, statistics=report.statistics),
     )
-    assessment = _with_needs(session, adapter.info, assessment)
-    strange = unknown_in_profile(session.config)
-    if strange:
-        warning = f"{session.config.config_file} has settings for unknown providers: {strange}."
-        assessment = assessment.model_copy(update={"warnings": (*assessment.warnings, warning)})
+    assessment = _with_strangers(session, _with_needs(session, adapter.info, assessment))
     return make_plan(
         PlanInput(
             spec=spec,
@@ -101,6 +97,15 @@ def _with_needs(session: Session, info: ProviderInfo, found: Assessment) -> Asse
             "warnings": (*found.warnings, *(warnings if lacking else ())),
         }
     )
+
+
+def _with_strangers(session: Session, found: Assessment) -> Assessment:
+    """Add a warning of settings that are for nobody."""
+    strange = unknown_in_profile(session.config)
+    if not strange:
+        return found
+    warning = f"{session.config.config_file} has settings for unknown providers: {strange}."
+    return found.model_copy(update={"warnings": (*found.warnings, warning)})
 
 
 def unknown_in_profile(config: Config) -> str:
