@@ -22,6 +22,7 @@ from ftproviders.errors import (
     ProviderConnectionError,
     ProviderTimeoutError,
     RateLimitError,
+    UnexpectedResponseError,
 )
 from ftproviders.schema.deployment import DeploymentSpec, DeploymentState, DeploymentStatus
 from ftproviders.testing.checks import as_runtime
@@ -278,6 +279,15 @@ def test_answer_that_never_comes_is_given_up_in_the_time_that_was_set(
         as_runtime(host, "deploy", asks[operation])
     assert time.monotonic() - began < 15
     assert lost.value.maybe_executed
+
+
+def test_answer_that_cannot_be_read_points_at_the_management_planes_address(
+    world: AzureWorld,
+) -> None:
+    world.inject("Deployments_List", "malformed", times=None)
+    with pytest.raises(UnexpectedResponseError) as failed:
+        world.client(attempts=1).deployments("azure-openai")
+    assert "AZURE_ARM_ENDPOINT" in failed.value.hint
 
 
 def test_connection_that_was_never_made_is_no_lost_answer(world: AzureWorld) -> None:

@@ -185,7 +185,10 @@ class Plane:
             return None
         if refusal.code in ("CredentialUnavailable", "CredentialFailed"):
             return no_token()
-        return explained(refusal, provider=_PROVIDER, operation=operation, decode=_meaning)
+        ours = explained(refusal, provider=_PROVIDER, operation=operation, decode=_meaning)
+        if isinstance(ours, UnexpectedResponseError):
+            ours.hint = "Check arm_endpoint (AZURE_ARM_ENDPOINT): it is no Resource Manager."
+        return ours
 
     def _nowhere(self) -> InvalidRequestError:
         where = self._management.account
