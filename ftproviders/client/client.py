@@ -107,21 +107,23 @@ class FineTuneClient(DeployingClient):
             DatasetError: The file cannot be read at all.
             UnknownProviderError: There is no such provider.
         """
-        return data.validate(
-            Path(file),
+        wishes = data.Wishes(
             profiles=self._profiles(providers, model),
             method=method,
-            purpose=purpose,
             max_issues=max_issues,
-            has_validation_file=has_validation_file,
             workers=workers,
-            source=source,
             on_progress=on_progress,
-            across_rows=True,
             model=self._base_model(model, exact=exact_tokens),
             exact_tokens=exact_tokens,
             secrets=secrets,
-        )[1]
+        )
+        return data.look_at(
+            Path(file),
+            wishes,
+            purpose=purpose,
+            has_validation_file=has_validation_file,
+            source=source,
+        )
 
     def validate_pair(
         self,
@@ -152,8 +154,7 @@ class FineTuneClient(DeployingClient):
             exact_tokens=exact_tokens,
             secrets=secrets,
         )
-        one, two = data.validate_pair(training, validation, wishes)
-        return one[1], two[1]
+        return data.validate_pair(training, validation, wishes)
 
     def plan(self, spec: JobSpec) -> JobPlan:
         """Say what submitting would do and cost; sends nothing.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ftproviders.data.rows import read_rows
     from ftproviders.data.rules import RULES, Rule
     from ftproviders.data.secrets.scan import SecretLevel
-    from ftproviders.data.validation import Wishes, validate, validate_pair
+    from ftproviders.data.validation import Wishes, look_at, validate, validate_pair
 
 __all__ = [
     "RULES",
@@ -23,6 +23,7 @@ __all__ = [
     "SecretLevel",
     "Wishes",
     "find_base_model",
+    "look_at",
     "read_rows",
     "rules",
     "statistics",
@@ -37,6 +38,7 @@ _HOME_OF = {
     "SecretLevel": "secrets.scan",
     "Wishes": "validation",
     "find_base_model": "basemodel",
+    "look_at": "validation",
     "read_rows": "rows",
     "validate": "validation",
     "validate_pair": "validation",
