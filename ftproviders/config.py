@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ftproviders.errors import ConfigurationError
 
-__all__ = ["Config"]
+__all__ = ["Config", "data_engine"]
 
 _APP = "ftproviders"
 
@@ -110,6 +110,24 @@ class Config(BaseModel):
         wanted = name.replace("_", "-")
         found = {key.replace("_", "-"): dict(value) for key, value in self.providers.items()}
         return found.get(wanted, {})
+
+
+def data_engine(environ: Mapping[str, str] | None = None) -> str | None:
+    """Return which engine looks at data files: ``python``, ``native``, or None = the faster one.
+
+    Args:
+        environ: Environment to read ``FTPROVIDERS_DATA_ENGINE`` from; default ``os.environ``.
+
+    Raises:
+        ConfigurationError: There is no such engine.
+    """
+    name = (os.environ if environ is None else environ).get("FTPROVIDERS_DATA_ENGINE") or None
+    if name not in {None, "python", "native"}:
+        raise ConfigurationError(
+            f"FTPROVIDERS_DATA_ENGINE is {name!r}; there is no such engine for data files.",
+            hint="Set it to python or native, or unset it: then the faster one is taken.",
+        )
+    return name
 
 
 def _read_toml(file: Path) -> dict[str, Any]:

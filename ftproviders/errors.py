@@ -193,11 +193,13 @@ class ProviderError(FineTuneError):
         rows: Lines of the data file that it names, from 1.
         maybe_executed: True when the request may have been carried out although no good answer
             came. Nothing that costs money is sent again after such an error.
+        received: Text of an answer that had come before it broke off.
     """
 
     maybe_executed: bool = False
     param: str | None = None
     rows: tuple[int, ...] = ()
+    received: str = ""
 
     def __init__(
         self,

@@ -9,11 +9,13 @@ import typer
 
 from ftproviders.cli import shapes
 from ftproviders.cli.session import Session, verb
+from ftproviders.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from ftproviders.provider import HyperparameterInfo, ProviderInfo
+    from ftproviders.schema.job import BaseModelInfo
 
 __all__ = ["doctor", "models", "providers"]
 
@@ -205,11 +207,28 @@ def models(
     provider: Annotated[
         str | None, typer.Option("--provider", metavar="NAME", help="Only of this provider.")
     ] = None,
+    delete: Annotated[
+        str | None,
+        typer.Option("--delete", metavar="MODEL", help="First delete this tuned model, for good."),
+    ] = None,
 ) -> int:
-    """List models that can be tuned, and tuned ones."""
+    """List models that can be tuned, and tuned ones.
+
+    --delete is agreed to first on a paid provider. A model that is deployed is not deleted.
+    """
     found = session.client.models(provider)
+    deleted: dict[str, str] | None = None
+    if delete is not None:
+        name = _holder(found, delete, provider)
+        _delete_model(session, name, delete)
+        deleted = {"provider": name, "name": delete}
+        found = [one for one in found if (one.provider, one.name) != (name, delete)]
     if session.out.json_mode:
-        session.out.document("models", {"models": [shapes.model(one) for one in found]})
+        body: dict[str, Any] = {"models": [shapes.model(one) for one in found]}
+        session.out.document("models", body | ({"deleted": deleted} if deleted else {}))
+        return 0
+    if delete is not None:
+        session.out.line(f"deleted {delete}")
         return 0
     rows = [
         (
@@ -222,6 +241,43 @@ def models(
     ]
     session.out.table(("provider", "model", "methods", "what it is"), rows)
     return 0
+
+
+def _holder(found: Sequence[BaseModelInfo], model: str, provider: str | None) -> str:
+    """Return the provider that has a tuned model; what cannot be tuned away is refused."""
+    listed = [one for one in found if one.name == model]
+    if listed and not any(one.tuned for one in listed):
+        raise ConfigurationError(
+            f"{model} is a base model of {listed[0].provider}, not a tuned one.",
+            provider=listed[0].provider,
+            operation="delete_model",
+            hint="`ftproviders models` lists the tuned ones.",
+        )
+    names = [provider] if provider else sorted({one.provider for one in listed if one.tuned})
+    if len(names) == 1:
+        return names[0]
+    where = (
+        f"more than one provider has it: {', '.join(names)}" if names else "no provider lists it"
+    )
+    raise ConfigurationError(
+        f"No provider is named for {model}, and {where}.",
+        operation="delete_model",
+        hint="Add --provider; `ftproviders models` lists the tuned models.",
+    )
+
+
+def _delete_model(session: Session, provider: str, model: str) -> None:
+    if not session.client.is_free(provider):
+        from ftproviders.cli.consent import ask
+
+        ask(
+            session,
+            what=f"This deletes the tuned model {model} at {provider}, for good.",
+            facts=["What was trained is gone, and everything that calls it fails."],
+            verb="models --delete",
+            provider=provider,
+        )
+    session.client.delete_model(provider, model)
 
 
 @verb

@@ -59,8 +59,11 @@ def pause(session: Session, ref: Ref) -> int:
     """Let a job write a checkpoint and stop. On a paid provider this is agreed to first."""
     job = session.client.job(ref)
     _agreed(session, job, verb_name="pause", what="pauses")
+    before = job.snapshot
     seen = job.pause()
     show(session, job)
+    if before.status.value == "paused":
+        session.out.note(f"It was {before.raw_status or 'paused'} already.")
     if seen.status.value != "paused":
         session.out.note(f"{_when_it_stops(seen)}: ftproviders status {job.ref}")
     session.out.note(f"Go on then with: ftproviders resume {job.ref}")
@@ -80,9 +83,12 @@ def resume(session: Session, ref: Ref) -> int:
     """Let a paused or interrupted job go on. On a paid provider this is agreed to first."""
     job = session.client.job(ref)
     _agreed(session, job, verb_name="resume", what="resumes")
+    before = job.snapshot
     step = job.resume().facts.get("resumed_from_step")
     show(session, job)
-    if isinstance(step, int):
+    if before.status.value != "paused":
+        session.out.note(f"It was not paused: it was {before.status.value}.")
+    elif isinstance(step, int):
         session.out.note(_beginning(step))
     session.out.note(f"Next: ftproviders watch {job.ref}")
     return 0
@@ -95,11 +101,11 @@ def _beginning(step: int) -> str:
 
 
 def _agreed(session: Session, job: FineTuneJob, *, verb_name: str, what: str) -> None:
-    if not job.needs_consent():
-        return
+    seen = job.refresh()
+    if seen.status.terminal or not job.needs_consent():
+        return  # what has ended is told so, and nothing is sent
     from ftproviders.cli.consent import ask
 
-    seen = job.refresh()
     ask(
         session,
         what=f"This {what} job {job.ref}, which is {seen.status.value}.",

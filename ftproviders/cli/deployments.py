@@ -55,7 +55,8 @@ def deployments(
             ]
         session.out.document("deployments", body)
     else:
-        _table(session, found, unsettled)
+        if found or unsettled or not problems:  # a host that was not asked may have some
+            _table(session, found, unsettled)
         for problem in problems:
             session.out.complain(problem)
     return 3 if problems else 0
@@ -150,5 +151,6 @@ def _reaped(session: Session, *, all_owners: bool) -> ReapReport:
         for one in report.spared:
             session.out.line(f"left {one.deployment.ref}: {one.reason}")
         if not (report.deleted or report.spared or report.problems):
-            session.out.note("No deployment of yours has ended.")
+            whose = "" if all_owners else " of yours"
+            session.out.note(f"No deployment{whose} has ended.")
     return report

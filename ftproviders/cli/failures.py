@@ -138,6 +138,7 @@ def report(error: BaseException, output: Output) -> None:
 def _facts(error: BaseException) -> dict[str, Any]:
     message, hint = _words(error)
     ref = getattr(error, "ref", None)
+    received = getattr(error, "received", "")
     return {
         "type": type(error).__name__,
         "message": message,
@@ -146,6 +147,7 @@ def _facts(error: BaseException) -> dict[str, Any]:
         "code": getattr(error, "code", None),
         "status_code": getattr(error, "status_code", None),
         "request_id": getattr(error, "request_id", None),
+        **({"received": received} if received else {}),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -38,6 +39,26 @@ def _number_or_auto(text: str) -> float | Literal["auto"]:
         return float(text)
     except ValueError:
         raise typer.BadParameter(f"{text!r} is neither a number nor 'auto'.") from None
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        pass
+    else:
+        if 0 <= seconds < math.inf:
+            return seconds
+        raise typer.BadParameter(f"{text!r} is no time to wait.")
+    from ftproviders.errors import ConfigurationError
+    from ftproviders.runtime.leases import parse_ttl
+
+    try:
+        return parse_ttl(text).total_seconds()
+    except ConfigurationError:
+        raise typer.BadParameter(
+            f"{text!r} is no time to wait: write 30m, 2h or 1h30m, or seconds."
+        ) from None
 
 
 Ref: TypeAlias = Annotated[
@@ -187,9 +208,10 @@ Timeout: TypeAlias = Annotated[
     float | None,
     typer.Option(
         "--timeout",
-        metavar="SECONDS",
-        min=0,
-        help="With --wait: stop waiting after so long (exit 5); the job goes on.",
+        metavar="TIME",
+        parser=_seconds,
+        help="With --wait: stop waiting after so long (30m, 2h, or seconds; exit 5); the job goes "
+        "on.",
     ),
 ]
 

@@ -249,10 +249,10 @@ def cancel(session: Session, ref: Ref) -> int:
     from ftproviders.schema.job import JobStatus
 
     job = session.client.job(ref)
-    if job.needs_consent():
+    seen = job.refresh()
+    if job.needs_consent() and not seen.status.terminal:
         from ftproviders.cli.consent import ask
 
-        seen = job.refresh()
         ask(
             session,
             what=f"This cancels job {job.ref}, which is {seen.status.value}.",
@@ -260,7 +260,8 @@ def cancel(session: Session, ref: Ref) -> int:
             verb="cancel",
             provider=job.ref.provider,
         )
-    if job.cancel().status in (JobStatus.SUCCEEDED, JobStatus.FAILED):
+    job.cancel()
+    if seen.status.terminal or job.status in (JobStatus.SUCCEEDED, JobStatus.FAILED):
         session.out.note("The job had ended already; there was nothing to cancel.")
     show(session, job)
     return 0

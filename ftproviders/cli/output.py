@@ -83,6 +83,12 @@ class Output:
         with writing():
             print(_safe(text, sys.stdout), flush=True)
 
+    def piece(self, text: str) -> None:
+        """Write text of the result as it is, without ending the line."""
+        self._clear_live()
+        with writing():
+            print(_safe(text, sys.stdout), end="", flush=True)
+
     def drawing(self, text: str) -> None:
         """Write text that may hold colours; whoever made it has cleaned what is from elsewhere."""
         self._clear_live()

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ftproviders.client import FineTuneJob
     from ftproviders.schema.dataset import Dataset, Issue, ValidationReport
     from ftproviders.schema.deployment import DeploymentCost, DeploymentRecord, DeploymentSnapshot
+    from ftproviders.schema.file import KeptFile
     from ftproviders.schema.job import BaseModelInfo, Checkpoint, JobEvent, JobRef, JobSnapshot
     from ftproviders.schema.plan import JobPlan
     from ftproviders.schema.submission import JobRecord
@@ -21,6 +22,7 @@ __all__ = [
     "event",
     "issue_line",
     "job",
+    "kept_file",
     "metrics_point",
     "model",
     "moment",
@@ -144,6 +146,23 @@ def checkpoint(kept: Checkpoint) -> dict[str, Any]:
         "step": kept.step,
         "model": str(kept.model),
         "metrics": dict(kept.metrics),
+    }
+
+
+def kept_file(one: KeptFile) -> dict[str, Any]:
+    """Return one data file at a provider."""
+    return {
+        "provider": one.file.provider,
+        "id": one.file.id,
+        "name": one.file.name,
+        "bytes": one.file.bytes,
+        "status": one.file.status,
+        "created_at": moment(one.file.created_at),
+        "expires_at": moment(one.file.expires_at),
+        "ours": one.ours,
+        "jobs": [str(ref) for ref in one.jobs],
+        "unused": one.unused,
+        "needed": one.needed or None,
     }
 
 

@@ -128,8 +128,11 @@ def _next(session: Session, job: FineTuneJob) -> str:
     """Say what to run next: a job may have ended already, and not every provider answers."""
     if job.status.value != "succeeded":
         return f"Next: ftproviders watch {job.ref}"
-    if session.client.provider(job.ref.provider).hosting is None:
+    info = session.client.provider(job.ref.provider)
+    if info.hosting is None:
         return f"Next: ftproviders model {job.ref}"
+    if info.needs_deployment:
+        return f"Next: ftproviders deploy {job.ref} --ttl 2h --wait"
     return f'Next: ftproviders chat {job.ref} "..."'
 
 

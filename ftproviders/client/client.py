@@ -10,27 +10,25 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 from ftproviders import data, registry
+from ftproviders.client.chatting import ChattingClient
 from ftproviders.client.deploying import DeployingClient
 from ftproviders.client.job import FineTuneJob
+from ftproviders.client.keeping import KeepingClient
 from ftproviders.client.planning import PlanningClient
 from ftproviders.config import Config
 from ftproviders.errors import ConfigurationError
 from ftproviders.provider import DataProfile, Feature, ProviderInfo
 from ftproviders.runtime import Clock, Session, measuring
-from ftproviders.runtime import chat as chat_with
 from ftproviders.runtime import doctor as checkup
 from ftproviders.runtime import reconcile as books
 from ftproviders.runtime import submit as submission
-from ftproviders.schema.chat import ChatMessage
 from ftproviders.schema.dataset import ValidationReport
-from ftproviders.schema.deployment import ChatReply
 from ftproviders.schema.hyperparameters import Method
 from ftproviders.schema.job import (
     BaseModelInfo,
     JobRef,
     JobSnapshot,
     JobSpec,
-    TunedModel,
 )
 from ftproviders.schema.methods import MethodMeasurements, MethodTable
 from ftproviders.schema.plan import JobPlan
@@ -41,7 +39,7 @@ __all__ = ["FineTuneClient"]
 _log = logging.getLogger("ftproviders")
 
 
-class FineTuneClient(PlanningClient, DeployingClient):
+class FineTuneClient(PlanningClient, DeployingClient, KeepingClient, ChattingClient):
     """Validate, plan, submit, find again, deploy. Use it as a context manager, or call `close`.
 
     Args:
@@ -111,21 +109,23 @@ class FineTuneClient(PlanningClient, DeployingClient):
             ConfigurationError: No such method or level.
             UnknownProviderError: There is no such provider.
         """
-        return data.validate(
-            Path(file),
+        wishes = data.Wishes(
             profiles=self._profiles(providers, model, row_tokens),
-            method=method,
-            purpose=purpose,
+            method=data.parse_method(method),
             max_issues=max_issues,
-            has_validation_file=has_validation_file,
             workers=workers,
-            source=source,
             on_progress=on_progress,
-            across_rows=True,
             model=self._base_model(model, exact=exact_tokens),
             exact_tokens=exact_tokens,
             secrets=secrets,
-        )[1]
+        )
+        return data.look_at(
+            Path(file),
+            wishes,
+            purpose=purpose,
+            has_validation_file=has_validation_file,
+            source=source,
+        )
 
     def validate_pair(
         self,
@@ -156,8 +156,7 @@ class FineTuneClient(PlanningClient, DeployingClient):
             exact_tokens=exact_tokens,
             secrets=secrets,
         )
-        one, two = data.validate_pair(training, validation, wishes)
-        return one[1], two[1]
+        return data.validate_pair(training, validation, wishes)
 
     def submit(
         self,
@@ -294,35 +293,6 @@ class FineTuneClient(PlanningClient, DeployingClient):
             except ConfigurationError:
                 continue  # not set up here; `doctor` says why
         return found
-
-    def chat(
-        self,
-        provider: str,
-        model: str | TunedModel,
-        messages: str | Sequence[ChatMessage | Mapping[str, Any]],
-        *,
-        system: str | None = None,
-        temperature: float | None = None,
-        max_tokens: int | None = None,
-    ) -> ChatReply:
-        """Ask any model of a provider, a base model for instance.
-
-        Args:
-            provider: Whose model.
-            model: Its name or path, or a tuned model.
-            messages: The prompt, or a whole conversation.
-            system: System message to put in front.
-            temperature: Sampling temperature; None = the provider's default.
-            max_tokens: Most tokens of the answer; None = the provider's default.
-        """
-        return chat_with.chat(
-            self._session,
-            provider,
-            model,
-            chat_with.conversation(messages, system=system),
-            temperature=temperature,
-            max_tokens=max_tokens,
-        )
 
     def methods(self) -> MethodTable:
         """Return which tuning method serves which purpose, with source and date."""

@@ -17,6 +17,7 @@ from ftproviders.runtime import Session, deployments
 from ftproviders.runtime import chat as chat_with
 from ftproviders.runtime.costs import standing_cost
 from ftproviders.runtime.deployments import OnSeen
+from ftproviders.runtime.streaming import ChatStream
 from ftproviders.schema.chat import ChatMessage
 from ftproviders.schema.deployment import (
     ChatReply,
@@ -141,6 +142,30 @@ class Deployment:
             DeploymentError: It does not answer, and why.
         """
         return chat_with.chat(
+            self._session,
+            self.ref.provider,
+            self.ref,
+            chat_with.conversation(messages, system=system),
+            temperature=temperature,
+            max_tokens=max_tokens,
+            on_progress=on_progress,
+        )
+
+    def chat_stream(
+        self,
+        messages: str | Sequence[ChatMessage | Mapping[str, Any]],
+        *,
+        system: str | None = None,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        on_progress: Callable[[str], None] | None = None,
+    ) -> ChatStream:
+        """Ask the deployed model and read its answer as it comes; otherwise as `chat`.
+
+        Returns:
+            Pieces of text, and the whole answer as ``reply`` in the end.
+        """
+        return chat_with.stream(
             self._session,
             self.ref.provider,
             self.ref,

@@ -15,11 +15,12 @@ from typing_extensions import override
 from ftproviders.client.deployment import Deployment
 from ftproviders.client.reading import JobReading
 from ftproviders.errors import ConfigurationError, JobError, ProviderError
-from ftproviders.runtime import Session, exporting, hosts, poll
+from ftproviders.runtime import Session, exporting, hosts, models, poll
 from ftproviders.runtime import chat as chat_with
 from ftproviders.runtime import deploy as once
 from ftproviders.runtime.deploy import Proposal
 from ftproviders.runtime.poll import OnUpdate
+from ftproviders.runtime.streaming import ChatStream
 from ftproviders.schema.chat import ChatMessage
 from ftproviders.schema.deployment import ChatReply
 from ftproviders.schema.export import ExportedModel, ExportFormat
@@ -131,11 +132,19 @@ class FineTuneJob(JobReading):
         return self._change("cancel")
 
     def pause(self) -> JobSnapshot:
-        """Ask the provider to pause."""
+        """Ask the provider to pause; a job that is paused stays as it is.
+
+        Raises:
+            JobError: It has ended.
+        """
         return self._change("pause")
 
     def resume(self) -> JobSnapshot:
-        """Continue a paused job."""
+        """Continue a paused job; one that is under way stays as it is.
+
+        Raises:
+            JobError: It has ended.
+        """
         return self._change("resume")
 
     def chat(
@@ -164,6 +173,32 @@ class FineTuneJob(JobReading):
         """
         model = self._ready_model("chat") if checkpoint is None else self._checkpoint(checkpoint)
         return chat_with.chat(
+            self._session,
+            self.ref.provider,
+            model,
+            chat_with.conversation(messages, system=system),
+            temperature=temperature,
+            max_tokens=max_tokens,
+            on_progress=on_progress,
+        )
+
+    def chat_stream(
+        self,
+        messages: str | Sequence[ChatMessage | Mapping[str, Any]],
+        *,
+        system: str | None = None,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        checkpoint: str | None = None,
+        on_progress: Callable[[str], None] | None = None,
+    ) -> ChatStream:
+        """Ask the tuned model and read its answer as it comes; arguments and errors as in `chat`.
+
+        Returns:
+            Pieces of text, and the whole answer as ``reply`` in the end.
+        """
+        model = self._ready_model("chat") if checkpoint is None else self._checkpoint(checkpoint)
+        return chat_with.stream(
             self._session,
             self.ref.provider,
             model,
@@ -226,13 +261,12 @@ class FineTuneJob(JobReading):
         Raises:
             JobError: There is no model yet.
             UnsupportedFeatureError: The provider does not delete models.
+            ConflictError: A deployment serves it.
             NotFoundError: It is gone already.
         """
         model = self._ready_model("delete_model")
-        adapter = self._session.adapter_for(self.ref)
-        self._session.call(
-            adapter, "delete_model", lambda: adapter.delete_model(model.name), ref=self.ref
-        )
+        self._session.adapter_for(self.ref)  # of this account, or refused
+        models.delete_model(self._session, self.ref.provider, model.name, ref=self.ref)
         return model
 
     def _checkpoint(self, wanted: str) -> TunedModel:
@@ -313,24 +347,35 @@ class FineTuneJob(JobReading):
     def _change(self, operation: str) -> JobSnapshot:
         adapter = self._session.adapter_for(self.ref)
         act: Callable[[JobRef], JobSnapshot] = getattr(adapter, operation)
-        current = self.refresh()
-        if operation == "cancel" and current.status.terminal:
-            return current
+        if self.refresh().status.terminal:
+            return self._ended(operation)
         try:
             self._snapshot = self._session.call(
                 adapter, operation, lambda: act(self.ref), ref=self.ref
             )
         except ProviderError:
-            # An answer may have been lost although the request was carried out: look.
+            # It may stand as wanted all the same: the answer was lost, or it did so before.
             after = self.refresh()
-            if operation == "cancel" and after.status in (
-                JobStatus.CANCELLED,
-                JobStatus.CANCELLING,
-            ):
+            if after.status.terminal:
+                return self._ended(operation)
+            if _stands(after, operation):
                 return after
             raise
         self._session.remember(adapter, self._snapshot)
         return self._snapshot
+
+    def _ended(self, operation: str) -> JobSnapshot:
+        seen = self.snapshot
+        if operation == "cancel":
+            return seen
+        raise JobError(
+            f"{self.ref} has ended: it is {seen.status.value}, so there is nothing to {operation}.",
+            snapshot=seen,
+            operation=operation,
+            hint=f"Its tuned model: ftproviders model {self.ref}"
+            if seen.status is JobStatus.SUCCEEDED
+            else "To train once more, submit again with --again.",
+        )
 
     def _recall(self) -> None:
         if self._submission_id is not None:
@@ -340,3 +385,13 @@ class FineTuneJob(JobReading):
             self._submission_id, self._attempt = record.submission_id, record.attempt
         elif self._snapshot is not None:
             self._submission_id = self._snapshot.submission_id
+
+
+def _stands(seen: JobSnapshot, operation: str) -> bool:
+    """Say whether a job that has not ended stands as an operation would leave it."""
+    if operation == "cancel":
+        return seen.status is JobStatus.CANCELLING
+    if operation == "pause":
+        return seen.status is JobStatus.PAUSED
+    moving = (JobStatus.PENDING, JobStatus.VALIDATING, JobStatus.QUEUED, JobStatus.RUNNING)
+    return seen.status in moving

@@ -16,7 +16,6 @@ from ftproviders.schema.job import (
     JobRef,
     JobSnapshot,
     JobSpec,
-    JobStatus,
 )
 
 __all__ = ["JobReading"]
@@ -84,7 +83,7 @@ class JobReading(ABC):
             for event in self.events(after=cursor):
                 cursor = event.id
                 yield event
-            if snapshot.status.terminal or snapshot.status is JobStatus.PAUSED:
+            if snapshot.at_rest:
                 return
             elapsed = self._session.clock.monotonic() - started
             adapter = self._session.adapter_for(self.ref)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ftproviders.data.rows import read_rows
     from ftproviders.data.rules import RULES, Rule
     from ftproviders.data.secrets.scan import SecretLevel
-    from ftproviders.data.validation import Wishes, validate, validate_pair
+    from ftproviders.data.validation import Wishes, look_at, validate, validate_pair
 
 __all__ = [
     "RULES",
@@ -24,6 +24,7 @@ __all__ = [
     "SecretLevel",
     "Wishes",
     "find_base_model",
+    "look_at",
     "parse_method",
     "read_rows",
     "rules",
@@ -39,6 +40,7 @@ _HOME_OF = {
     "SecretLevel": "secrets.scan",
     "Wishes": "validation",
     "find_base_model": "basemodel",
+    "look_at": "validation",
     "parse_method": "methods",
     "read_rows": "rows",
     "validate": "validation",

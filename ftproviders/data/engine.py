@@ -1,8 +1,7 @@
 """The engine: looks at blocks of lines and writes what it finds into a ledger.
 
 Good rows are accepted fast; every row that the fast path refuses goes to the judge in ``exact``,
-whose word holds. An engine in another language would stand beside `TwoPathEngine` and be held to
-the same ledgers.
+whose word holds. `NativeEngine` stands beside `TwoPathEngine` and is held to the same ledgers.
 """
 
 from __future__ import annotations
@@ -50,10 +49,16 @@ class Rows:
 
 
 class Engine(Protocol):
-    """What looks at rows."""
+    """What looks at rows.
+
+    Attributes:
+        large_blocks: Whether it works best on large blocks.
+    """
+
+    large_blocks: bool
 
     def check(self, block: Block, ledger: Ledger) -> None:
-        """Look at every line of `block` that is not blank, and write into `ledger`."""
+        """Look at every line of `block`, say which are blank, and write into `ledger`."""
 
     def finish(self, ledger: Ledger) -> None:
         """Write what is still to be written, after the last block."""
@@ -61,6 +66,8 @@ class Engine(Protocol):
 
 class ExactEngine:
     """The judge alone: slow, and right by definition."""
+
+    large_blocks = False
 
     def __init__(self, rows: Rows | None = None) -> None:
         self._wanted = rows or Rows()
@@ -84,13 +91,24 @@ class ExactEngine:
 
     def _settle(self, block: Block, ledger: Ledger) -> None:
         """Add up what waits, when it is time to; at once for a block by itself."""
-        if not block.raw or self._patterns.full:
+        if not block.raw or self._full:
             self.finish(ledger)
+
+    @property
+    def _full(self) -> bool:
+        """Whether so much waits to be added up that it is time to."""
+        return self._patterns.full
+
+    def _note_first(self, line: int, ledger: Ledger) -> None:
+        """Note the line of a good row with messages; 0 = there was none."""
+        if line and Shape.MESSAGES in self._fitting:
+            ledger.note_shape(Shape.MESSAGES, line)
 
     def _key(self, line: bytes, number: int, block: Block, ledger: Ledger) -> int | None:
         """Judge a line, unless it is blank, and return the row's key; None = no row."""
         if not line.strip(_JSON_SPACE):
             self._unread.add(number)
+            block.blank.append(number)
             return None
         return self.check_line(line, number, ledger, too_long=block.too_long)
 
@@ -167,9 +185,7 @@ class TwoPathEngine(ExactEngine):
             line = lines[index].removesuffix(b"\n")
             keys[index] = self._key(line, first + index, block, ledger)
         if looked.first is not None:
-            ledger.note_shape(Shape.MESSAGES, first + looked.first)
-        if not looked.refused:
-            block.is_full = True
+            self._note_first(first + looked.first, ledger)
         self._remember(block, keys)
         self._settle(block, ledger)
 

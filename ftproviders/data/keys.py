@@ -11,10 +11,12 @@ import sys
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress, repeat
-from operator import getitem, itemgetter, lshift, or_
+from operator import itemgetter, lshift, or_
 from pathlib import Path
 from typing import Any, cast
 from zlib import crc32
+
+from ftproviders.data.native import native
 
 __all__ = [
     "RowKeys",
@@ -23,13 +25,20 @@ __all__ = [
     "key_of_row",
     "key_of_texts",
     "keys_of_prompts",
+    "sampling",
     "separator",
     "split_row",
 ]
 
 _MOST_IN_MEMORY = 150_000  # rows, 24 bytes each
-_LONG = 1024  # characters; of longer prompts every `_STEP`th one is part of the key
-_STEP = 16
+_LONG = 1024  # characters; of longer prompts a part makes the key
+_STEP = 16  # every such character
+_EDGE = 256  # and all of the first and last ones, where most prompts differ
+
+
+def sampling() -> tuple[int, int, int]:
+    """Return from how many characters up prompts are sampled, the step, and the edges."""
+    return _LONG, _STEP, _EDGE
 
 
 class RowKeys:
@@ -52,7 +61,8 @@ class RowKeys:
         self._folder = folder
         self._tag = tag
         self._spilled = False
-        self._keys, self._lines, self._offsets = array("Q"), array("Q"), array("Q")
+        self._records = array("Q")
+        """Key, line and place of each row, one after the other."""
 
     def add_many(
         self, keys: Sequence[int | None], lines: Iterable[int], offsets: Iterable[int]
@@ -68,47 +78,45 @@ class RowKeys:
             there = [key is not None for key in keys]
             lines, offsets = compress(lines, there), compress(offsets, there)
             keys = [key for key in keys if key is not None]
-        self._keys.extend(cast("list[int]", keys))
-        self._lines.extend(lines)
-        self._offsets.extend(offsets)
-        if len(self._keys) > _MOST_IN_MEMORY:
+        columns = (array("Q", column) for column in (cast("list[int]", keys), lines, offsets))
+        self.add_records(_interleaved(*columns).tobytes())
+
+    def add_records(self, records: bytes) -> None:
+        """Remember rows as records: key, line number and place, 64 bits each."""
+        self._records.frombytes(records)
+        if len(self._records) > 3 * _MOST_IN_MEMORY:
             self.spill()
 
     @property
     def in_memory(self) -> int | None:
         """Number of rows, while all of them are in memory; None once some were written."""
-        return None if self._spilled else len(self._keys)
+        return None if self._spilled else len(self._records) // 3
 
     def spill(self) -> None:
         """Write what is in memory to the buckets; without buckets it stays."""
-        if self.buckets == 1 or not self._keys:
+        if self.buckets == 1 or not self._records:
             return
         self._spilled = True
-        for number, part in enumerate(self._sorted()):
+        module = native()
+        sort = module.spread if module else _spread
+        for number, part in enumerate(sort(self._records, self.buckets)):
             if part:
                 with self._file(number).open("ab") as file:
-                    self._records(part).tofile(file)
-        self._keys, self._lines, self._offsets = array("Q"), array("Q"), array("Q")
+                    file.write(part)
+        self._records = array("Q")
 
-    def _sorted(self) -> list[list[int]]:
-        """Return the indexes of the rows in memory, bucket by bucket."""
-        parts: list[list[int]] = [[] for _ in range(self.buckets)]
-        put = [part.append for part in parts]
-        for index, key in enumerate(self._keys):
-            put[(key >> 32) % self.buckets](index)
-        return parts
-
-    def _records(self, indexes: Sequence[int]) -> array[int]:
-        """Return the records of some rows: key, line and place, one after the other."""
-        chosen = itemgetter(*indexes, 0)  # with one more there are always several
-        columns = (self._keys, self._lines, self._offsets)
-        return _interleaved(*(array("Q", chosen(column)[:-1]) for column in columns))
+    def size(self, bucket: int) -> int:
+        """Return the number of rows in a bucket; of all rows when none were written."""
+        if not self._spilled:
+            return len(self._records) // 3
+        file = self._file(bucket)
+        return file.stat().st_size // 24 if file.exists() else 0
 
     def read(self, bucket: int) -> Iterator[array[int]]:
         """Yield the records of one bucket, some at a time; of all rows when none were written."""
         if not self._spilled:
-            if self._keys:
-                yield _interleaved(self._keys, self._lines, self._offsets)
+            if self._records:
+                yield self._records
             return
         try:
             file = self._file(bucket).open("rb")
@@ -123,6 +131,22 @@ class RowKeys:
 
 
 _READ_BYTES = 24 * 16_384
+
+
+def _spread(records: array[int], buckets: int) -> list[bytes]:
+    """Return the records of each bucket, in their order."""
+    columns = [records[at::3] for at in range(3)]
+    parts: list[list[int]] = [[] for _ in range(buckets)]
+    put = [part.append for part in parts]
+    for index, key in enumerate(columns[0]):
+        put[(key >> 32) % buckets](index)
+    return [_chosen(columns, part).tobytes() if part else b"" for part in parts]
+
+
+def _chosen(columns: Sequence[array[int]], indexes: Sequence[int]) -> array[int]:
+    """Return the records of some rows."""
+    chosen = itemgetter(*indexes, 0)  # with one more there are always several
+    return _interleaved(*(array("Q", chosen(column)[:-1]) for column in columns))
 
 
 def _interleaved(keys: array[int], lines: array[int], offsets: array[int]) -> array[int]:
@@ -161,10 +185,9 @@ def keys_of_prompts(prompts: Sequence[str], answer_sizes: Iterable[int]) -> list
         answer_sizes: Characters of the answers.
     """
     sizes = list(map(len, prompts))
-    parts: Iterable[str] = prompts
+    parts = prompts
     if max(sizes) >= _LONG:
-        steps = [_STEP if size >= _LONG else 1 for size in sizes]
-        parts = map(getitem, prompts, map(slice, repeat(None), repeat(None), steps))
+        parts = [_samples(prompt) if len(prompt) >= _LONG else prompt for prompt in prompts]
     heads = map(crc32, map(str.encode, parts), sizes)
     return list(map(or_, map(lshift, heads, repeat(32)), answer_sizes))
 
@@ -184,9 +207,14 @@ def key_of_texts(texts: Sequence[str], roles: Sequence[str], *, graded: bool = F
     return _head(asked[0] + "".join([separator(r) + text for r, text in later])) << 32 | said
 
 
+def _samples(text: str) -> str:
+    """Return what of a long prompt is part of the key."""
+    return text[:_EDGE] + text[_EDGE:-_EDGE:_STEP] + text[-_EDGE:]
+
+
 def _head(text: str) -> int:
     size = len(text)
-    part = text if size < _LONG else text[::_STEP]
+    part = text if size < _LONG else _samples(text)
     return crc32(part.encode("utf-8", "surrogatepass"), size)
 
 

@@ -11,10 +11,11 @@ from operator import add
 
 from ftproviders.data.statistics import SYSTEM_ROLES, Tally
 
-__all__ = ["Pattern", "Patterns"]
+__all__ = ["MOST_WAITING", "Pattern", "Patterns"]
 
 _REMEMBERED = 1024
-_MOST_WAITING = 200_000
+MOST_WAITING = 200_000
+"""Messages that are kept before they are added up."""
 
 
 class Pattern:
@@ -91,7 +92,7 @@ class Patterns:
     def full(self) -> bool:
         """Whether so much waits that it is time to drain."""
         waiting = sum(len(pattern.sizes) for pattern in self._known.values())
-        return waiting > _MOST_WAITING or len(self._known) > 2 * _REMEMBERED
+        return waiting > MOST_WAITING or len(self._known) > 2 * _REMEMBERED
 
     def drain(self, tally: Tally) -> None:
         """Add what was counted since the last time to `tally`."""

@@ -10,13 +10,16 @@ import heapq
 import json
 from array import array
 from collections import Counter, OrderedDict
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from ftproviders.data.keys import RowKeys, bucket_count, heads_of, split_row
+from ftproviders.data.native import native
 from ftproviders.data.numbers import COMPARABLE
 from ftproviders.data.stream import BOM
 
@@ -70,6 +73,8 @@ class _Reader:
         self._graded = graded
         self._known: OrderedDict[int, bytes] = OrderedDict()
         self._held = 0
+        self._last: tuple[int, tuple[bytes, bytes, Any]] | None = None
+        """Place and parts of the row that was split last: rows and prompts are compared in turn."""
 
     def close(self) -> None:
         self._file.close()
@@ -91,11 +96,13 @@ class _Reader:
         while self._held > _CACHE_BYTES and len(self._known) > 1:
             self._held -= len(self._known.popitem(last=False)[1])
 
-    def split(self, offset: int) -> tuple[str, str, Any]:
+    def split(self, offset: int) -> tuple[bytes, bytes, Any]:
         """Return prompt and answer of a row as canonical text, and the answer itself."""
-        row = COMPARABLE.decode(self.raw(offset).decode("utf-8", "surrogatepass"))
-        asked, said = split_row(row, graded=self._graded)
-        return _canonical(asked), _canonical(said), said
+        if self._last is None or self._last[0] != offset:
+            row, canonical = _read(self.raw(offset))
+            asked, said = split_row(row, graded=self._graded)
+            self._last = offset, (canonical(asked), canonical(said), said)
+        return self._last[1]
 
     def digests(self, offset: int) -> tuple[bytes, bytes]:
         """Return what only equal rows, and what only equal prompts, have in common."""
@@ -103,14 +110,38 @@ class _Reader:
         return _digest(asked, said), _digest(asked)
 
 
-def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True) if value is not None else ""
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder(order="deterministic").encode
+_check = json.JSONEncoder(allow_nan=False).encode
+_encode_odd = json.JSONEncoder(sort_keys=True).encode
 
 
-def _digest(*texts: str) -> bytes:
+def _read(line: bytes) -> tuple[Any, Callable[[Any], bytes]]:
+    """Return a row, and what writes a part of it as canonical text."""
+    try:
+        return _decode(line), _canonical
+    except (ValueError, OverflowError, RecursionError):
+        # NaN, half a surrogate pair or an absurdly long number is somewhere in the row.
+        return COMPARABLE.decode(line.decode("utf-8", "surrogatepass")), _canonical_part
+
+
+def _canonical(value: Any) -> bytes:
+    return _encode(value) if value is not None else b""
+
+
+def _canonical_part(value: Any) -> bytes:
+    """Write what may hold what the faster encoder changes; equal parts of other rows look equal."""
+    try:
+        _check(value)
+        return _canonical(value)
+    except (ValueError, OverflowError, RecursionError):
+        return b"\0" + _encode_odd(value).encode()
+
+
+def _digest(*texts: bytes) -> bytes:
     made = blake2b(digest_size=16)
-    for text in texts:  # canonical text is ASCII and has no line feed
-        made.update(text.encode() + b"\n")
+    for text in texts:  # canonical text has no line feed
+        made.update(text + b"\n")
     return made.digest()
 
 
@@ -138,13 +169,19 @@ def _records(keys: Sequence[RowKeys], bucket: int, heads: Container[int]) -> Ite
 
 def _prompts(keys: Sequence[RowKeys], bucket: int) -> tuple[set[int], int]:
     """Return the prompts of a bucket that stand more than once, and how many rows it has."""
+    rows = sum(part.size(bucket) for part in keys)
+    module = native()
+    if module and rows <= _MOST_AT_ONCE:
+        heads = array("I")
+        for part in keys:
+            for chunk in part.read(bucket):
+                heads.extend(heads_of(chunk))
+        return module.repeated(heads), rows
     seen: set[int] = set()
     repeated: set[int] = set()
-    rows = 0
     for part in keys:
         for chunk in part.read(bucket):
             heads = heads_of(chunk)
-            rows += len(heads)
             new = set(heads)
             if len(new) < len(heads):
                 repeated.update(head for head, times in Counter(heads).items() if times > 1)
@@ -239,14 +276,14 @@ class _Search:
             self._found.add(Repeat(line, first[0], "rows.conflict", offset, same=False))
 
 
-def _contradict(said: str, other_said: str, answer: Any, other: Any) -> bool:
+def _contradict(said: bytes, other_said: bytes, answer: Any, other: Any) -> bool:
     """Say whether two answers to one prompt cannot both be right.
 
     Two pairs of outputs for the same input are usual; only the same pair the other way round is a
     contradiction.
     """
     if isinstance(answer, list) and isinstance(other, list) and len(answer) == len(other) == 2:
-        return _canonical(answer[::-1]) == other_said
+        return _canonical_part(answer[::-1]) == other_said
     return said != other_said
 
 
@@ -334,4 +371,4 @@ class _Wanted:
         return known
 
 
-_NOTHING_ASKED = _digest("")
+_NOTHING_ASKED = _digest(b"")

@@ -43,7 +43,7 @@ def read_rows(
     """
     path = Path(path)
     with closing(open_data_file(path)) as opened:
-        for block in LineStream(opened, path=path).blocks():
+        for block in LineStream(opened, path=path, digest=False).blocks():
             if block.too_long:
                 raise _bad_row(TOO_LONG, "", block.first_line, path)
             for number, line in enumerate(block.lines, block.first_line):

@@ -10,7 +10,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ftproviders.data.engine import Engine, Rows, TwoPathEngine
+from ftproviders.data.engine import Engine, Rows
+from ftproviders.data.engines import engine_for
 from ftproviders.data.keys import RowKeys
 from ftproviders.data.ledger import Judgement, Ledger
 from ftproviders.data.secrets.scan import scan_block
@@ -60,6 +61,8 @@ class Part:
 
     ledger: Ledger
     lines: int = 0
+    bytes: int = 0
+    """Bytes read."""
     blank: int = 0
     first_blank: int = 0
     crlf_line: int = 0
@@ -73,21 +76,19 @@ class Part:
 def scan_stream(stream: LineStream, job: Job, engine: Engine | None = None) -> Part:
     """Go through a stream to its end."""
     rows = job.rows()
-    looking = engine or TwoPathEngine(rows)
+    looking = engine or engine_for(rows)
     ledger = job.ledger()
     part = Part(ledger=ledger, keys=[rows.keys] if rows.keys else [], long_rows=rows.long_rows)
-    for block in stream.blocks():
+    for block in stream.blocks(large=looking.large_blocks):
         looking.check(block, ledger)
         if job.secrets:
             scan_block(block, ledger)
-        if block.is_full:
-            continue
-        blank = [n for n, line in enumerate(block.ended) if not line.strip(b" \t\r\n")]
-        if blank:
-            part.first_blank = part.first_blank or block.first_line + blank[0]
-            part.blank += len(blank)
+        if block.blank:
+            part.first_blank = part.first_blank or block.blank[0]
+            part.blank += len(block.blank)
     looking.finish(ledger)
     part.lines = stream.lines
+    part.bytes = stream.bytes
     part.crlf_line = stream.crlf_line
     part.had_bom = stream.had_bom
     part.ends_with_newline = stream.ends_with_newline

@@ -42,9 +42,10 @@ class Block:
         offset: Bytes of the file before the block.
         too_long: True for a block of one line that is longer than allowed, of which only the start
             is here.
+        blank: Numbers of lines that hold nothing, from whoever looked at all of them.
     """
 
-    __slots__ = ("_ended", "_lines", "first_line", "is_full", "offset", "raw", "too_long")
+    __slots__ = ("_count", "_ended", "_lines", "blank", "first_line", "offset", "raw", "too_long")
 
     def __init__(
         self,
@@ -61,8 +62,8 @@ class Block:
         self.too_long = too_long
         self._lines = lines
         self._ended = lines
-        self.is_full = False
-        """Whether somebody found on his way that no line is blank."""
+        self._count: int | None = None
+        self.blank: list[int] = []
 
     @property
     def lines(self) -> list[bytes]:
@@ -81,8 +82,12 @@ class Block:
 
     @property
     def line_count(self) -> int:
-        """Number of lines."""
-        return len(self.ended)
+        """Number of lines; whoever counted them on his way says so."""
+        return len(self.ended) if self._count is None else self._count
+
+    @line_count.setter
+    def line_count(self, count: int) -> None:
+        self._count = count
 
 
 @dataclass(slots=True)
@@ -270,8 +275,12 @@ class LineStream:
         while self._read():
             pass
 
-    def blocks(self) -> Iterator[Block]:
-        """Yield the lines of the file, block by block."""
+    def blocks(self, *, large: bool = False) -> Iterator[Block]:
+        """Yield the lines of the file, block by block.
+
+        Args:
+            large: Blocks of half a MiB, for those to whom each block costs something.
+        """
         chunk = self._read() if self._ahead is None else self._ahead
         self._ahead = None
         if not self._offset and chunk.startswith(BOM):
@@ -279,7 +288,7 @@ class LineStream:
             chunk = chunk[len(BOM) :]
             self._offset = len(BOM)
         while chunk:
-            yield from self._split(chunk)
+            yield from self._split(chunk, _CHUNK_BYTES if large else _BLOCK_BYTES)
             chunk = self._read()
         if self._tail.size:
             yield from self._finish_line()
@@ -300,7 +309,7 @@ class LineStream:
                 self._on_progress(self.bytes, max(self._total, self.bytes))
         return chunk
 
-    def _split(self, chunk: bytes) -> Iterator[Block]:
+    def _split(self, chunk: bytes, block_bytes: int) -> Iterator[Block]:
         """Cut a chunk into blocks of whole lines; what is left belongs to the next chunk."""
         start = 0
         if self._tail.size > min(_BLOCK_BYTES, MAX_ROW_BYTES):
@@ -310,11 +319,13 @@ class LineStream:
                 return
             yield from self._finish_line(ended=True)
         while True:
-            end = chunk.rfind(b"\n", start, start + _BLOCK_BYTES) + 1
+            end = chunk.rfind(b"\n", start, start + block_bytes) + 1
             end = end or chunk.find(b"\n", start) + 1
             if not end:
                 break
-            yield from self._whole_lines(self._tail.take() + chunk[start:end])
+            # Joined from a view, the bytes are copied once.
+            raw = b"".join((self._tail.take(), memoryview(chunk)[start:end]))
+            yield from self._whole_lines(raw)
             start = end
         self._tail.add(chunk[start:], MAX_ROW_BYTES)
 

@@ -35,7 +35,7 @@ from ftproviders.schema.dataset import Dataset, TokenCount, ValidationReport
 from ftproviders.schema.hyperparameters import Method
 from ftproviders.schema.template import TemplateReport
 
-__all__ = ["Validated", "Wishes", "validate", "validate_pair"]
+__all__ = ["Validated", "Wishes", "look_at", "validate", "validate_pair"]
 
 _MEBIBYTE = 1024 * 1024
 _BUCKET_BYTES = 16 * _MEBIBYTE
@@ -63,6 +63,8 @@ class Wishes:
     secrets: SecretLevel = "warning"
     model: BaseModelData | None = None
     exact_tokens: bool = False
+    digest: bool = False
+    """Whether the SHA-256 of the file is wanted."""
 
     def __post_init__(self) -> None:
         # In Python names are written as texts, too, and every look at a row compares methods.
@@ -90,7 +92,7 @@ class _Seen:
     shown: Path | str
     path: Path
     part: Part
-    sha256: str
+    sha256: str | None
     bytes: int
     tokens: TokenCount | None = None
     template: TemplateReport | None = None
@@ -133,7 +135,7 @@ def validate(
         purpose: ``training``, or ``validation`` where fewer rows may do.
         max_issues: Issues listed in detail, errors before the others. Counts have no limit.
         on_progress: Called now and then with bytes read and bytes in all.
-        engine: What looks at the rows; default `TwoPathEngine`.
+        engine: What looks at the rows; default the fastest that is here.
         workers: Processes that look at the rows; default the cores for a large file, 1 for a small
             one. The report is the same whatever their number.
         across_rows: Look for rows that stand twice and for prompts with several answers, too.
@@ -168,18 +170,41 @@ def validate(
         secrets=secrets,
         model=model,
         exact_tokens=exact_tokens,
+        digest=True,
     )
+    report = look_at(
+        file, wishes, purpose=purpose, has_validation_file=has_validation_file, source=source
+    )
+    dataset = Dataset(
+        path=Path(file), sha256=report.sha256 or "", bytes=report.bytes, rows=report.rows
+    )
+    return dataset, report
+
+
+def look_at(
+    file: Path | str,
+    wishes: Wishes,
+    *,
+    purpose: str = "training",
+    has_validation_file: bool | None = None,
+    source: BinaryIO | None = None,
+) -> ValidationReport:
+    """Do what `validate` does, for those who do not send the file.
+
+    Its digest costs as much as all the rest, and is made only where the wishes say so. Arguments
+    and errors are those of `validate`.
+    """
     with _place(file, source) as (path, folder):
         seen = _look(file, path, folder, wishes, purpose=purpose, tag="rows")
         if not has_validation_file and purpose == "training":
             said = has_validation_file is not None
-            check_validation_file(seen.ledger, profiles, wishes.method, said=said)
-        return _result(seen, profiles)
+            check_validation_file(seen.ledger, wishes.profiles, wishes.method, said=said)
+        return _report(seen, wishes.profiles)
 
 
 def validate_pair(
     training: Path | str, validation: Path | str, wishes: Wishes
-) -> tuple[Validated, Validated]:
+) -> tuple[ValidationReport, ValidationReport]:
     """Validate a training file and its validation file, and what stands in both.
 
     Overlaps are issues of the validation file. Raises like `validate`.
@@ -198,7 +223,7 @@ def validate_pair(
             add_overlaps(
                 two.ledger, paths, one.keys, two.keys, keep=wishes.max_issues, graded=wishes.graded
             )
-        return _result(one, wishes.profiles), _result(two, wishes.profiles)
+        return _report(one, wishes.profiles), _report(two, wishes.profiles)
 
 
 @contextmanager
@@ -297,7 +322,7 @@ def _go_through(shown: Path | str, job: Job, wishes: Wishes) -> _Seen:
     """Read the file, with one process or several."""
     path = job.path
     with closing(open_data_file(path)) as opened:
-        stream = LineStream(opened, path=path, on_progress=wishes.on_progress)
+        stream = LineStream(opened, path=path, on_progress=wishes.on_progress, digest=wishes.digest)
         with closing(stream):
             if not _is_json_lines(stream, shown):
                 part = Part(ledger=job.ledger())
@@ -310,7 +335,7 @@ def _go_through(shown: Path | str, job: Job, wishes: Wishes) -> _Seen:
                 part = scan_stream(stream, job, wishes.engine)
                 return _Seen(shown, path, part, stream.sha256, stream.bytes)
     part, sha256, read = scan_with_workers(
-        job, count=count, size=size, on_progress=wishes.on_progress
+        job, count=count, size=size, digest=wishes.digest, on_progress=wishes.on_progress
     )
     return _Seen(shown, path, part, sha256, read)
 
@@ -331,7 +356,7 @@ def _add_format(ledger: Ledger, stream: LineStream, shown: Path | str) -> None:
         )
 
 
-def _result(seen: _Seen, profiles: Mapping[str, DataProfile]) -> Validated:
+def _report(seen: _Seen, profiles: Mapping[str, DataProfile]) -> ValidationReport:
     ledger = seen.ledger
     statistics = ledger.tally.to_statistics()
     listed, truncated = ledger.issues()
@@ -339,14 +364,11 @@ def _result(seen: _Seen, profiles: Mapping[str, DataProfile]) -> Validated:
         issue.model_copy(update={"fix": name_files(issue.fix, Path(seen.shown))})
         for issue in listed
     )
-    dataset = Dataset(
-        path=Path(seen.shown), sha256=seen.sha256, bytes=seen.bytes, rows=ledger.tally.rows
-    )
-    report = ValidationReport(
+    return ValidationReport(
         file=show_file(seen.shown),
-        sha256=dataset.sha256,
-        bytes=dataset.bytes,
-        rows=dataset.rows,
+        sha256=seen.sha256 or None,
+        bytes=seen.bytes,
+        rows=ledger.tally.rows,
         verdicts={name: ledger.verdict(name) for name in profiles},
         issues=issues,
         issues_truncated=truncated,
@@ -354,4 +376,3 @@ def _result(seen: _Seen, profiles: Mapping[str, DataProfile]) -> Validated:
         tokens=seen.tokens or estimate_tokens(statistics),
         template=seen.template,
     )
-    return dataset, report

@@ -1,4 +1,4 @@
-"""Looking at one file with several processes, each at a range of bytes.
+"""Looking at one file with several workers, each at a range of bytes: processes, or threads.
 
 Run as a module this is such a process: it reads a `Job` from standard input and writes its `Part`
 to standard output. Nothing else is shared; the process that started it puts the parts together.
@@ -16,12 +16,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from ftproviders.data.scan import Job, Part, join_parts, scan_part
-from ftproviders.data.stream import Digest, open_data_file
+from ftproviders.data.stream import open_data_file
+from ftproviders.data.threads import digest_of, scan_in_threads, suit_threads
 
 __all__ = ["cut", "main", "scan_with_workers", "worker_count"]
 
 _LARGE_BYTES = 64 * 1024 * 1024
-_CHUNK_BYTES = 1024 * 1024
 
 
 def worker_count(asked: int | None, size: int) -> int:
@@ -54,32 +54,57 @@ def cut(path: Path, size: int, count: int) -> list[tuple[int, int]]:
 
 
 def scan_with_workers(
-    job: Job, *, count: int, size: int, on_progress: Callable[[int, int], None] | None = None
+    job: Job,
+    *,
+    count: int,
+    size: int,
+    digest: bool = True,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Part, str, int]:
-    """Look at a whole file with several processes, and work out its digest meanwhile.
+    """Look at a whole file with several workers, and work out its digest meanwhile.
+
+    They are threads where the native engine takes nearly all rows, because it lets others run
+    meanwhile, and processes otherwise.
 
     Args:
         job: What is to be done with the whole file.
-        count: Number of processes.
+        count: Number of workers.
         size: Bytes of the file.
-        on_progress: Called with bytes digested and bytes in all.
+        digest: Whether the SHA-256 is wanted.
+        on_progress: Called with bytes read and bytes in all.
 
     Returns:
-        What was found, the SHA-256 of the file, and its size as it was read.
+        What was found, the SHA-256 of the file or nothing, and its size as it was read.
     """
     jobs = [
         replace(job, start=start, size=length, tag=f"{job.tag}.{number}")
         for number, (start, length) in enumerate(cut(job.path, size, count))
     ]
+    if suit_threads(jobs):
+        return scan_in_threads(jobs, size=size, digest=digest, on_progress=on_progress)
     started: list[subprocess.Popen[bytes]] = []
     try:
-        started.extend(map(_start, jobs))  # those started are kept when one cannot be
-        sha256, seen = _digest(job.path, size, on_progress)
-        parts = [_result(process, one) for process, one in zip(started, jobs, strict=True)]
-        return join_parts(parts), sha256, seen
+        if digest:
+            started.extend(map(_start, jobs))  # those started are kept when one cannot be
+            sha256, seen = digest_of(job.path, size, on_progress)
+            parts = [_result(process, one) for process, one in zip(started, jobs, strict=True)]
+            return join_parts(parts), sha256, seen
+        started.extend(map(_start, jobs[1:]))
+        parts = [scan_part(jobs[0], _of_all(on_progress, len(jobs)))]
+        parts += [_result(process, one) for process, one in zip(started, jobs[1:], strict=True)]
+        return join_parts(parts), "", sum(part.bytes for part in parts)
     finally:
         for process in started:
             _end(process)
+
+
+def _of_all(
+    on_progress: Callable[[int, int], None] | None, count: int
+) -> Callable[[int, int], None] | None:
+    """Return what tells of all parts what is known of one: they are equal, and begun together."""
+    if on_progress is None:
+        return None
+    return lambda done, whole: on_progress(min(done * count, whole), whole)
 
 
 def _start(job: Job) -> subprocess.Popen[bytes]:
@@ -96,19 +121,6 @@ def _start(job: Job) -> subprocess.Popen[bytes]:
             process.stdin.close()
         process.stdin = None
     return process
-
-
-def _digest(
-    path: Path, size: int, on_progress: Callable[[int, int], None] | None
-) -> tuple[str, int]:
-    digest, seen = Digest(in_thread=False), 0
-    with closing(open_data_file(path)) as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-            seen += len(chunk)
-            if on_progress is not None:
-                on_progress(seen, max(size, seen))
-    return digest.hexdigest(), seen
 
 
 def _result(process: subprocess.Popen[bytes], job: Job) -> Part:

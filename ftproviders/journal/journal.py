@@ -26,6 +26,8 @@ __all__ = ["Journal"]
 
 _Made = TypeVar("_Made")
 _log = logging.getLogger("ftproviders")
+_UPLOAD = "upload "
+"""How `runtime.transfer` names the operation; the file's name follows."""
 
 
 class Journal:
@@ -264,6 +266,25 @@ class Journal:
             (provider, account),
         )
         return [FileRef.model_validate_json(row["file"]) for row in rows]
+
+    def lost_uploads(self, provider: str, *, account: str) -> frozenset[str]:
+        """Return the names under which a file may have gone up without an id that came back."""
+        rows = self._db.read(
+            "SELECT operation FROM operations JOIN submissions USING (submission_id) "
+            "WHERE operation LIKE ? AND provider = ? AND account = ? "
+            "AND (outcome IS NULL OR outcome NOT IN (SELECT file_id FROM files))",
+            (f"{_UPLOAD}%", provider, account),
+        )
+        return frozenset(str(row["operation"]).removeprefix(_UPLOAD) for row in rows)
+
+    def unsettled(self, provider: str, *, account: str) -> Sequence[SubmissionRow]:
+        """Return the attempts without an outcome, sent or not, oldest first."""
+        rows = self._db.read(
+            "SELECT * FROM submissions WHERE state IN ('intent', 'unknown') "
+            "AND provider = ? AND account = ? ORDER BY created_at",
+            (provider, account),
+        )
+        return [self._sound(_submission, row) for row in rows]
 
 
 # One row for each submission, with its job when there is one, and one for each job without any.

@@ -225,9 +225,9 @@ def alternatives(provider: str, model: str, *, today: date) -> str:
         for other in _tables()[0]
         if other is not row and other.last_create_day and not _over(other.last_create_day, today)
     ]
-    for name in dict.fromkeys(other.provider for other in open_rows):
+    for name in dict.fromkeys([provider, *(other.provider for other in open_rows)]):
         rows = [other for other in open_rows if other.provider == name][:_SHOWN_MODELS]
-        if name == provider and _closed(name, today):
+        if not rows or (name == provider and _closed(name, today)):
             continue
         listed = ", ".join(f"{r.names} until {_day(r.last_create_day)}" for r in rows)
         notes = "; ".join(dict.fromkeys(r.note for r in rows if r.note))

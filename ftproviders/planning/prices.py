@@ -89,7 +89,7 @@ def _hosting_note(rate: float, rows: list[HostingPrice], today: date) -> str:
     old = "; more than 90 days old" if (today - first.as_of).days > _STALE_DAYS else ""
     doubt = f"{first.source}, read {first.as_of.isoformat()}{old}"
     if not rate:
-        return f"A deployment ({tiers}) has no hourly fee ({doubt})."
+        return f"A deployment ({tiers}), where the model has that, has no hourly fee ({doubt})."
     return (
         f"A deployment ({tiers}) costs {rate:g} USD an hour, used or not: {rate * 24:,.2f} USD a "
         f"day, {rate * 24 * 30:,.0f} USD in 30 days ({doubt})."

@@ -5,7 +5,8 @@ The HTTP library is imported on the first call.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -22,13 +23,14 @@ from ftproviders.errors import (
     RateLimitError,
     UnexpectedResponseError,
 )
+from ftproviders.provider.streaming import pieces_of
 from ftproviders.schema.chat import ChatMessage
 from ftproviders.schema.deployment import ChatReply, Endpoint
 
 if TYPE_CHECKING:
     import httpx2
 
-__all__ = ["complete", "error_for_status"]
+__all__ = ["complete", "error_for_status", "stream"]
 
 _TIMEOUT_SECONDS = 120.0
 
@@ -69,12 +71,7 @@ def complete(
     Raises:
         ProviderError: By HTTP status, or because no readable answer came.
     """
-    body: dict[str, Any] = {
-        "model": endpoint.model,
-        "messages": [m.model_dump(mode="json", exclude_none=True) for m in messages],
-    }
-    body |= {} if temperature is None else {"temperature": temperature}
-    body |= {} if max_tokens is None else {"max_tokens": max_tokens}
+    body = _body(endpoint, messages, temperature=temperature, max_tokens=max_tokens)
     response = _post(endpoint, body, headers)
     provider = endpoint.provider
     if response.status_code >= 300:
@@ -90,26 +87,94 @@ def complete(
         ) from error
 
 
+def stream(
+    endpoint: Endpoint,
+    messages: Sequence[ChatMessage],
+    *,
+    headers: Mapping[str, str],
+    temperature: float | None,
+    max_tokens: int | None,
+) -> Generator[str, None, ChatReply]:
+    """POST ``/chat/completions`` once and yield the text as server-sent events bring it.
+
+    Returns:
+        The whole answer, as the generator's value.
+
+    Raises:
+        ProviderError: By HTTP status, because no readable answer came, or because it broke off.
+    """
+    import httpx2
+
+    body = _body(endpoint, messages, temperature=temperature, max_tokens=max_tokens)
+    asked = {**body, "stream": True, "stream_options": {"include_usage": True}}
+    with (
+        _translating(endpoint),
+        httpx2.stream("POST", **_request(endpoint, asked, headers)) as response,
+    ):
+        if response.status_code >= 300:
+            raise error_for_status(
+                response.status_code, provider=endpoint.provider, operation="chat"
+            )
+        return (yield from pieces_of(response.iter_bytes(), endpoint))
+
+
+def _body(
+    endpoint: Endpoint,
+    messages: Sequence[ChatMessage],
+    *,
+    temperature: float | None,
+    max_tokens: int | None,
+) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "model": endpoint.model,
+        "messages": [m.model_dump(mode="json", exclude_none=True) for m in messages],
+    }
+    body |= {} if temperature is None else {"temperature": temperature}
+    body |= {} if max_tokens is None else {"max_tokens": max_tokens}
+    return body
+
+
 def _post(
     endpoint: Endpoint, body: Mapping[str, Any], headers: Mapping[str, str]
 ) -> httpx2.Response:
     import httpx2
 
+    with _translating(endpoint):
+        return httpx2.post(**_request(endpoint, body, headers))
+
+
+def _request(
+    endpoint: Endpoint, body: Mapping[str, Any], headers: Mapping[str, str]
+) -> dict[str, Any]:
+    return {
+        "url": f"{endpoint.url.rstrip('/')}/chat/completions",
+        "json": dict(body),
+        "headers": dict(headers),
+        "timeout": _TIMEOUT_SECONDS,
+        # A proxy for the internet cannot reach a server on this machine.
+        "trust_env": not _is_loopback(endpoint.url),
+    }
+
+
+@contextmanager
+def _translating(endpoint: Endpoint) -> Iterator[None]:
+    import httpx2
+
     try:
-        return httpx2.post(
-            f"{endpoint.url.rstrip('/')}/chat/completions",
-            json=dict(body),
-            headers=dict(headers),
-            timeout=_TIMEOUT_SECONDS,
-            # A proxy for the internet cannot reach a server on this machine.
-            trust_env=not _is_loopback(endpoint.url),
-        )
+        yield
     except httpx2.TimeoutException as error:
         raise ProviderTimeoutError(
             f"{endpoint.url} did not answer in {_TIMEOUT_SECONDS:.0f} seconds.",
             provider=endpoint.provider,
             operation="chat",
             hint="Try again later.",
+        ) from error
+    except httpx2.RemoteProtocolError as error:
+        raise ProviderConnectionError(
+            f"{endpoint.url} broke the answer off.",
+            provider=endpoint.provider,
+            operation="chat",
+            hint="Ask again.",
         ) from error
     except httpx2.HTTPError as error:
         raise ProviderConnectionError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from datetime import datetime
 from typing import ClassVar
 
@@ -15,7 +15,7 @@ from ftproviders.errors import (
     ProviderError,
     UnsupportedFeatureError,
 )
-from ftproviders.provider.completions import complete
+from ftproviders.provider.completions import complete, stream
 from ftproviders.provider.info import HostingFeature, ProviderInfo
 from ftproviders.provider.options import ProviderSettings
 from ftproviders.provider.training import missing_modules, translated_by_type
@@ -159,6 +159,37 @@ class HostingAdapter(ABC):
             headers=self.credentials(endpoint),
             temperature=temperature,
             max_tokens=max_tokens,
+        )
+
+    def stream(
+        self,
+        endpoint: Endpoint,
+        messages: Sequence[ChatMessage],
+        *,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+    ) -> Generator[str, None, ChatReply]:
+        """Ask the model and yield the text as it comes; arguments are those of `chat`.
+
+        The default speaks OpenAI's server-sent events, and where `chat` is overridden it yields
+        what that returns, as one piece; override both for a host that streams in another shape.
+
+        Returns:
+            The whole answer, as the generator's value. Its text is that of the pieces.
+        """
+        if type(self).chat is not HostingAdapter.chat:
+            reply = self.chat(endpoint, messages, temperature=temperature, max_tokens=max_tokens)
+            if reply.text:
+                yield reply.text
+            return reply
+        return (
+            yield from stream(
+                endpoint,
+                messages,
+                headers=self.credentials(endpoint),
+                temperature=temperature,
+                max_tokens=max_tokens,
+            )
         )
 
     def translate(self, error: Exception, *, operation: str) -> FineTuneError:

@@ -37,6 +37,7 @@ class Feature(StrEnum):
     CHECKPOINTS = "checkpoints"
     JOBS = "jobs"
     MODELS = "models"
+    FILES = "files"
     FIND_FILE = "find_file"
     DOWNLOAD_FILE = "download_file"
     DELETE_FILE = "delete_file"
@@ -196,6 +197,8 @@ class ProviderInfo:
     """How often to look for further events of a job that has ended: some come after the end."""
     docs: str = ""
     """Path of the documentation page."""
+    needs_deployment: bool = False
+    """True when a tuned model of this provider answers only once it is deployed."""
     rules_only: bool = False
     """True when this version knows the provider's data rules and cannot yet tune or host there."""
 

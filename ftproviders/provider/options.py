@@ -30,6 +30,17 @@ class ProviderOptions(BaseModel):
     also_known: ClassVar[frozenset[str]] = frozenset()
     """Names beside the fields that a validator of the class takes; only for guessing at typos."""
 
+    @classmethod
+    def fitting(cls, carried: Mapping[str, Any], *, model: str) -> Mapping[str, Any]:
+        """Return those options of a job that is moved which another base model can have.
+
+        Args:
+            carried: Options that the old job had; nobody stated them for the new one.
+            model: Base model of the new job.
+        """
+        del model
+        return carried
+
 
 def _is_secret(annotation: Any) -> bool:
     return annotation is SecretStr or any(map(_is_secret, get_args(annotation)))

@@ -29,6 +29,7 @@ from ftproviders.provider.info import Feature, ProviderInfo
 from ftproviders.provider.options import ProviderOptions, ProviderSettings
 from ftproviders.schema.dataset import Dataset, DatasetStatistics, PreparedFile
 from ftproviders.schema.export import ExportedModel, ExportFormat
+from ftproviders.schema.file import DataFile
 from ftproviders.schema.job import (
     AccountInfo,
     BaseModelInfo,
@@ -315,6 +316,10 @@ class TrainingAdapter(ABC):
     def models(self) -> Sequence[BaseModelInfo]:
         """Return the models that can be tuned here, and the user's tuned ones."""
         raise self._lacks(Feature.MODELS)
+
+    def files(self) -> Sequence[DataFile]:
+        """Return every data file of fine-tuning in the account, whoever sent it."""
+        raise self._lacks(Feature.FILES)
 
     def find_file(self, sha256: str, *, size_bytes: int) -> FileRef | None:
         """Return a usable file at the provider with these bytes, or None."""

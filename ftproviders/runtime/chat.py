@@ -8,12 +8,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from ftproviders.errors import ConfigurationError, FineTuneError, ProviderError
+from ftproviders.provider import HostingAdapter
 from ftproviders.runtime.session import Session
+from ftproviders.runtime.streaming import ChatStream
 from ftproviders.schema.chat import ChatMessage, Role
-from ftproviders.schema.deployment import ChatReply, DeploymentRef
+from ftproviders.schema.deployment import ChatReply, DeploymentRef, Endpoint
 from ftproviders.schema.job import ModelSource, TunedModel
 
-__all__ = ["chat", "conversation"]
+__all__ = ["chat", "conversation", "stream"]
 
 
 def conversation(
@@ -63,18 +65,48 @@ def chat(
         DeploymentError: The model does not answer, and why.
         ProviderError: The host refused.
     """
-    host = session.hosting(provider)
-    target = _named(provider, model) if isinstance(model, str) else model
-    endpoint = session.call(host, "endpoint", lambda: host.endpoint(target))
-    first = host.waits_for(endpoint)
-    if first is not None and on_progress is not None:
-        on_progress(first)
+    host, endpoint = _asked(session, provider, model, on_progress)
     return session.call(
         host,
         "chat",
         lambda: host.chat(endpoint, messages, temperature=temperature, max_tokens=max_tokens),
         retry=_not_carried_out,
     )
+
+
+def stream(
+    session: Session,
+    provider: str,
+    model: str | TunedModel | DeploymentRef,
+    messages: Sequence[ChatMessage],
+    *,
+    temperature: float | None,
+    max_tokens: int | None,
+    on_progress: Callable[[str], None] | None = None,
+) -> ChatStream:
+    """Ask a model once and return its answer to be read as it comes; otherwise as `chat`."""
+    host, endpoint = _asked(session, provider, model, on_progress)
+    return ChatStream(
+        session,
+        host,
+        lambda: host.stream(endpoint, messages, temperature=temperature, max_tokens=max_tokens),
+        retry=_not_carried_out,
+    )
+
+
+def _asked(
+    session: Session,
+    provider: str,
+    model: str | TunedModel | DeploymentRef,
+    on_progress: Callable[[str], None] | None,
+) -> tuple[HostingAdapter, Endpoint]:
+    host = session.hosting(provider)
+    target = _named(provider, model) if isinstance(model, str) else model
+    endpoint = session.call(host, "endpoint", lambda: host.endpoint(target))
+    first = host.waits_for(endpoint)
+    if first is not None and on_progress is not None:
+        on_progress(first)
+    return host, endpoint
 
 
 def _named(provider: str, model: str) -> TunedModel:

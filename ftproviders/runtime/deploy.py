@@ -27,6 +27,7 @@ from ftproviders.provider.machine import owner
 from ftproviders.runtime import leases
 from ftproviders.runtime.deployments import delete, failed, host_time, look_up
 from ftproviders.runtime.hosts import choose_host
+from ftproviders.runtime.keys import refuse_keys
 from ftproviders.runtime.lock import submission_lock
 from ftproviders.runtime.session import Session, passing
 from ftproviders.schema.deployment import (
@@ -102,6 +103,8 @@ def deploy(
         JournalError: The journal cannot be written; nothing was sent.
     """
     host = session.hosting(choose_host(model, provider))
+    given = {"name": name, "options": dict(options or {})}
+    refuse_keys(given, of="deployment", provider=host.info.name, operation="deploy")
     me = owner(session.config.home)
     end = None if ttl is None else leases.ends_at(ttl, now=host_time(session, host))
     lease = Lease(id=name, owner=me, expires_at=end)
@@ -225,7 +228,7 @@ class _Run:
             f"There is a deployment {seen.ref} already, and {why}. It was left as it is.",
             provider=self.provider,
             operation="deploy",
-            hint="Choose another name with --name.",
+            hint="Choose another name with --name; `ftproviders deployments` shows what is there.",
             ref=seen.ref,
         )
 

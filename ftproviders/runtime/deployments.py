@@ -83,7 +83,7 @@ def read(session: Session, ref: DeploymentRef) -> DeploymentSnapshot:
         raise ConfigurationError(
             f"{ref} belongs to {ref.account}; here it would be read in {here}.",
             provider=ref.provider,
-            hint="Use the profile, key or machine with which it was deployed.",
+            hint="Use the profile, address, key or machine with which it was deployed.",
             ref=ref,
         )
     return seen

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 
 from ftproviders import registry
+from ftproviders.config import data_engine
+from ftproviders.data.native import native
 from ftproviders.errors import FineTuneError
 from ftproviders.provider import HostingFeature
 from ftproviders.runtime.planner import unknown_in_profile
@@ -34,6 +36,7 @@ def doctor(session: Session) -> Iterator[CheckResult]:
     yield CheckResult(name="configuration", ok=not strange, detail=detail, hint=hint)
     yield _journal(session)
     yield _disk(session)
+    yield _data_engine()
     for name in registry.names():
         found = _provider(session, name)
         yield found
@@ -116,6 +119,22 @@ def _disk(session: Session) -> CheckResult:
     return CheckResult(
         name="disk", ok=ok, detail=f"{free / 1024**3:.1f} GiB free at {folder}", hint=hint
     )
+
+
+def _data_engine() -> CheckResult:
+    """Say which engine looks at data files; the slower one is no fault."""
+    name = "data engine"
+    try:
+        if native():
+            return CheckResult(name=name, ok=True, detail="native")
+    except FineTuneError as error:
+        return CheckResult(name=name, ok=False, detail=error.message, hint=error.hint)
+    if data_engine() == "python":
+        detail, hint = "python, as FTPROVIDERS_DATA_ENGINE says", ""
+    else:
+        detail = "python: the native engine was not built when the package was installed"
+        hint = "To look at large files several times as fast: install a C compiler and reinstall."
+    return CheckResult(name=name, ok=True, detail=detail, hint=hint)
 
 
 def _provider(session: Session, name: str) -> CheckResult:

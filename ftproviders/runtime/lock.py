@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 from ftproviders.config import Config
 from ftproviders.errors import ConfigurationError, JournalError
 
-__all__ = ["submission_lock"]
+__all__ = ["is_locked", "submission_lock"]
 
 
 @contextmanager
@@ -61,3 +61,25 @@ def submission_lock(
         yield
     finally:
         lock.release()
+
+
+def is_locked(config: Config, series_id: str) -> bool:
+    """Say whether a process is at work on a submission now.
+
+    Raises:
+        JournalError: The lock file cannot be read.
+    """
+    path = config.home / "locks" / f"{series_id}.lock"
+    if not path.exists():
+        return False
+    try:
+        with FileLock(path, mode=0o600, timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError as error:
+        raise JournalError(
+            f"The lock {path} cannot be read: {error}. Nothing was sent.",
+            operation="files",
+            hint="Correct the folder's permissions, or set FTPROVIDERS_HOME to another folder.",
+        ) from error

@@ -124,7 +124,8 @@ def _lost(source: Source, plan: JobPlan) -> Iterator[str]:
     taken = plan.spec.options.get(plan.provider, {})
     for name in source.options.get(old.name, {}):
         if name not in taken:
-            yield f"Option {name} of {old.name}: {plan.provider} does not have it."
+            lacks = plan.provider if plan.provider != old.name else plan.base_model
+            yield f"Option {name} of {old.name}: {lacks} does not have it."
     for name, value in source.nameless.items():
         yield f"Setting {name} = {value} of {old.name}: it has no name that others share."
     if plan.validation is None and source.files["validation"].id is not None:

@@ -48,9 +48,10 @@ def plan_from(session: Session, ref: JobRef, changes: Mapping[str, Any]) -> JobP
     provider = str(changes.get("provider") or source.info.name).replace("_", "-")
     target = registry.info(provider)
     session.training(provider)  # what is not set up should not be found out after a download
-    values = _values(source, target, changes)
-    if "base_model" not in changes:
-        values["base_model"] = _base_model(session, source, target, values["method"])
+    model = changes.get("base_model")
+    if model is None:
+        model = _base_model(session, source, target, changes.get("method", source.method))
+    values = _values(source, target, {**changes, "base_model": model})
     # Before anything is fetched: a mistake in a change should not cost a download.
     spec = JobSpec.model_validate({"training_file": _PENDING, **values})
     fetched = _fetched(session, source, target, changes)
@@ -76,12 +77,18 @@ def _other_data(files: Any) -> Iterator[str]:
 
 
 def _values(source: Source, target: ProviderInfo, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of the new spec, but for model and files that have to be looked for."""
+    """Return the fields of the new spec, but for files, which have to be looked for."""
     options = {name: dict(own) for name, own in source.options.items()}
-    options[target.name] = {
+    carried = {
         **carried_options(source.info, target, source.options),
         **options.get(target.name, {}),
     }
+    model = changes["base_model"]
+    if isinstance(model, Mapping):
+        model = model.get(target.name)
+    if model != source.model and isinstance(model, str):
+        carried = dict(target.options_type.fitting(carried, model=model))
+    options[target.name] = carried
     values: dict[str, Any] = {
         "method": source.method,
         **source.settings,

@@ -9,6 +9,7 @@ from ftproviders.errors import (
     ConfigurationError,
     FineTuneError,
     JournalError,
+    MissingDependencyError,
     MissingSettingError,
     NotFoundError,
 )
@@ -83,6 +84,11 @@ def names_deployment(session: Session, text: str) -> bool:
         return False
     if HostingFeature.DEPLOYMENT not in info.hosting_features:
         return False
+    return _of_host_alone(session, ref) or _shown_to_be(session, ref, job)
+
+
+def _shown_to_be(session: Session, ref: DeploymentRef, job: JobRef) -> bool:
+    """Ask the provider for a job of the name, then the host for a deployment."""
     try:
         session.retrieve(job)
     except NotFoundError:
@@ -94,10 +100,27 @@ def names_deployment(session: Session, text: str) -> bool:
     return False
 
 
+def _of_host_alone(session: Session, ref: DeploymentRef) -> bool:
+    """Say whether deployments are in the ref's account and jobs are not.
+
+    Where both are told apart - jobs of a project, deployments of the resource it is in - the
+    account decides, and nobody is asked.
+    """
+    if ref.account is None:
+        return False
+    try:
+        return (
+            session.hosting(ref.provider).account() == ref.account
+            and session.training(ref.provider).account() != ref.account
+        )
+    except FineTuneError:
+        return False  # whoever takes it for a job meets the same error and says so
+
+
 def _there(session: Session, ref: DeploymentRef) -> bool:
     try:
         return look_up(session, session.hosting(ref.provider), ref) is not None
-    except MissingSettingError:
+    except (MissingSettingError, MissingDependencyError):
         return True  # it cannot be looked up from here, and can be asked all the same
     except ConfigurationError:
         return False  # no deployment can have that name

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ftproviders import data, registry
 from ftproviders.config import Config
-from ftproviders.data.secrets import find_secrets
 from ftproviders.data.template import GivenTemplate, given_template
 from ftproviders.errors import ConfigurationError, DatasetError
 from ftproviders.planning import PlanInput, base_model_for, make_plan, read_prices
 from ftproviders.provider import DataProfile, HostingFeature, ProviderInfo, ProviderOptions
 from ftproviders.provider.assess import check_method
+from ftproviders.runtime.keys import refuse_keys_in_job
 from ftproviders.runtime.session import Session
 from ftproviders.schema.dataset import Dataset, ValidationReport
 from ftproviders.schema.hyperparameters import method_flag
@@ -33,7 +32,7 @@ def plan(session: Session, spec: JobSpec) -> JobPlan:
         UnsupportedFeatureError: The provider does not have the method.
         CostLimitError: Too expensive, or the cost is unknown and a limit was given.
     """
-    _refuse_keys(spec)
+    refuse_keys_in_job(spec)
     adapter = session.training(spec.provider)
     base_model = base_model_for(spec)
     for name in spec.options:
@@ -54,11 +53,7 @@ def plan(session: Session, spec: JobSpec) -> JobPlan:
         "plan",
         lambda: adapter.assess(own, options=options, statistics=report.statistics),
     )
-    assessment = _with_needs(session, adapter.info, assessment)
-    strange = unknown_in_profile(session.config)
-    if strange:
-        warning = f"{session.config.config_file} has settings for unknown providers: {strange}."
-        assessment = assessment.model_copy(update={"warnings": (*assessment.warnings, warning)})
+    assessment = _with_strangers(session, _with_needs(session, adapter.info, assessment))
     return make_plan(
         PlanInput(
             spec=spec,
@@ -75,6 +70,15 @@ def plan(session: Session, spec: JobSpec) -> JobPlan:
             prices=read_prices(session.config.prices_file) if session.config.prices_file else (),
         )
     )
+
+
+def _with_strangers(session: Session, assessment: Assessment) -> Assessment:
+    """Warn of settings in the profile that belong to no provider."""
+    strange = unknown_in_profile(session.config)
+    if not strange:
+        return assessment
+    warning = f"{session.config.config_file} has settings for unknown providers: {strange}."
+    return assessment.model_copy(update={"warnings": (*assessment.warnings, warning)})
 
 
 def _with_needs(session: Session, info: ProviderInfo, found: Assessment) -> Assessment:
@@ -102,24 +106,6 @@ def _with_needs(session: Session, info: ProviderInfo, found: Assessment) -> Asse
             "warnings": (*found.warnings, *(warnings if lacking else ())),
         }
     )
-
-
-def _refuse_keys(spec: JobSpec) -> None:
-    """Refuse a key where it would be journaled, shown and sent on: names of files, notes, options.
-
-    Raises:
-        ConfigurationError: A field of the job holds what looks like one; it is not quoted.
-    """
-    for field, value in spec.model_dump(mode="json", exclude_none=True).items():
-        found = find_secrets(json.dumps({field: value}, ensure_ascii=False).encode())
-        if found:
-            raise ConfigurationError(
-                f"{field} of the job holds what looks like {found[0].kind.name}.",
-                provider=spec.provider,
-                operation="plan",
-                hint="It would stand in the journal and at the provider. Take it out, or rename "
-                "the file; keys belong in the environment.",
-            )
 
 
 def unknown_in_profile(config: Config) -> str:

@@ -61,7 +61,7 @@ def wait(
     while True:
         snapshot = watch.look()
         if snapshot is not None:
-            if snapshot.status.terminal or snapshot.status is JobStatus.PAUSED:
+            if snapshot.at_rest:
                 watch.last_words(snapshot)
                 return finished_well(with_rows(session, snapshot))
             watch.refuse_stall(snapshot)
@@ -113,6 +113,8 @@ def _fix(snapshot: JobSnapshot) -> str:
 
 def how_to_go_on(snapshot: JobSnapshot) -> str:
     """Say what can be done about a paused or interrupted job."""
+    if snapshot.changing:
+        return f"It is {snapshot.raw_status}. Wait until it has: ftproviders watch {snapshot.ref}"
     if snapshot.resumable:
         return f"It can be resumed: ftproviders resume {snapshot.ref}"
     return "It cannot be resumed; submit with --again for a new attempt."
@@ -206,7 +208,7 @@ class _Watch:
 
     def refuse_stall(self, snapshot: JobSnapshot) -> None:
         """Raise when a job that should move has not moved for far too long."""
-        if snapshot.status not in _MAY_STALL:
+        if snapshot.status not in _MAY_STALL and not snapshot.changing:
             return
         still = self.session.clock.monotonic() - self._changed_at
         usual = statistics.median(self._gaps) if self._gaps else 0.0

@@ -13,6 +13,7 @@ from ftproviders.errors import (
     InvalidRequestError,
     JournalError,
     NotFoundError,
+    UnexpectedResponseError,
 )
 from ftproviders.journal import SubmissionRow
 from ftproviders.provider import Feature, TrainingAdapter
@@ -87,14 +88,27 @@ def _only(found: Sequence[JobRef], text: str) -> JobRef:
 
 
 def list_jobs(session: Session, adapter: TrainingAdapter) -> Iterator[JobSnapshot]:
-    """Yield every job of the account, newest first, page by page."""
+    """Yield every job of the account, newest first, page by page.
+
+    Raises:
+        UnexpectedResponseError: The list has no end.
+    """
     cursor: str | None = None
+    seen: set[str] = set()
     while True:
         page = session.call(adapter, "jobs", partial(adapter.jobs, cursor=cursor))
         yield from page.jobs
         cursor = page.cursor
         if cursor is None:
             return
+        if cursor in seen:
+            raise UnexpectedResponseError(
+                f"The list of jobs at {adapter.info.name} has no end: {cursor} came again.",
+                provider=adapter.info.name,
+                operation="jobs",
+                hint="Check that the address is the right API; name jobs by their ids meanwhile.",
+            )
+        seen.add(cursor)
 
 
 def adopt(session: Session, ref: JobRef) -> JobSnapshot:

@@ -182,7 +182,7 @@ class Session:
             raise ConfigurationError(
                 f"{ref} belongs to {ref.account}; here {ref.provider} is {adapter.account()}.",
                 provider=ref.provider,
-                hint="Use the profile, key or machine with which the job was made.",
+                hint="Use the profile, address, key or machine with which the job was made.",
                 ref=ref,
             )
         return adapter

@@ -162,7 +162,8 @@ class ValidationReport(Value):
 
     file: str
     """The file's name as it was given."""
-    sha256: Digest
+    sha256: Digest | None = None
+    """Of the file's bytes; None where the file was only looked at, not made ready to be sent."""
     bytes: Annotated[int, Field(ge=0)]
     rows: Annotated[int, Field(ge=0)]
     verdicts: Mapping[str, Verdict]

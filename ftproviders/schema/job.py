@@ -168,6 +168,8 @@ class JobSnapshot(Value):
     error: JobFailure | None = None
     resumable: bool = False
     """True when ``resume`` continues where the job stopped."""
+    changing: bool = False
+    """True while a job is on its way into its pause or out of it: it will stop, or go on, soon."""
     submission_id: str | None = None
     """Our marker, if the provider gave it back."""
     step: int | None = None
@@ -182,6 +184,11 @@ class JobSnapshot(Value):
     ``hardware``, ``files`` (objects with ``purpose``, ``name``, ``id`` where that is another,
     ``sha256``, ``bytes``), ``chat_template``, ``spec`` (a `JobSpec`), ``units`` (name of a metric
     -> unit). Never a secret."""
+
+    @property
+    def at_rest(self) -> bool:
+        """True when nothing happens any more by itself: it has ended, or is paused for good."""
+        return self.status.terminal or (self.status is JobStatus.PAUSED and not self.changing)
 
 
 class EventLevel(StrEnum):

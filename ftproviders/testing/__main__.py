@@ -9,12 +9,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from ftproviders.testing.azure_openai import (
     ArmEmulator,
+    ArmFault,
     AzureBehaviour,
     AzureOpenAIEmulator,
     HostingBehaviour,
@@ -25,6 +26,7 @@ from ftproviders.testing.openai import Behaviour, OpenAIEmulator, WireFault
 
 __all__ = ["main"]
 
+_Fault = TypeVar("_Fault", bound=WireFault)
 _SHARES = {"validating_seconds": 0.1, "queued_seconds": 0.2, "running_seconds": 0.7}
 
 
@@ -74,7 +76,9 @@ def _azure_openai(stack: contextlib.ExitStack, given: argparse.Namespace) -> _Se
         **_common(given),
     )
     server = stack.enter_context(emulator)
-    arm = stack.enter_context(ArmEmulator(resource, identity=identity, folder=folder))
+    arm = stack.enter_context(
+        ArmEmulator(resource, identity=identity, folder=folder, faults=given.arm_faults)
+    )
     environment = {**server.environment, **arm.environment}
     return server, environment, "a resource of Azure OpenAI, and where it is managed"
 
@@ -112,6 +116,12 @@ def _parser() -> argparse.ArgumentParser:
         default=15.0,
         help="from the request until a deployment answers; the last third of it looks ready",
     )
+    azure.add_argument(
+        "--arm-faults",
+        type=_arm_faults,
+        default=(),
+        help="JSON file with a list of faults of the management plane",
+    )
     return parser
 
 
@@ -131,8 +141,16 @@ def _flags(parser: argparse.ArgumentParser, *, port: int, key: str, serve: Any) 
 
 
 def _faults(path: str) -> Sequence[WireFault]:
+    return _read(path, TypeAdapter(list[WireFault]))
+
+
+def _arm_faults(path: str) -> Sequence[ArmFault]:
+    return _read(path, TypeAdapter(list[ArmFault]))
+
+
+def _read(path: str, kind: TypeAdapter[list[_Fault]]) -> Sequence[_Fault]:
     try:
-        return TypeAdapter(list[WireFault]).validate_json(Path(path).read_bytes())
+        return kind.validate_json(Path(path).read_bytes())
     except OSError as error:
         raise argparse.ArgumentTypeError(f"{path}: {error.strerror}") from None
     except ValidationError as error:

@@ -275,6 +275,7 @@ def _calls(adapter: TrainingAdapter, name: str) -> Mapping[Feature, Callable[[],
         Feature.CHECKPOINTS: partial(adapter.checkpoints, ref),
         Feature.JOBS: adapter.jobs,
         Feature.MODELS: adapter.models,
+        Feature.FILES: adapter.files,
         Feature.FIND_FILE: partial(adapter.find_file, "0" * 64, size_bytes=1),
         Feature.DOWNLOAD_FILE: partial(
             adapter.download_file, "contract", target=Path("contract.jsonl")

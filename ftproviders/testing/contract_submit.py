@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
@@ -12,11 +13,22 @@ from typing import Any
 from ftproviders.errors import FineTuneError, NotFoundError
 from ftproviders.provider import Feature
 from ftproviders.schema.hyperparameters import Method
-from ftproviders.schema.job import Absent, FindResult, Found, JobRef, NotSeen, SubmissionQuery
+from ftproviders.schema.job import (
+    Absent,
+    FileRef,
+    FindResult,
+    Found,
+    JobRef,
+    NotSeen,
+    SubmissionQuery,
+)
 from ftproviders.testing.checks import as_runtime, raised, require
 from ftproviders.testing.rig import Rig, Submitted, new_marker
 
 __all__ = ["FileContract", "FindContract", "RequestContract"]
+
+
+_DIGITS = re.compile(r"[0-9a-f]{16}")
 
 
 class FileContract:
@@ -92,6 +104,23 @@ class FileContract:
             other = adapter.find_file(digest, size_bytes=size)
             require(other is None, f"no file has digest {digest[:8]} and {size} bytes: {other}")
 
+    def test_files_lists_every_file_that_is_there(self, rig: Rig) -> None:
+        """What was sent is listed once, with its size; what was deleted is not listed any more."""
+        if Feature.FILES not in rig.info.features:
+            return
+        adapter = rig.adapter()
+        folder = Path(mkdtemp(prefix="ftproviders-rig-"))
+        sent: list[FileRef] = []
+        for times in (6, 7, 8):
+            copy = folder / f"listed-{times}.jsonl"
+            copy.write_bytes(rig.training_file(rig.method).read_bytes() * times)
+            prepared = rig.prepare(adapter, copy)
+            sent.append(adapter.upload(prepared, purpose="training", submission_id=new_marker()))
+        _require_listed(rig, sent, sent[:0])
+        if Feature.DELETE_FILE in rig.info.features:
+            adapter.delete_file(sent[0])
+            _require_listed(rig, sent[1:], sent[:1])
+
     def test_downloaded_file_is_what_was_sent(self, rig: Rig) -> None:
         """The bytes that were sent come back, whatever the target held before."""
         if Feature.DOWNLOAD_FILE not in rig.info.features:
@@ -143,6 +172,27 @@ class FileContract:
         if Feature.FIND_FILE in rig.info.features:
             found = adapter.find_file(prepared.sha256, size_bytes=prepared.bytes)
             require(found is None, "a deleted file must not be found")
+
+
+def _require_listed(rig: Rig, there: Sequence[FileRef], gone: Sequence[FileRef]) -> None:
+    adapter = rig.adapter()
+    listed = as_runtime(adapter, "files", adapter.files)
+    ids = [file.id for file in listed]
+    require(len(set(ids)) == len(ids), f"a file is listed twice: {ids}")
+    require({file.provider for file in listed} <= {rig.info.name}, "the files' provider")
+    known = {file.id: file for file in listed}
+    for file in there:
+        seen = known.get(file.id)
+        require(seen is not None, f"{file.id} was sent and must be listed: {ids}")
+        if seen is not None:
+            require(seen.bytes in (None, file.bytes), f"{file.id} has {file.bytes} bytes")
+            digits = _DIGITS.findall(file.name)
+            require(
+                any(one in seen.name for one in digits),
+                f"{file.id} was sent as {file.name} and is listed as {seen.name!r}",
+            )
+    for file in gone:
+        require(file.id not in ids, f"{file.id} was deleted and is listed")
 
 
 class RequestContract:

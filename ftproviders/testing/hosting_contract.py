@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -15,6 +15,7 @@ from ftproviders.errors import (
 from ftproviders.provider import HostingAdapter, HostingFeature
 from ftproviders.schema.chat import ChatMessage, Role
 from ftproviders.schema.deployment import (
+    ChatReply,
     DeploymentRef,
     DeploymentSnapshot,
     DeploymentSpec,
@@ -75,6 +76,23 @@ class HostingContract:
         reply = adapter.chat(endpoint, _ask(rig), temperature=0)
         require(rig.expected(reply.text), f"{rig.question!r} was answered {reply.text!r}")
         require(reply.model, "the reply names its model")
+
+    def test_answer_can_be_streamed(self, rig: HostingRig) -> None:
+        """The pieces are the answer, and the whole answer comes in the end."""
+        adapter = rig.shared
+        endpoint = adapter.endpoint(rig.model())
+        whole = adapter.chat(endpoint, _ask(rig), temperature=0)
+        for most in (None, 1):
+            answer = adapter.stream(endpoint, _ask(rig), temperature=0, max_tokens=most)
+            pieces: list[str] = []
+            reply = _read(answer, pieces)
+            require(isinstance(reply, ChatReply), f"a stream ends with the whole answer: {reply}")
+            require(all(pieces), f"a piece is empty: {pieces}")
+            require("".join(pieces) == reply.text, f"{pieces} is not {reply.text!r}")
+            if most is None:
+                require(reply.text == whole.text, f"{reply.text!r} is not {whole.text!r}")
+                require(reply.finish_reason == whole.finish_reason, "the reason of the end")
+            require(whole.text.startswith(reply.text), f"{reply.text!r} is no part of the answer")
 
     def test_answer_can_be_cut(self, rig: HostingRig) -> None:
         """`max_tokens` reaches the host."""
@@ -219,6 +237,15 @@ class HostingContract:
         for ref in refs:
             require(listed.count(ref) == 1, f"{ref} is listed {listed.count(ref)} times")
             adapter.undeploy(ref)
+
+
+def _read(answer: Generator[str, None, ChatReply], pieces: list[str]) -> ChatReply:
+    while True:
+        try:
+            pieces.append(next(answer))
+        except StopIteration as end:
+            reply: ChatReply = end.value
+            return reply
 
 
 def _ask(rig: HostingRig) -> list[ChatMessage]:

@@ -79,6 +79,31 @@ def test_extra_of_a_provider_exists_and_brings_its_modules(name: str) -> None:
     assert {m.replace("_", "-") for m in info.modules} <= {b.replace("_", "-") for b in brought}
 
 
+def test_an_extra_is_called_as_its_provider() -> None:
+    """So `pip install 'ftproviders[NAME]'` needs no looking up, and brings nothing else."""
+    assert {info.extra for name in WORKING if (info := registry.info(name)).extra} == {
+        name for name in WORKING if registry.info(name).modules
+    }
+
+
+def test_install_lines_name_extras_that_are_there() -> None:
+    texts = [
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "examples").glob("*.py"),
+        *PACKAGE.rglob("*.py"),
+    ]
+    named = {
+        (extra, file.name)
+        for file in texts
+        for found in re.findall(r"(?:ftproviders|'\.)\[([a-z][a-z,-]*)\]", file.read_text("utf-8"))
+        for extra in found.split(",")
+    }
+
+    assert {("azure-openai", "clippy.py"), ("local", "README.md")} <= named
+    assert {one for one in named if one[0] not in EXTRAS} == set()
+
+
 def test_all_is_the_sum_of_the_extras() -> None:
     assert EXTRAS["all"] == [f"ftproviders[{','.join(e for e in EXTRAS if e != 'all')}]"]
 
@@ -99,7 +124,16 @@ def test_constraints_pin_every_direct_dependency() -> None:
         for line in (ROOT / "constraints.txt").read_text("utf-8").splitlines()
         if "==" in line and not line.startswith("#")
     }
-    landed = ["openai", "local", "distributed", "serving", "tokens", "plot", "testing"]
+    landed = [
+        "openai",
+        "azure-openai",
+        "local",
+        "distributed",
+        "serving",
+        "tokens",
+        "plot",
+        "testing",
+    ]
     asked = [*PROJECT["dependencies"], *(line for extra in landed for line in EXTRAS[extra])]
     wanted = {re.split(r"[\s\[<>=!~;]", line)[0].lower().replace("-", "_") for line in asked}
 

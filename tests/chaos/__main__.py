@@ -37,6 +37,9 @@ def main() -> int:
     parser.add_argument(
         "--every", type=int, default=1, metavar="N", help="of the points, only each Nth"
     )
+    parser.add_argument(
+        "--start", type=int, default=0, metavar="K", help="the first of them: 0 to N - 1"
+    )
     given = parser.parse_args()
     failed = 0
     try:
@@ -56,8 +59,8 @@ def _break(kind: type[World], given: argparse.Namespace) -> int:
         requests = clean_requests(kind, root / "clean")
         work = [(n, op, fault) for n, op in enumerate(requests, start=1) for fault in kind.faults]
         # A step that is no divisor of the faults' number goes through all of them in turn.
-        chosen = work[:: given.every]
-        lags = kind.lags[:: given.every]
+        chosen = work[given.start :: given.every]
+        lags = kind.lags[given.start :: given.every]
         with ThreadPoolExecutor(given.workers) as pool:
             plain = [
                 pool.submit(run_point, kind, root / f"{n}-{fault.name}", n, op, fault)

@@ -277,6 +277,26 @@ def test_pause_and_resume_show_the_job(run: Run) -> None:
     assert run("watch", ref).code == 0
 
 
+def test_what_comes_too_late_or_twice_says_how_the_job_stands(run: Run) -> None:
+    walk = ",".join([*["running"] * 12, "succeeded"])
+    ref = run("submit", "job.yaml", "-o", f"walk={walk}").out.strip()
+    assert run("pause", ref).code == 0
+    again = run("pause", ref)
+    assert again.code == 0
+    assert "paused already" in again.err
+    assert run("resume", ref).code == 0
+    twice = run("resume", ref)
+    assert twice.code == 0
+    assert "It was not paused" in twice.err
+    assert run("watch", ref).code == 0
+    late = run("cancel", ref)
+    assert (late.code, "nothing to cancel" in late.err) == (0, True)
+    for word in ("pause", "resume"):
+        refused = run(word, ref, "--json")
+        assert (refused.code, refused.json["type"]) == (1, "JobError")
+        assert f"it is succeeded, so there is nothing to {word}" in refused.json["message"]
+
+
 @pytest.mark.parametrize("word", ["pause", "resume"])
 def test_pause_and_resume_of_a_paid_job_need_consent(
     run: Run, word: str, monkeypatch: pytest.MonkeyPatch

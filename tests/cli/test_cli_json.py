@@ -47,6 +47,7 @@ COMMANDS = {
     "deployments": ["deployments"],
     "chat": ["chat", "memory:job-0001", "Hello?"],
     "export": ["export", "memory:job-0001", "--to", "out"],
+    "files": ["files", "--provider", "memory"],
     "report": ["report", "memory:job-0001", "--output", "report.html"],
     "providers": ["providers"],
     "models": ["models", "--provider", "memory"],

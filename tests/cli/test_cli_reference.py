@@ -47,9 +47,10 @@ VERBS = {
     "deployments": "--reap --all-owners",
     "undeploy": "",
     "extend": "--ttl",
-    "chat": "--system --temperature --max-tokens --checkpoint",
+    "chat": "--stream --system --temperature --max-tokens --checkpoint",
+    "files": "--provider --delete-unused",
     "providers": "",
-    "models": "--provider",
+    "models": "--provider --delete",
     "methods": "--measure --model --steps --batch-size",
     "doctor": "",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -180,3 +181,17 @@ def test_doctor_names_the_optional_parts_that_are_missing(
     assert found["ok"]
     assert found["detail"].startswith("installed: quantized, plot; not: serving")
     assert "'ftproviders[serving,distributed,trackers]'" in found["hint"]
+
+
+def test_doctor_says_which_engine_looks_at_data(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def found() -> dict[str, object]:
+        checks = run("doctor", "--json").json["checks"]
+        return next(check for check in checks if check["name"] == "data engine")
+
+    monkeypatch.setitem(sys.modules, "ftproviders.data._native", None)
+    assert found()["ok"]
+    assert "C compiler" in str(found()["hint"])
+    monkeypatch.setenv("FTPROVIDERS_DATA_ENGINE", "native")
+    assert not found()["ok"]
+    monkeypatch.setenv("FTPROVIDERS_DATA_ENGINE", "python")
+    assert found()["detail"] == "python, as FTPROVIDERS_DATA_ENGINE says"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx2
+import openai
 from pydantic import SecretStr
 
 from ftproviders.adapters.openai.adapter import OpenAIAdapter, OpenAIHosting
@@ -19,6 +22,7 @@ from ftproviders.testing.openai import Behaviour, OpenAIEmulator, WireFault
 from ftproviders.testing.openai.rig import training_rows
 
 MODEL = "gpt-4.1-mini-2025-04-14"
+KEY = "sk-planted-" + "0a1B" * 6
 
 
 class OpenAIWorld:
@@ -90,3 +94,17 @@ class OpenAIWorld:
         for client in self._clients:
             client.close()
         self.server.close()
+
+
+Make = Callable[..., OpenAIWorld]
+"""What the fixture `make` gives: a world with a behaviour."""
+
+
+def over(transport: httpx2.BaseTransport) -> openai.OpenAI:
+    """Return the SDK's client over a transport of the test's own."""
+    return openai.OpenAI(
+        api_key=KEY,
+        base_url="http://127.0.0.1:9/v1",
+        max_retries=0,
+        http_client=httpx2.Client(transport=transport),
+    )

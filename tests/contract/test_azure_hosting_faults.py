@@ -7,7 +7,8 @@ same command again it is there once.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,9 +20,12 @@ from ftproviders.errors import (
     NotFoundError,
     OutcomeUnknownError,
     ProviderConnectionError,
+    ProviderTimeoutError,
     RateLimitError,
+    UnexpectedResponseError,
 )
-from ftproviders.schema.deployment import DeploymentState, DeploymentStatus
+from ftproviders.schema.deployment import DeploymentSpec, DeploymentState, DeploymentStatus
+from ftproviders.testing.checks import as_runtime
 from ftproviders.testing.openai.faults import WireFaultKind
 from tests.contract.azure_hosting_world import MODEL, TUNED, AzureWorld
 
@@ -253,6 +257,37 @@ def test_waiting_survives_the_data_plane(world: AzureWorld, kind: str, operation
     made = client.deploy(MODEL, name="bot")
     world.plane.faults.inject(WireFault(operation, kind=kind, seconds=0.3, times=2))
     assert made.wait_ready().status is DeploymentStatus.READY
+
+
+@pytest.mark.parametrize(
+    "operation",
+    ["Deployments_List", "Deployments_CreateOrUpdate", "Permissions_ListForResource"],
+)
+def test_answer_that_never_comes_is_given_up_in_the_time_that_was_set(
+    world: AzureWorld, operation: str
+) -> None:
+    host = world.host(timeout_seconds=0.4)
+    host.deployments()  # so that there is a token
+    world.inject(operation, "timeout", seconds=25.0, times=None)
+    asks: dict[str, Callable[[], object]] = {
+        "Deployments_List": host.deployments,
+        "Deployments_CreateOrUpdate": lambda: host.deploy(MODEL, DeploymentSpec(name="bot")),
+        "Permissions_ListForResource": host._plane.permissions,
+    }
+    began = time.monotonic()
+    with pytest.raises(ProviderTimeoutError) as lost:
+        as_runtime(host, "deploy", asks[operation])
+    assert time.monotonic() - began < 15
+    assert lost.value.maybe_executed
+
+
+def test_answer_that_cannot_be_read_points_at_the_management_planes_address(
+    world: AzureWorld,
+) -> None:
+    world.inject("Deployments_List", "malformed", times=None)
+    with pytest.raises(UnexpectedResponseError) as failed:
+        world.client(attempts=1).deployments("azure-openai")
+    assert "AZURE_ARM_ENDPOINT" in failed.value.hint
 
 
 def test_connection_that_was_never_made_is_no_lost_answer(world: AzureWorld) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ftproviders.adapters.azure_openai.management import Account, Management
 from ftproviders.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -26,6 +27,7 @@ from ftproviders.provider.machine import owner
 from ftproviders.schema.deployment import DeploymentSnapshot, DeploymentStatus
 from ftproviders.schema.job import ModelSource, TunedModel
 from ftproviders.testing.azure_openai.resource import Resource
+from ftproviders.testing.openai import WireFault
 from tests.contract.azure_hosting_world import BASE, MODEL, TUNED, AzureWorld
 
 
@@ -148,6 +150,22 @@ def test_entra_id_alone_is_enough_for_everything(world: AzureWorld) -> None:
     assert audiences == {"https://management.azure.com", "https://ai.azure.com"}
 
 
+def test_headers_are_of_the_kind_that_the_endpoint_says(world: AzureWorld) -> None:
+    world.resource.add("bot", model=TUNED)
+    for changes, kind in (({}, "api-key"), ({"api_key": None}, "bearer")):
+        host = world.host(**changes)
+        endpoint = host.endpoint(world.client().deployment("azure-openai:bot").ref)
+        assert endpoint.auth == kind
+        (name, value), *more = host.credentials(endpoint).items()
+        assert not more
+        if kind == "api-key":
+            assert (name, value) == ("api-key", world.plane.api_key)
+        else:
+            assert name == "Authorization"
+            audiences = ["https://ai.azure.com"]
+            assert world.arm.identity.verdict(value, audiences) == "right"
+
+
 def test_tuned_model_is_asked_through_a_deployment_that_serves_it(world: AzureWorld) -> None:
     host = world.host()
     with pytest.raises(DeploymentError, match="without one it does not answer"):
@@ -204,6 +222,17 @@ def test_each_family_has_its_format_sku_and_capacity(
     assert made.snapshot.model.name == name
 
 
+def test_checkpoint_without_its_job_is_deployed_as_what_it_is_said_to_be(
+    world: AzureWorld,
+) -> None:
+    name = f"ftchkpt-{'0' * 32}"
+    world.resource.plant(name, base="gpt-oss-20b")
+    world.client().deploy(model(name), name="bot", options={"base_model": "gpt-oss-20b"})
+    form = {"format": "Microsoft", "name": name, "version": "1"}
+    assert world.body()["properties"] == {"model": form}
+    assert world.body()["sku"] == {"name": "GlobalStandard", "capacity": 100}
+
+
 @pytest.mark.parametrize(
     ("base", "options", "sentence"),
     [
@@ -229,6 +258,16 @@ def test_what_cannot_be_deployed_so_is_refused_before_anything_is_sent(
     assert sentence in f"{refused.value.message} {refused.value.hint}"
     assert not asked
     assert world.sent("Deployments_CreateOrUpdate") == 0
+
+
+def test_open_weights_are_said_to_be_asked_by_the_dated_route(world: AzureWorld) -> None:
+    def facts(base: str, **changes: str) -> str:
+        host = world.host(**changes)
+        return " ".join(host.terms(model(f"{base}.ft-{'0' * 32}"), _spec("bot")).facts)
+
+    assert "2025-04-01-preview" in facts("gpt-oss-20b")
+    assert "dated route" not in facts(BASE)
+    assert "dated route" not in facts("gpt-oss-20b", api_version="2025-04-01-preview")
 
 
 @pytest.mark.parametrize("name", ["a" * 65, "under_score", "dot.ted", "", "-first"])
@@ -344,10 +383,27 @@ def test_reason_is_asked_for_at_the_management_plane_alone(world: AzureWorld) ->
     world.resource.change("bot", failure={"code": "x", "message": "y"})
     host = world.host()
     ref = host.deployments().deployments[0].ref
-    host._notes.keep(ref, "https://elsewhere.example/operations/1")
+    # The same server by another name: it would answer, and is not where tokens may go.
+    host._notes.keep(ref, f"{world.arm.root_url.replace('127.0.0.1', 'localhost')}/operations/1")
     seen = host.deployment(ref)
     assert seen.error is not None
     assert "no reason" in seen.error.message
+    assert not [r for r in world.arm.requests if r.headers["host"].startswith("localhost")]
+
+
+def test_made_and_not_found_yet_is_not_ready(tmp_path: Path) -> None:
+    """What the service says in the first minutes after "Succeeded"."""
+    world = AzureWorld(tmp_path, silent_seconds=0.0)
+    try:
+        made = world.client().deploy(MODEL, name="bot")
+        world.plane.faults.inject(WireFault("createChatCompletion", kind="not_found", times=3))
+        seen: list[DeploymentSnapshot] = []
+        assert made.wait_ready(on_update=seen.append).status is DeploymentStatus.READY
+        assert [one.silent for one in seen if one.raw_status == "Succeeded"] == [True, False]
+        statuses = [r.status for r in world.plane.requests_of("createChatCompletion")]
+        assert statuses == [404, 404, 404, 200]
+    finally:
+        world.close()
 
 
 def test_silent_for_ten_minutes_is_given_up_with_what_to_do(tmp_path: Path) -> None:
@@ -388,10 +444,39 @@ def test_wrong_place_is_never_taken_for_not_deployed(
     assert world.sent("Deployments_CreateOrUpdate") == 0
 
 
+def test_not_found_without_a_word_of_what_is_no_proof_that_nothing_is_deployed(
+    world: AzureWorld,
+) -> None:
+    """Resource Manager says ResourceNotFound of a deployment and of a whole resource alike."""
+    for operation in ("Deployments_Get", "Accounts_Get"):
+        world.inject(operation, "not_found", times=None)
+    client = world.client()
+    with pytest.raises(InvalidRequestError, match="There is no resource"):
+        client.deployment("azure-openai:bot").refresh()
+    with pytest.raises(InvalidRequestError, match="There is no resource"):
+        client.deploy(MODEL, name="bot")
+    assert world.sent("Deployments_CreateOrUpdate") == 0
+
+
 def test_deployment_of_another_account_is_not_looked_for_here(world: AzureWorld) -> None:
     world.resource.add("bot", model=TUNED)
     with pytest.raises(ConfigurationError, match="is of elsewhere"):
         world.client().deployment("azure-openai:elsewhere/bot").refresh()
+
+
+@pytest.mark.parametrize(
+    ("address", "audience"),
+    [
+        ("https://management.azure.com", "https://management.azure.com"),
+        ("https://management.usgovcloudapi.net", "https://management.usgovcloudapi.net"),
+        ("https://management.chinacloudapi.cn", "https://management.chinacloudapi.cn"),
+        ("https://127.0.0.1:8443", "https://management.azure.com"),
+    ],
+)
+def test_token_is_for_the_cloud_of_the_address(address: str, audience: str) -> None:
+    account = Account(subscription="s", group="g", name="n")
+    made = Management(account, credential=lambda: pytest.fail("none"), arm_endpoint=address)
+    assert made.scope == f"{audience}/.default"
 
 
 def test_without_the_role_it_is_said_which_one(world: AzureWorld) -> None:
@@ -419,6 +504,24 @@ def test_requirements_say_what_is_there_and_what_is_missing(world: AzureWorld) -
     assert "There is no resource nobody" in nowhere.detail
 
 
+def test_requirements_count_what_is_deployed(world: AzureWorld) -> None:
+    world.resource.add("plain", model="gpt-4.1-2025-04-14")
+    world.resource.add("checkpoint", model=f"ftchkpt-{'0' * 32}")
+    for number in range(8):
+        world.resource.add(f"bot-{number}", model=TUNED)
+    host = world.host()
+    needs = {need.name: need for need in host.requirements(ask=True)}
+    assert (needs["room"].met, needs["room"].detail[:7]) == (True, "9 of 10")
+    world.resource.add("bot-9", model=TUNED)
+    needs = {need.name: need for need in host.requirements(ask=True)}
+    assert (needs["room"].met, needs["room"].detail[:8]) == (False, "10 of 10")
+    assert "undeploy" in needs["room"].hint
+    world.inject("Deployments_List", "forbidden", times=None)
+    needs = {need.name: need for need in host.requirements(ask=True)}
+    assert needs["room"].met is False
+    assert "403" in needs["room"].detail
+
+
 def test_no_token_says_how_to_sign_in(world: AzureWorld) -> None:
     world.arm.identity.refuses = True
     with pytest.raises(AuthenticationError, match="a key is not enough") as refused:
@@ -443,7 +546,8 @@ def test_token_that_ended_is_said_to_have_ended(world: AzureWorld) -> None:
 def test_wrong_format_is_the_first_suspect_of_an_empty_500(world: AzureWorld) -> None:
     with pytest.raises(ProviderUnavailableError) as refused:
         world.client().deploy(MODEL, name="bot", options={"model_format": "OpenAI-OSS"})
-    assert "format" in refused.value.hint
+    assert "mostly means a wrong model format" in refused.value.hint
+    assert "open-weight" not in refused.value.hint
     assert world.names() == set()
     assert world.sent("Deployments_CreateOrUpdate") == 1
 

@@ -95,8 +95,33 @@ def test_without_a_key_entra_id_signs_in_with_the_scope_that_is_taken(
         job = client.submit(client.plan(world.spec()))
         assert [made["id"] for made in world.server.jobs()] == [job.ref.id]
         refused = [r for r in world.server.requests if r.status == 401]
-        assert len(refused) <= 1
-        assert "https://ai.azure.com" in identity.asked
+        second = audiences != ["https://ai.azure.com"]
+        assert len(refused) == second
+        assert list(dict.fromkeys(identity.asked)) == ["https://ai.azure.com", *audiences[:second]]
+
+
+@pytest.mark.parametrize("signed_in", [True, False])
+@pytest.mark.parametrize("version", ["v1", "preview", DATED])
+def test_custom_headers_replace_neither_key_nor_token(
+    make: Make, monkeypatch: pytest.MonkeyPatch, version: str, signed_in: bool
+) -> None:
+    others = ("authorization: Bearer else", "API-Key: else", "X-Team: t", "OpenAI-Project: p")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "\n".join(others))
+    # Likewise whose account it is at OpenAI, which is nobody's business here.
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-of-somebody")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "proj_of_somebody")
+    with IdentityEmulator() as identity:
+        for name, value in identity.environment.items():
+            monkeypatch.setenv(name, value)
+        world = make(identity=identity)
+        changes = {"api_key": None} if signed_in else {}
+        client = world.client(api_version=version, **changes)
+        client.submit(client.plan(world.spec()))
+    used = "api-key" if version == DATED and not signed_in else "authorization"
+    watched = {"authorization", "api-key", "x-team", "openai-project", "openai-organization"}
+    assert {request.key for request in world.server.requests} == {"right"}
+    for request in world.server.requests:
+        assert watched & set(request.headers) == {used}
 
 
 def test_no_token_is_an_error_of_ours(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import itertools
 import json
 import random
@@ -34,10 +35,12 @@ LIMITS = {
     "_BLOCK_BYTES": 6_000,
     "_SHORT_BYTES": 250,
     "_LONG": 60,
+    "_EDGE": 9,
 }
 """Constants of the data room, made small; a file of some hundred rows then has many blocks."""
 
 ALL = 1_000_000
+HAS_NATIVE = importlib.util.find_spec("ftproviders.data._native") is not None
 SHAPES = frozenset({"messages", "preference", "chosen-rejected", "prompt-completion", "text"})
 PROFILE = DataProfile(
     severities={"row.consecutive_assistant": Severity.WARNING},
@@ -75,6 +78,10 @@ class Counts:
     files: int = 0
     hits: Counter[str] = field(default_factory=Counter)
     """Rule id -> issues."""
+    native: Counter[str] = field(default_factory=Counter)
+    """Place in the native engine's code -> rows that were refused there."""
+    spared: Counter[str] = field(default_factory=Counter)
+    """Rule id -> issues that the native engine counted by itself or had counted."""
 
     def lines(self) -> Iterator[str]:
         """Write the numbers for people."""
@@ -110,16 +117,46 @@ class Run:
         file.write_bytes(content)
         validation: Any = importlib.import_module("ftproviders.data.validation")
         wishes = {"profiles": {"all": PROFILE}, "max_issues": ALL, "across_rows": True, **wishes}
-        both = validation.validate(file, **wishes)
-        with judge_alone():
+        with engine("judge"):
             judged = validation.validate(file, **wishes)
-        assert_same(judged, both, content)
-        report: ValidationReport = both[1]
+        with engine("python"):
+            assert_same(judged, validation.validate(file, **wishes), content)
+        if HAS_NATIVE:
+            self._compare_native(judged, content, file, wishes)
+        report: ValidationReport = judged[1]
         assert report.issues_truncated == 0
         self.counts.files += 1
         self.counts.hits.update(issue.rule for issue in report.issues)
         self.counts.rows[wishes.get("method", Method.SUPERVISED)] += report.rows
         return report
+
+    def _compare_native(
+        self, judged: Any, content: bytes, file: Path, wishes: dict[str, Any]
+    ) -> None:
+        """Look with the native engine: at every file with no detail, at some with all of it."""
+        validation: Any = importlib.import_module("ftproviders.data.validation")
+        scan: Any = importlib.import_module("ftproviders.data.scan")
+        engines: Any = importlib.import_module("ftproviders.data.engines")
+        made: list[Any] = []
+        with engine("native", made):
+            if self.counts.files % 8 == 0:  # what is described is described by the judge
+                assert_same(judged, validation.validate(file, **wishes), content)
+            if wishes.get("method", Method.SUPERVISED) is not Method.SUPERVISED:
+                return
+            if "model" in wishes:
+                return  # which looks at the file by itself
+            issues = Counter(issue.rule for issue in judged[1].issues)
+            if issues["file.format"]:
+                return
+            ledger = scan.scan_part(engines_job(file, wishes)).ledger
+        for one in made:
+            self.counts.native.update(one.refusals())
+        rules = engines.native().RULES
+        said = {rule: ledger.counts[rule] for rule in rules}
+        assert said == {rule: issues[rule] for rule in rules}, content[:5_000]
+        if judged[1].rows:
+            assert ledger.tally.to_statistics() == judged[1].statistics, content[:5_000]
+        self.counts.spared.update(said)
 
     def check_file(self, method: Method) -> None:
         """Make a file, look at it, and look again with less detail."""
@@ -244,6 +281,22 @@ class Run:
         }
 
 
+def engines_job(file: Path, wishes: dict[str, Any]) -> Any:
+    """Return what asks for a pass over a file of which no detail is wanted."""
+    scan: Any = importlib.import_module("ftproviders.data.scan")
+    ledger: Any = importlib.import_module("ftproviders.data.ledger")
+    profiles = wishes["profiles"]
+    return scan.Job(
+        path=file,
+        method=Method.SUPERVISED,
+        shapes=SHAPES,
+        rules=ledger.judgements(profiles),
+        profiles=profiles,
+        max_issues=0,
+        want_keys=False,
+    )
+
+
 def _count_tokens(row: object) -> int:
     return len(json.dumps(row)) // 4
 
@@ -261,15 +314,30 @@ def _secrets() -> list[tuple[str, str]]:
 
 
 @contextmanager
-def judge_alone() -> Iterator[None]:
-    """Let the judge look at every row, for as long as this lasts."""
+def engine(name: str, made: list[Any] | None = None) -> Iterator[None]:
+    """Let one of the engines look at every row, for as long as this lasts.
+
+    Args:
+        name: ``judge``, ``python`` or ``native``.
+        made: Where the engines are put that were used.
+    """
     scan: Any = importlib.import_module("ftproviders.data.scan")
-    usual = scan.TwoPathEngine
-    scan.TwoPathEngine = importlib.import_module("ftproviders.data.engine").ExactEngine
+    engines: Any = importlib.import_module("ftproviders.data.engines")
+    kinds = {"judge": "ExactEngine", "python": "TwoPathEngine", "native": "NativeEngine"}
+    kind = getattr(engines, kinds[name])
+    usual = scan.engine_for
+
+    def engine_for(rows: Any) -> Any:
+        one = kind(rows)
+        if made is not None:
+            made.append(one)
+        return one
+
+    scan.engine_for = engine_for
     try:
         yield
     finally:
-        scan.TwoPathEngine = usual
+        scan.engine_for = usual
 
 
 def assert_same(judged: Any, both: Any, content: bytes) -> None:

@@ -1,4 +1,4 @@
-"""The fast engine and the judge agree on 100,000 rows, more than half of them mutated.
+"""The fast engines and the judge agree on 100,000 rows, more than half of them mutated.
 
     FTPROVIDERS_TEST_DATA_ROWS=10000 pytest tests/data_properties
 
@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 
 from ftproviders.schema.hyperparameters import Method
+from tests.data_properties.native_rows import UNREACHED
 from tests.data_properties.refusals import Refusals, decoder_complaints, marked_room
-from tests.data_properties.run import LIMITS, Counts, Run
+from tests.data_properties.run import HAS_NATIVE, LIMITS, Counts, Run
 from tests.data_properties.whole_files import (
     look_at_odd_rows_with_models,
     look_at_other_files,
@@ -78,6 +79,8 @@ def test_engines_agree(done: Done, capsys: pytest.CaptureFixture[str]) -> None:
         print("", *done.counts.lines(), sep="\n  ")
         taken = len(done.refusals.sites) - len(done.refusals.never_taken())
         print(f"  {taken} of {len(done.refusals.sites)} ways to refuse taken")
+        places = done.counts.native
+        print(f"  native: {sum(map(bool, places.values()))} of {len(places)} ways to refuse taken")
     assert rows > 0
     if done.full:
         assert done.counts.rows[Method.SUPERVISED] >= FULL_ROWS
@@ -99,6 +102,15 @@ def test_every_branch_of_the_fast_path_refused(done: Done) -> None:
     if done.full:
         assert done.refusals.never_taken() == []
         assert done.refusals.outdated() == set(), "take them out of UNREACHED"
+
+
+@pytest.mark.skipif(not HAS_NATIVE, reason="the native engine is not built here")
+def test_every_branch_of_the_native_engine_refused(done: Done) -> None:
+    places = done.counts.native
+    assert places["NO_MESSAGES_KEY"] > 0
+    if done.full:
+        assert {place for place, count in places.items() if not count} == set(UNREACHED)
+        assert min(done.counts.spared.values()) >= HITS
 
 
 def test_every_field_of_the_typed_decoders_refused(done: Done) -> None:

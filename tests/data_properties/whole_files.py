@@ -13,7 +13,8 @@ from typing import Any
 from ftproviders.provider import DataProfile
 from ftproviders.schema.hyperparameters import Method
 from tests.data_properties.good_rows import Json
-from tests.data_properties.run import ALL, PROFILE, Run, judge_alone
+from tests.data_properties.native_rows import RARE
+from tests.data_properties.run import ALL, HAS_NATIVE, PROFILE, Run, engine
 from tests.unit.data.test_template import (
     CHATML,
     DEAF,
@@ -46,6 +47,8 @@ def look_at_other_files(run: Run, count: int) -> None:
         rows = [run.good.question() for _ in range(chance.choice((1, 2, 9)))]
         run.compare(chance.choice(FOREIGN)(rows))
         run.compare(_alike(chance))
+    for line in RARE.values():
+        run.compare(json.dumps(run.good.question()).encode() + b"\n" + line)
 
 
 def _alike(chance: random.Random) -> bytes:
@@ -69,11 +72,13 @@ def look_at_two_files(run: Run, folder: Path, count: int) -> None:
     held.write_text("".join(json.dumps(row) + "\n" for row in [*changed, *rows[1::2]]))
     validation: Any = importlib.import_module("ftproviders.data.validation")
     wishes = validation.Wishes(profiles={"all": PROFILE}, max_issues=ALL)
-    both = validation.validate_pair(train, held, wishes)
-    with judge_alone():
-        assert validation.validate_pair(train, held, wishes) == both
-    run.counts.hits.update(issue.rule for _, report in both for issue in report.issues)
-    run.counts.rows[Method.SUPERVISED] += sum(report.rows for _, report in both)
+    with engine("judge"):
+        both = validation.validate_pair(train, held, wishes)
+    for name in ("python", "native") if HAS_NATIVE else ("python",):
+        with engine(name):
+            assert validation.validate_pair(train, held, wishes) == both
+    run.counts.hits.update(issue.rule for report in both for issue in report.issues)
+    run.counts.rows[Method.SUPERVISED] += sum(report.rows for report in both)
 
 
 def look_through_templates(run: Run, folder: Path, count: int) -> None:

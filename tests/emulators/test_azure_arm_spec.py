@@ -143,6 +143,27 @@ def test_a_strange_body_is_found(description: Description, strange: dict[str, ob
     assert list(description.problems(content["application/json"]["schema"], strange, closed=True))
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"path": "/subscriptions/s/providers/Microsoft.CognitiveServices/x"}, "no such request"),
+        ({"method": "POST"}, "no such request"),
+        ({"query": ()}, "'api-version' is missing"),
+        ({"query": (("api-version", API_VERSION), ("colour", "red"))}, "'colour' is unknown"),
+        ({"body": {"colour": "red"}}, "colour"),
+    ],
+)
+def test_a_wrong_request_is_named_and_not_excused(
+    description: Description, lived: AzureHostingRig, change: dict[str, object], words: str
+) -> None:
+    made = lived.arm.requests_of("Deployments_CreateOrUpdate")[0]
+    assert list(description.request_problems(made)) == []
+    wrong = made.model_copy(update=change)
+    found = [f"{wrong.method} {wrong.path}: {p}" for p in description.request_problems(wrong)]
+    assert words in " ".join(found)
+    assert not [one for one in found for known in EXCEPTIONS if re.search(known, one)]
+
+
 def test_unknown_model_reaches_the_service_as_it_is(lived: AzureHostingRig) -> None:
     host = lived.adapter()
     unknown = TunedModel(

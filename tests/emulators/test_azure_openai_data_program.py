@@ -5,14 +5,24 @@ from __future__ import annotations
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 
 import httpx2
 
 
-def test_a_resource_for_other_programs() -> None:
+def identity_of(told: Mapping[str, str]) -> str:
+    return f"{told['IDENTITY_ENDPOINT']}?api-version=2019-08-01"
+
+
+def test_a_resource_for_other_programs(tmp_path: Path) -> None:
+    faults = tmp_path / "faults.json"
+    faults.write_text('[{"operation": "Accounts_Get", "kind": "forbidden"}]')
     command = [sys.executable, "-m", "ftproviders.testing", "azure-openai", "--port", "0"]
+    command += ["--arm-faults", str(faults)]
     process = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -35,16 +45,30 @@ def test_a_resource_for_other_programs() -> None:
         trust_env=False,
     )
     identity = httpx2.get(
-        f"{told['IDENTITY_ENDPOINT']}?api-version=2019-08-01&resource=https://ai.azure.com",
+        f"{identity_of(told)}&resource=https://ai.azure.com",
         headers={"X-IDENTITY-HEADER": told["IDENTITY_HEADER"]},
         trust_env=False,
     )
     token = {"Authorization": f"Bearer {identity.json()['access_token']}"}
     files = httpx2.get(f"{url}/openai/v1/files", headers=token, trust_env=False)
+    manager = httpx2.get(
+        f"{identity_of(told)}&resource=https://management.azure.com",
+        headers={"X-IDENTITY-HEADER": told["IDENTITY_HEADER"]},
+        trust_env=False,
+    ).json()["access_token"]
+    refused = httpx2.get(
+        f"{told['FTPROVIDERS_AZURE_OPENAI_ARM_ENDPOINT']}/subscriptions/"
+        f"{told['AZURE_SUBSCRIPTION_ID']}/resourceGroups/{told['AZURE_RESOURCE_GROUP']}/providers/"
+        "Microsoft.CognitiveServices/accounts/emulated?api-version=2025-12-01",
+        headers={"Authorization": f"Bearer {manager}"},
+        verify=ssl.create_default_context(cafile=told["REQUESTS_CA_BUNDLE"]),
+        trust_env=False,
+    )
     seen = httpx2.get(f"{url}/_emulator/requests", headers=key, trust_env=False)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (0, "")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "AuthorizationFailed")
     assert (dated.json()["data"], files.json()["data"]) == ([], [])
     assert [r["operation"] for r in seen.json()["data"]] == [
         "listPaginatedFineTuningJobs",

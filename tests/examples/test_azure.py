@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -123,6 +125,33 @@ def test_a_second_run_finds_the_job_and_pays_once(azure: Azure, tmp_path: Path) 
 
     assert len(azure.data.jobs()) == 1
     assert len(azure.data.requests_of("createFile")) == 2
+
+
+def test_the_file_for_several_providers_runs_here_by_provider_alone(
+    azure: Azure, tmp_path: Path
+) -> None:
+    file = EXAMPLES / "one_spec.yaml"
+    words = ["submit", str(file), "--provider", "azure-openai", "--wait", "--yes"]
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "ftproviders", *words],
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    (created,) = azure.data.requests_of("createFineTuningJob")
+    body = created.body
+    assert isinstance(body, dict)
+    knobs = {"n_epochs": 2, "batch_size": 8, "learning_rate_multiplier": 1.5}
+    assert body["method"] == {"type": "supervised", "supervised": {"hyperparameters": knobs}}
+    assert (body["model"], body["seed"], body["suffix"]) == (MODEL, 7, "intents")
+    assert body["trainingType"] == "standard"
+    (job,) = azure.data.jobs()
+    assert job["status"] == "succeeded"
 
 
 def test_the_tutorial_is_short() -> None:

@@ -80,6 +80,6 @@ def test_what_is_there_is_never_written_over(bench: Bench) -> None:
     target = bench.folder / "taken.jsonl"
     target.write_text("mine")
     with pytest.raises(FileExistsError):
-        bench.adapter.files.give(file, target)
+        bench.adapter.store.give(file, target)
 
     assert target.read_text() == "mine"

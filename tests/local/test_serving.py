@@ -167,6 +167,9 @@ def test_other_programs_talk_to_a_deployed_model(clean: Site) -> None:
     assert (reply.model, reply.choices[0].finish_reason) == ("clients", "stop")
     stream = client.chat.completions.create(model="clients", messages=question, stream=True)
     assert "".join(part.choices[0].delta.content or "" for part in stream) == ANSWER
+    ours = list(clean.host.stream(clean.host.endpoint(ref), ASKED, temperature=0))
+    assert len(ours) > 1
+    assert "".join(ours) == ANSWER
     assert [model.id for model in client.models.list()] == ["clients"]
     hot = {
         client.chat.completions.create(

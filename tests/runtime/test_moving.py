@@ -189,6 +189,29 @@ def test_options_of_the_job_go_with_it_where_they_mean_the_same(world: MovingWor
     assert set(changed.spec.options["openai"]) == {"metadata", "wandb"}
 
 
+@pytest.mark.parametrize("journal", [True, False])
+def test_a_training_type_stays_behind_where_the_new_model_has_none_such(
+    world: MovingWorld, journal: bool
+) -> None:
+    """The service tells one of every job; Foundry's open models are not trained in a region."""
+    ref = world.finished("azure-openai")
+    client = world.client() if journal else world.forget()
+    plan = client.plan_from(ref, base_model="gpt-4.1-nano")
+    assert plan.resolved["training_type"] == "standard"
+    moved = client.plan_from(ref, base_model="qwen-32b")
+    assert moved.resolved["training_type"] == "globalStandard"
+    assert not any("has no training type" in warning for warning in moved.warnings)
+    assert any("outside of the region" in warning for warning in moved.warnings)
+    assert moved.moved_from is not None
+    assert "Option training_type of azure-openai: qwen-32b does not have it." in (
+        moved.moved_from.lost
+    )
+    stated = {"azure-openai": {"training_type": "standard"}}
+    kept = client.plan_from(ref, base_model="qwen-32b", options=stated)
+    assert kept.resolved["training_type"] == "standard", "what is stated is sent, with a warning"
+    assert any("has no training type" in warning for warning in kept.warnings)
+
+
 def test_a_chained_job_begins_with_the_base_of_its_base(world: MovingWorld) -> None:
     first = world.finished("openai")
     client = world.client()
@@ -201,6 +224,21 @@ def test_a_chained_job_begins_with_the_base_of_its_base(world: MovingWorld) -> N
     assert plan.moved_from is not None
     assert any("went on from the tuned model" in what for what in plan.moved_from.lost)
     assert client.plan_from(ref, seed=3).base_model == tuned.name
+
+
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_where_data_may_go_moves_along_also_without_the_journal(
+    world: MovingWorld, forgotten: bool
+) -> None:
+    options = {"azure-openai": {"training_type": "globalStandard"}}
+    ref = world.finished("azure-openai", options=options)
+    client = world.forget() if forgotten else world.client()
+    plan = client.plan_from(ref, seed=9)
+    assert plan.resolved["training_type"] == "globalStandard"
+    client.submit(plan)
+    bodies = [r.body for r in world.azure.requests_of("createFineTuningJob")]
+    assert [body["trainingType"] for body in bodies] == ["globalStandard"] * 2
+    assert [body["seed"] for body in bodies] == [7, 9]
 
 
 # --- models ---------------------------------------------------------------------------------------

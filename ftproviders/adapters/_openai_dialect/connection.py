@@ -7,7 +7,7 @@ imports it, and its exceptions are known by the names of their classes.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from ftproviders.adapters._openai_dialect.refusals import (
     Refusal,
     explained,
     retry_after_seconds,
+    unsent,
 )
 from ftproviders.adapters._openai_dialect.scrubbing import Scrubber
 from ftproviders.errors import FineTuneError, UnexpectedResponseError
@@ -99,27 +100,38 @@ class Connection:
         content: bytes = call(*args).content
         return content
 
-    def stream(self, call: Callable[..., Any], *args: Any) -> Iterator[bytes]:
+    def stream(
+        self, call: Callable[..., Any], *args: Any, as_it_comes: bool = False
+    ) -> Generator[bytes]:
         """Make one request and yield its body in pieces, so that it need not fit into memory.
 
         Args:
             call: A method of one of the client's ``with_streaming_response``.
             *args: Its arguments.
+            as_it_comes: Pieces as the network brings them, not of one size.
         """
         with call(*args) as response:
-            yield from response.iter_bytes(_CHUNK_BYTES)
+            yield from response.iter_bytes(None if as_it_comes else _CHUNK_BYTES)
 
     def page(
         self, call: Callable[..., Any], *args: Any, **fields: Any
     ) -> tuple[list[dict[str, Any]], str | None]:
-        """Return the items of one page of a list, and the cursor of the next."""
+        """Return the items of one page of a list, and the cursor of the next.
+
+        Where the answer does not say whether there is more, a list that was asked for with a
+        ``limit`` is read on until a page brings nothing: even a short page proves nothing, since
+        servers have largest pages of their own.
+        """
         answer = self.ask(call, *args, **fields)
         data = answer.get("data")
         if not isinstance(data, list):
             raise self._unreadable("it is no list", answer)
         items = [item for item in data if isinstance(item, dict) and item.get("id")]
-        more = answer.get("has_more") is True and items
-        return items, str(items[-1]["id"]) if more else None
+        more = answer.get("has_more")
+        if not isinstance(more, bool):
+            items = _beyond(items, fields.get("after"))
+            more = "limit" in fields
+        return items, str(items[-1]["id"]) if more and items else None
 
     def pages(
         self, call: Callable[..., Any], *args: Any, **fields: Any
@@ -188,7 +200,7 @@ class Connection:
             return self._status(error)
         cause = {kind.__name__ for kind in type(error.__cause__).__mro__}
         if "APIConnectionError" in names and cause & _UNSENT:
-            return Refusal(kind="unsent")
+            return unsent(error)
         if "APITimeoutError" in names:
             return Refusal(kind="timeout")
         if "APIConnectionError" in names:
@@ -228,3 +240,11 @@ class Connection:
 
 def _word(value: object) -> str | None:
     return str(value) if value not in (None, "") else None
+
+
+def _beyond(items: list[dict[str, Any]], after: object) -> list[dict[str, Any]]:
+    """Return the items behind `after`; none where the server gave its first page again."""
+    if after is None or not items:
+        return items
+    ids = [str(item["id"]) for item in items]
+    return [] if ids[-1] == after else items[ids.index(str(after)) + 1 :] if after in ids else items

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
+from functools import partial
 from typing import Any
 
 from typing_extensions import override
@@ -11,6 +13,7 @@ from ftproviders.adapters._openai_dialect.connection import Connection
 from ftproviders.adapters._openai_dialect.request import chat_body
 from ftproviders.errors import FineTuneError, UnexpectedResponseError
 from ftproviders.provider import HostingAdapter, ProviderSettings
+from ftproviders.provider.streaming import pieces_of
 from ftproviders.schema.chat import ChatMessage
 from ftproviders.schema.deployment import ChatReply, Endpoint
 
@@ -47,6 +50,29 @@ class DialectHosting(HostingAdapter):
         )
         chat = self._connection.client.chat.completions.with_raw_response
         return self._reply(self._connection.ask(chat.create, **body), endpoint)
+
+    @override
+    def stream(
+        self,
+        endpoint: Endpoint,
+        messages: Sequence[ChatMessage],
+        *,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+    ) -> Generator[str, None, ChatReply]:
+        body = chat_body(
+            endpoint.model,
+            messages,
+            family=None if max_tokens is None else self.family(endpoint),
+            temperature=temperature,
+            max_tokens=max_tokens,
+        )
+        chat = self._connection.client.chat.completions.with_streaming_response
+        asked = {**body, "stream": True, "stream_options": {"include_usage": True}}
+        send = partial(chat.create, **asked)
+        with closing(self._connection.stream(send, as_it_comes=True)) as chunks:
+            reply = yield from pieces_of(chunks, endpoint)
+        return reply
 
     def family(self, endpoint: Endpoint) -> str | None:
         """Return a name that tells what sort of model answers; None = nobody knows.

@@ -11,6 +11,7 @@ from typing import Any
 
 from ftproviders.adapters._openai_dialect.explaining import job_failure
 from ftproviders.adapters._openai_dialect.options import MARKER, REINFORCEMENT_OPTIONS
+from ftproviders.schema.file import DataFile
 from ftproviders.schema.job import (
     Checkpoint,
     FileRef,
@@ -22,9 +23,20 @@ from ftproviders.schema.job import (
 )
 from ftproviders.schema.value import JsonValue
 
-__all__ = ["STATUS", "Owner", "checkpoint", "file_ref", "is_tuned", "moment", "number", "snapshot"]
+__all__ = [
+    "STATUS",
+    "Owner",
+    "checkpoint",
+    "data_file",
+    "file_ref",
+    "is_tuned",
+    "moment",
+    "number",
+    "snapshot",
+]
 
-_RESUMING = "resuming"
+_CHANGING = ("pausing", "resuming")
+"""On the way into a pause and out of it; spelled so by the reference, and by guess at Azure."""
 STATUS: Mapping[str, JobStatus] = {
     "created": JobStatus.PENDING,
     "pending": JobStatus.PENDING,
@@ -33,7 +45,7 @@ STATUS: Mapping[str, JobStatus] = {
     "running": JobStatus.RUNNING,
     "pausing": JobStatus.PAUSED,
     "paused": JobStatus.PAUSED,
-    _RESUMING: JobStatus.PAUSED,
+    "resuming": JobStatus.PAUSED,
     "succeeded": JobStatus.SUCCEEDED,
     "failed": JobStatus.FAILED,
     "cancelled": JobStatus.CANCELLED,
@@ -90,7 +102,8 @@ def snapshot(job: Mapping[str, Any], *, owner: Owner) -> JobSnapshot:
         finished_at=moment(job.get("finished_at")) if status.terminal else None,
         trained_tokens=_count(job.get("trained_tokens")),
         error=job_failure(job.get("error"), provider=owner.provider),
-        resumable=status is JobStatus.PAUSED and word != _RESUMING,
+        resumable=status is JobStatus.PAUSED and word not in _CHANGING,
+        changing=word in _CHANGING,
         submission_id=_text(marker),
         training_files=() if training is None else (training,),
         facts=_facts(job),
@@ -209,6 +222,19 @@ def file_ref(
         expires_at=moment(entry.get("expires_at")),
         # Servers that do not say how a file stands are taken to be done with it.
         ready=entry.get("status") in (None, "processed"),
+    )
+
+
+def data_file(entry: Mapping[str, Any], *, provider: str) -> DataFile:
+    """Read an entry of the list of files, whoever sent it."""
+    return DataFile(
+        provider=provider,
+        id=str(entry["id"]),
+        name=str(entry.get("filename") or ""),
+        bytes=_count(entry.get("bytes")),
+        status=_text(entry.get("status")),
+        created_at=moment(entry.get("created_at")),
+        expires_at=moment(entry.get("expires_at")),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,18 +28,22 @@ from ftproviders.errors import (
     UnexpectedResponseError,
 )
 
-__all__ = ["Decoder", "Refusal", "explained", "retry_after_seconds"]
+__all__ = ["Decoder", "Refusal", "explained", "retry_after_seconds", "unsent"]
 
 _LONGEST_MESSAGE = 600
+_AUTHORITY = (
+    "Where a proxy or a server of your own signs its certificates, let SSL_CERT_FILE and, for "
+    "deployments and sign-in at Azure, REQUESTS_CA_BUNDLE name a file with its authority."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
     """A request that failed, as data. Every text in it is scrubbed of keys already."""
 
-    kind: Literal["status", "timeout", "broken", "unsent", "unreadable"]
-    """How it failed: an error status; no answer in time; the connection broke; it was never sent;
-    an answer that cannot be read."""
+    kind: Literal["status", "timeout", "broken", "unsent", "untrusted", "unreadable"]
+    """How it failed: an error status; no answer in time; the connection broke; it was never sent,
+    or not, because the certificate is not trusted; an answer that cannot be read."""
     status: int | None = None
     code: str | None = None
     param: str | None = None
@@ -51,6 +56,18 @@ class Refusal:
     """Where the request went, or should have gone."""
     key_hint: str = ""
     """Where the key comes from, for a key that was not accepted."""
+
+
+def unsent(error: BaseException) -> Refusal:
+    """Return what a connection that could not be made is: for most reasons, or for its TLS."""
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return Refusal(kind="untrusted")
+        seen.add(id(cause))
+        cause = cause.__cause__ or cause.__context__
+    return Refusal(kind="unsent")
 
 
 Decoder = Callable[[Refusal, str], Explanation | None]
@@ -73,6 +90,22 @@ def explained(
             refusal, refusal.status, operation
         )
         return _refused(refusal, refusal.status, meaning, provider=provider, operation=operation)
+    kind, what, hint = _unanswered(refusal)
+    return kind(
+        f"{provider}: {operation} failed: {what}.",
+        provider=provider,
+        operation=operation,
+        hint=hint,
+        status_code=refusal.status,
+        request_id=refusal.request_id,
+        raw=refusal.raw,
+        # A connection that was never made has carried nothing out.
+        maybe_executed=refusal.kind not in ("unsent", "untrusted"),
+    )
+
+
+def _unanswered(refusal: Refusal) -> tuple[type[ProviderError], str, str]:
+    """Return sort, words and hint of a request to which no answer came that can be read."""
     there = refusal.address or "the service"
     kinds: Mapping[str, tuple[type[ProviderError], str, str]] = {
         "timeout": (ProviderTimeoutError, f"{there} gave no answer in time", "Try again later."),
@@ -86,25 +119,19 @@ def explained(
             f"the connection to {there} could not be made",
             "Check the network and the address, then try again.",
         ),
+        "untrusted": (
+            ProviderConnectionError,
+            f"the certificate of {there} is not trusted here, so nothing was sent",
+            _AUTHORITY,
+        ),
     }
-    kind, what, hint = kinds.get(
+    return kinds.get(
         refusal.kind,
         (
             UnexpectedResponseError,
             "the answer is not what this API says",
             "Check that the address is an OpenAI-compatible API; see --debug.",
         ),
-    )
-    return kind(
-        f"{provider}: {operation} failed: {what}.",
-        provider=provider,
-        operation=operation,
-        hint=hint,
-        status_code=refusal.status,
-        request_id=refusal.request_id,
-        raw=refusal.raw,
-        # A connection that was never made has carried nothing out.
-        maybe_executed=refusal.kind != "unsent",
     )
 
 

@@ -27,11 +27,15 @@ class Scrubber:
     """
 
     def __init__(self, *secrets: str | None) -> None:
-        self._own = sorted(
-            {form for s in secrets if s and len(s) >= _SHORTEST_KEY for form in _forms(s)},
-            key=len,
-            reverse=True,
-        )
+        self._own: list[str] = []
+        for secret in secrets:
+            self.hide(secret)
+
+    def hide(self, secret: str | None) -> None:
+        """Hide another secret from now on, such as a token that was just given."""
+        if secret and len(secret) >= _SHORTEST_KEY and secret not in self._own:
+            forms = {*self._own, *_forms(secret)}
+            self._own = sorted(forms, key=len, reverse=True)
 
     def text(self, text: str) -> str:
         """Return `text` with ``***`` in the place of every key."""

@@ -25,6 +25,7 @@ from ftproviders.adapters._openai_dialect.options import DialectOptions
 from ftproviders.adapters._openai_dialect.reading import (
     Owner,
     checkpoint,
+    data_file,
     file_ref,
     snapshot,
 )
@@ -39,6 +40,7 @@ from ftproviders.errors import (
 )
 from ftproviders.provider import ProviderOptions, ProviderSettings, TrainingAdapter
 from ftproviders.schema.dataset import DatasetStatistics, PreparedFile
+from ftproviders.schema.file import DataFile
 from ftproviders.schema.job import (
     Checkpoint,
     FileRef,
@@ -56,7 +58,9 @@ __all__ = ["DialectAdapter"]
 
 _JOBS_A_PAGE = 100
 _EVENTS_A_PAGE = 100
+_CHECKPOINTS_A_PAGE = 100
 _FILES_A_PAGE = 1000
+_PURPOSE = "fine-tune"
 _BROKEN_FILE = ("error", "deleting", "deleted")
 """How a file stands that no job can use; any other word may be one that is new."""
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -200,10 +204,14 @@ class DialectAdapter(TrainingAdapter):
             purpose=file.purpose,
         )
 
+    @override
+    def files(self) -> Sequence[DataFile]:
+        return [data_file(entry, provider=self.info.name) for entry in self._listed_files()]
+
     def _listed_files(self) -> list[dict[str, Any]]:
-        return list(
-            self._connection.pages(self._files.list, purpose="fine-tune", limit=_FILES_A_PAGE)
-        )
+        listed = self._connection.pages(self._files.list, purpose=_PURPOSE, limit=_FILES_A_PAGE)
+        # The service can filter by purpose; it is not trusted to.
+        return [entry for entry in listed if entry.get("purpose") in (None, _PURPOSE)]
 
     @override
     def download_file(self, file_id: str, *, target: Path) -> FileRef:
@@ -310,7 +318,9 @@ class DialectAdapter(TrainingAdapter):
     def checkpoints(self, ref: JobRef) -> Sequence[Checkpoint]:
         client = self._connection.client
         listed = self._connection.pages(
-            client.fine_tuning.jobs.checkpoints.with_raw_response.list, ref.id
+            client.fine_tuning.jobs.checkpoints.with_raw_response.list,
+            ref.id,
+            limit=_CHECKPOINTS_A_PAGE,
         )
         owner = self._owner
         found = [

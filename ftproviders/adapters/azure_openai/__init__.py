@@ -26,7 +26,7 @@ PROVIDER = ProviderInfo(
     summary="Azure OpenAI and Microsoft Foundry: supervised, DPO and reinforcement fine-tuning",
     training="ftproviders.adapters.azure_openai.adapter:AzureOpenAIAdapter",
     hosting="ftproviders.adapters.azure_openai.hosting:AzureOpenAIHosting",
-    extra="azure",
+    extra="azure-openai",
     modules=("openai",),
     settings_type=AzureOpenAISettings,
     options_type=AzureOpenAIOptions,
@@ -57,5 +57,6 @@ PROVIDER = ProviderInfo(
         "23: consecutive assistant messages [D]",
     ),
     late_event_looks=3,
+    needs_deployment=True,
     docs="docs/providers/azure-openai.md",
 )

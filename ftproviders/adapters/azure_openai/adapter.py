@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import logging
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,8 @@ from ftproviders.adapters._openai_dialect.scrubbing import Scrubber
 from ftproviders.adapters._openai_dialect.training import DialectAdapter
 from ftproviders.adapters._openai_dialect.uploading import SendingLimits
 from ftproviders.adapters.azure_openai import PROVIDER, assessing
+from ftproviders.adapters.azure_openai.catalogue import base_models, tuned_model
 from ftproviders.adapters.azure_openai.explaining import LIMITS, decoder, with_safety
-from ftproviders.adapters.azure_openai.families import FAMILIES, family_of
 from ftproviders.adapters.azure_openai.files import prepared_with_mark, refuse_parts
 from ftproviders.adapters.azure_openai.options import AzureOpenAIOptions, AzureOpenAISettings
 from ftproviders.adapters.azure_openai.reading import plain_job, with_facts
@@ -64,6 +65,10 @@ __all__ = [
     "unusable",
 ]
 
+# Where a program sets up no logging, Python writes warnings to stderr: a page of all the ways to
+# sign in that azure-identity tried, beside the error that says so. Who listens still hears it.
+logging.getLogger("azure").addHandler(logging.NullHandler())
+
 _THIRTY_DAYS_SECONDS = 2_592_000
 _LAST_EVENTS = 100
 """Read of a job that has succeeded, for what it was billed: the newest come first."""
@@ -84,12 +89,14 @@ def make_connection(settings: AzureOpenAISettings, client: OpenAI | None = None)
         client: A ready client instead of one made from the settings.
     """
     key = settings.api_key.get_secret_value() if settings.api_key else None
-    tokens = None if key else Tokens(default_credential, scope=settings.token_scope)
+    own = Scrubber(key)
+    tokens = None if key else Tokens(default_credential, scope=settings.token_scope, hide=own.hide)
     return Connection(
         provider=PROVIDER.name,
         make_client=lambda: client or _client(settings, key, tokens),
-        scrubber=Scrubber(key),
+        scrubber=own,
         decode=decoder(tokens),
+        address=settings.endpoint or "",
         also_close=tokens.close if tokens else None,
     )
 
@@ -107,13 +114,21 @@ def _client(settings: AzureOpenAISettings, key: str | None, tokens: Tokens | Non
     import openai
 
     endpoint = settings.endpoint or ""
-    bearer = f"Bearer {key}" if key and not settings.dated else None
     arguments = client_arguments(
         openai,
         endpoint,
         timeout_seconds=settings.timeout_seconds,
-        headers={"authorization": bearer, "api-key": key if settings.dated else None},
+        headers={"api-key": key if settings.dated else None},
     )
+
+    class Undated(openai.OpenAI):
+        @property
+        @override
+        def default_headers(self) -> dict[str, str | openai.Omit]:
+            # Key or token alone: the SDK would let OPENAI_CUSTOM_HEADERS replace it.
+            found = super().default_headers
+            return {name: found[name] for name in found if name.lower() != "authorization"}
+
     client: openai.OpenAI
     if settings.dated:
         client = openai.AzureOpenAI(
@@ -125,11 +140,8 @@ def _client(settings: AzureOpenAISettings, key: str | None, tokens: Tokens | Non
         )
     else:
         query = {"api-version": "preview"} if settings.api_version == "preview" else None
-        client = openai.OpenAI(
-            base_url=v1_url(endpoint),
-            api_key=key or tokens,
-            default_query=query,
-            **arguments,
+        client = Undated(
+            base_url=v1_url(endpoint), api_key=key or tokens, default_query=query, **arguments
         )
     # These are OpenAI's; the SDK would fill them from the environment by itself.
     client.organization = client.project = None
@@ -262,7 +274,7 @@ class AzureOpenAIAdapter(DialectAdapter):
                 files, _ = self._connection.page(self._files.list, limit=assessing.FILES_LIMIT)
             except Exception as error:
                 raise self.translate(error, operation="plan") from error
-            return tuple(assessing.limit_warnings(jobs=len(jobs), files=len(files)))
+            return tuple(assessing.limit_warnings(jobs=len(jobs), files=files))
         return ()
 
     # --- ours -> theirs ----------------------------------------------------------------------
@@ -341,20 +353,10 @@ class AzureOpenAIAdapter(DialectAdapter):
 
     @override
     def models(self) -> Sequence[BaseModelInfo]:
-        bases = [
-            BaseModelInfo(
-                name=family.name,
-                provider=self.info.name,
-                description="preview" if family.preview else "",
-                methods=tuple(sorted(family.methods)),
-                details={"training_types": list(family.training_types)},
-            )
-            for family in FAMILIES
-        ]
         # The service's list of models is not part of its described API; jobs name what they made.
         names = (job.get("fine_tuned_model") for job in self._listed_jobs())
         tuned = dict.fromkeys(str(name) for name in names if name)
-        return [*bases, *(_tuned_model(name) for name in tuned)]
+        return [*base_models(), *map(tuned_model, tuned)]
 
     def _listed_jobs(self) -> list[dict[str, Any]]:
         return list(self._connection.pages(self._jobs.list, limit=100))
@@ -385,9 +387,3 @@ def _own(options: ProviderOptions) -> AzureOpenAIOptions:
 def _dashed(suffix: str | None) -> str | None:
     """Return a suffix without dots, which the service does not take."""
     return None if suffix is None else suffix.replace(".", "-")
-
-
-def _tuned_model(name: str) -> BaseModelInfo:
-    family = family_of(name)
-    methods = tuple(sorted(family.methods)) if family and not family.open_weights else ()
-    return BaseModelInfo(name=name, provider=PROVIDER.name, methods=methods, tuned=True)

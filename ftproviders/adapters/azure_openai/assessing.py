@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from ftproviders.adapters.azure_openai.families import Family, base_name, family_of
 from ftproviders.adapters.azure_openai.options import AzureOpenAIOptions
 from ftproviders.adapters.azure_openai.traps import trap
-from ftproviders.adapters.azure_openai.wire import sent_model, training_type
+from ftproviders.adapters.azure_openai.wire import has_training_type, sent_model, training_type
 from ftproviders.errors import ConfigurationError
 from ftproviders.schema.hyperparameters import Method
 from ftproviders.schema.job import JobSpec
 from ftproviders.schema.plan import MappedSetting
 
-__all__ = ["FILES_LIMIT", "JOBS_LIMIT", "limit_warnings", "mapped", "notes", "refuse", "warnings"]
+__all__ = [
+    "BYTES_LIMIT",
+    "FILES_LIMIT",
+    "JOBS_LIMIT",
+    "limit_warnings",
+    "mapped",
+    "notes",
+    "refuse",
+    "warnings",
+]
 
 JOBS_LIMIT = 100
 FILES_LIMIT = 100
+BYTES_LIMIT = 1024**3
 """In all, of one resource: Azure OpenAI quotas and limits, 2026-02."""
 _NEAR = 0.8
 _SHORT_SUFFIX = 18
@@ -101,11 +112,7 @@ def _fit(family: Family | None, model: str, kind: str) -> Iterator[str]:
             "state -o training_type=globalStandard."
         )
         return
-    known = {name.lower() for name in family.training_types}
-    if (
-        kind.lower() in ("standard", "globalstandard", "developertier")
-        and kind.lower() not in known
-    ):
+    if not has_training_type(model, kind):
         yield (
             f"By our table (2026-10-06) {family.name} has no training type {kind}; it has: "
             f"{', '.join(family.training_types)}."
@@ -129,9 +136,21 @@ def notes(spec: JobSpec, options: AzureOpenAIOptions, *, account: str) -> Iterat
             yield f"{hang.cause} {hang.fix}"
 
 
-def limit_warnings(*, jobs: int, files: int) -> Iterator[str]:
-    """Say that a resource is nearly full."""
-    for noun, count, most in (("jobs", jobs, JOBS_LIMIT), ("files", files, FILES_LIMIT)):
+def limit_warnings(*, jobs: int, files: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Say that a resource is nearly full.
+
+    Args:
+        jobs: How many it has.
+        files: Those it has, as it shows them.
+    """
+    sizes = [one.get("bytes") for one in files]
+    size = sum(number for number in sizes if isinstance(number, int))
+    if size >= _NEAR * BYTES_LIMIT:
+        yield (
+            f"The resource has files of {size / 1024**3:.2f} GiB and may have 1; at the limit it "
+            "refuses more. Delete old files."
+        )
+    for noun, count, most in (("jobs", jobs, JOBS_LIMIT), ("files", len(files), FILES_LIMIT)):
         if count >= _NEAR * most:
             yield (
                 f"The resource has {count} {noun} and may have {most}; at the limit it refuses "

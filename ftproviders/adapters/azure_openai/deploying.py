@@ -31,6 +31,7 @@ __all__ = [
     "foreign_tags",
     "lease_tags",
     "offer_for",
+    "route_advice",
     "terms",
 ]
 
@@ -246,6 +247,18 @@ def terms(model: TunedModel, spec: DeploymentSpec) -> DeploymentTerms:
     if sku != "DeveloperTier":
         facts.append("the service removes it after 15 days without a chat; the model stays")
     return DeploymentTerms(tier=sku, facts=tuple(facts))
+
+
+def route_advice(model: TunedModel, spec: DeploymentSpec) -> str | None:
+    """Say how Microsoft's own samples ask an open-weight model; None = it is none."""
+    options = checked_options(spec)
+    family = family_of(options.base_model or model.base_model or model.name)
+    if family is None or not family.open_weights:
+        return None
+    return (
+        "microsoft/azure-skills (2026-08) asks open-weight models by the dated route: when it does "
+        "not answer, set api_version (OPENAI_API_VERSION) to 2025-04-01-preview"
+    )
 
 
 def body(model: TunedModel, spec: DeploymentSpec, *, tags: Mapping[str, str]) -> dict[str, Any]:

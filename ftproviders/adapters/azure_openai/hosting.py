@@ -84,7 +84,9 @@ class AzureOpenAIHosting(DialectHosting):
     ) -> None:
         super().__init__(settings, connection=connection or make_connection(settings))
         self._plane = Plane(settings, management)
-        self._tokens = Tokens(default_credential, scope=settings.token_scope)
+        self._tokens = Tokens(
+            default_credential, scope=settings.token_scope, hide=self._connection.scrubber.hide
+        )
         self._notes = OperationNotes(settings.home / "azure-openai" / "operations")
         self._models: dict[str, str] = {}
         """Deployment -> what it serves, as far as seen."""
@@ -110,9 +112,9 @@ class AzureOpenAIHosting(DialectHosting):
 
     @override
     def requirements(self, *, ask: bool) -> Sequence[Requirement]:
-        if not ask or requirements.lacking(self.settings):
-            return requirements.from_settings(self.settings)
         known = requirements.from_settings(self.settings)
+        if not ask or any(one.met is False for one in known):
+            return known
         return [*(one for one in known if one.met), *requirements.asked(self._plane)]
 
     @override
@@ -155,7 +157,7 @@ class AzureOpenAIHosting(DialectHosting):
                     "does not answer.",
                     provider=self.info.name,
                     operation="endpoint",
-                    hint="Deploy it: ftproviders deploy JOB --ttl 2h --wait",
+                    hint="Deploy the job: ftproviders deploy REF --ttl 2h --wait",
                 )
 
     @override
@@ -194,7 +196,9 @@ class AzureOpenAIHosting(DialectHosting):
 
     @override
     def terms(self, model: TunedModel, spec: DeploymentSpec) -> DeploymentTerms:
-        return deploying.terms(model, spec)
+        found = deploying.terms(model, spec)
+        advice = None if self.settings.dated else deploying.route_advice(model, spec)
+        return found.model_copy(update={"facts": (*found.facts, advice)}) if advice else found
 
     @override
     def deploy(self, model: TunedModel, spec: DeploymentSpec) -> DeploymentRef:

@@ -28,7 +28,9 @@ from azure.identity import CredentialUnavailableError
 from azure.mgmt.cognitiveservices import CognitiveServicesManagementClient, models
 from azure.mgmt.core import ARMPipelineClient
 
-from ftproviders.adapters._openai_dialect.refusals import Refusal, retry_after_seconds
+from ftproviders.adapters._openai_dialect.refusals import Refusal, retry_after_seconds, unsent
+from ftproviders.adapters._openai_dialect.scrubbing import Scrubber
+from ftproviders.adapters.azure_openai.wire import CLOUDS
 
 __all__ = ["API_VERSION", "Account", "Answer", "Management"]
 
@@ -37,13 +39,6 @@ API_VERSION = "2025-12-01"
 tags, which hold the leases."""
 _PERMISSIONS_VERSION = "2022-04-01"
 _PUBLIC = "https://management.azure.com"
-_CLOUDS: Mapping[str, str] = {
-    "management.azure.com": _PUBLIC,
-    "management.usgovcloudapi.net": "https://management.usgovcloudapi.net",
-    "management.chinacloudapi.cn": "https://management.chinacloudapi.cn",
-}
-"""Host of the management plane -> for whom its tokens are. Any other host is a stand-in for the
-public cloud, and gets tokens for it only when it is on this machine."""
 _LONGEST_RAW = 2000
 
 
@@ -97,6 +92,7 @@ class Management:
         credential: Mints tokens; made on first use.
         arm_endpoint: Address of the management plane.
         timeout_seconds: How long to wait for an answer before it counts as lost.
+        scrubber: Learns of every token, and takes it out of what is refused.
     """
 
     def __init__(
@@ -106,8 +102,10 @@ class Management:
         credential: Callable[[], Credential],
         arm_endpoint: str = _PUBLIC,
         timeout_seconds: float = 120.0,
+        scrubber: Scrubber | None = None,
     ) -> None:
         self.account = account
+        self.scrubber = scrubber or Scrubber()
         self._endpoint = arm_endpoint.rstrip("/")
         self._make_credential = credential
         self._timeout_seconds = timeout_seconds
@@ -122,11 +120,12 @@ class Management:
     def scope(self) -> str:
         """For whom the tokens are."""
         host = urlsplit(self._endpoint).hostname or ""
-        return f"{_CLOUDS.get(host, _PUBLIC)}/.default"
+        # What is no cloud is on this machine, and stands in for the public one.
+        return f"https://{host}/.default" if host in CLOUDS else f"{_PUBLIC}/.default"
 
     def _token_source(self) -> Any:
         if self._credential is None:
-            self._credential = self._make_credential()
+            self._credential = _Told(self._make_credential(), self.scrubber)
         return self._credential
 
     def _made(self) -> CognitiveServicesManagementClient:
@@ -217,10 +216,12 @@ class Management:
 
         None = the address is not at the management plane, so no token is sent there.
         """
+        return self._send(url) if self.has(url) else None
+
+    def has(self, url: str) -> bool:
+        """Say whether an address is at the management plane: tokens go nowhere else."""
         there, here = urlsplit(url), urlsplit(self._endpoint)
-        if (there.scheme, there.netloc) != (here.scheme, here.netloc):
-            return None
-        return self._send(url)
+        return (there.scheme, there.netloc) == (here.scheme, here.netloc)
 
     def permissions(self) -> Answer:
         """Read what the caller may do with the resource (Microsoft.Authorization)."""
@@ -245,7 +246,9 @@ class Management:
 
     def _send(self, url: str) -> Answer:
         response = self._sender().send_request(HttpRequest("GET", url))
-        response.raise_for_status()
+        if response.status_code != 200:
+            # A redirect, too: it is not followed, and says nothing of what was asked.
+            raise HttpResponseError(response=response)
         body = response.json() if response.content else {}
         headers = {name.lower(): value for name, value in response.headers.items()}
         return Answer(response.status_code, body if isinstance(body, dict) else {}, headers)
@@ -253,16 +256,19 @@ class Management:
     # --- errors ------------------------------------------------------------------------------
 
     @staticmethod
-    def refusal(error: Exception) -> Refusal | None:
-        """Say as data how a request failed; None = the error is none of Azure's."""
+    def refusal(error: Exception, scrubber: Scrubber) -> Refusal | None:
+        """Say as data how a request failed; None = the error is none of Azure's.
+
+        What the exception itself says is scrubbed too: it stays reachable as the cause.
+        """
         if isinstance(error, CredentialUnavailableError):
             return Refusal(kind="unsent", code="CredentialUnavailable")
         if isinstance(error, HttpResponseError) and error.status_code is not None:
-            return _status(error)
+            return _status(error, scrubber)
         if isinstance(error, ClientAuthenticationError):
             return Refusal(kind="unsent", code="CredentialFailed")
         if isinstance(error, ServiceRequestError):
-            return Refusal(kind="unsent")
+            return unsent(error.inner_exception or error)  # it names no cause
         if isinstance(error, ServiceResponseTimeoutError):
             return Refusal(kind="timeout")
         if isinstance(error, ServiceResponseError):
@@ -270,23 +276,51 @@ class Management:
         return Refusal(kind="unreadable") if isinstance(error, AzureError) else None
 
 
-def _status(error: HttpResponseError) -> Refusal:
+class _Told:
+    """A credential whose tokens the scrubber learns of."""
+
+    def __init__(self, inner: Credential, scrubber: Scrubber) -> None:
+        self._inner = inner
+        self._scrubber = scrubber
+
+    def get_token(self, *scopes: str, **kwargs: Any) -> Any:
+        found = self._inner.get_token(*scopes, **kwargs)
+        self._scrubber.hide(found.token)
+        return found
+
+    def close(self) -> None:
+        close = getattr(self._inner, "close", None)
+        if close is not None:
+            close()
+
+
+def _status(error: HttpResponseError, scrubber: Scrubber) -> Refusal:
     told = error.error
     response: Any = error.response
     headers = {} if response is None else response.headers
     status = error.status_code or 0
     if 200 <= status < 300:
         return Refusal(kind="unreadable", status=status)
-    message = getattr(told, "message", None)
+    message, code = getattr(told, "message", None), getattr(told, "code", None)
+    _clean(error, scrubber)
     return Refusal(
         kind="status",
         status=status,
-        code=getattr(told, "code", None),
-        message=str(message or "") if told is not None else "",
-        request_id=headers.get("x-ms-request-id"),
+        code=scrubber.json(code),
+        message=scrubber.text(str(message or "")),
+        request_id=scrubber.json(headers.get("x-ms-request-id"), name="request_id"),
         retry_after=retry_after_seconds(headers),
-        raw=str(told)[:_LONGEST_RAW] if told is not None else None,
+        raw=scrubber.text(str(told))[:_LONGEST_RAW] if told is not None else None,
     )
+
+
+def _clean(error: HttpResponseError, scrubber: Scrubber) -> None:
+    """Take tokens out of an exception; what it has of the answer itself is left out."""
+    error.args = tuple(scrubber.text(a) if isinstance(a, str) else a for a in error.args)
+    for name, value in list(vars(error).items()):
+        if isinstance(value, str):
+            setattr(error, name, scrubber.text(value))
+    error.error = error.model = error.response = None
 
 
 def _plain(found: Any) -> Mapping[str, Any]:

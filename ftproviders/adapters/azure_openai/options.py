@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
+from typing_extensions import override
 
-from ftproviders.adapters._openai_dialect.addresses import checked_key, checked_url, without_key
+from ftproviders.adapters._openai_dialect.addresses import checked_key, without_key
 from ftproviders.adapters._openai_dialect.options import DialectOptions
-from ftproviders.adapters.azure_openai.wire import V1, checked_endpoint, checked_version
+from ftproviders.adapters.azure_openai.wire import (
+    V1,
+    checked_arm_endpoint,
+    checked_endpoint,
+    checked_version,
+    has_training_type,
+)
 from ftproviders.provider.options import ProviderSettings
 from ftproviders.schema.value import FrozenJson
 
@@ -61,12 +69,16 @@ class AzureOpenAISettings(ProviderSettings):
     """Resource group of the resource; needed to deploy."""
     resource: str | None = Field(default=None, json_schema_extra={"env": ["AZURE_OPENAI_RESOURCE"]})
     """Name of the resource; None = the first part of the endpoint's host."""
-    arm_endpoint: Annotated[str, AfterValidator(checked_url)] = Field(
+    arm_endpoint: Annotated[str, AfterValidator(checked_arm_endpoint)] = Field(
         default=_ARM, json_schema_extra={"env": ["AZURE_ARM_ENDPOINT"]}
     )
-    """Address of the management plane, through which models are deployed."""
+    """Address of the management plane, through which models are deployed: one of Azure's, since
+    tokens for Azure are sent there, or one on this machine."""
 
-    @field_validator("endpoint", "api_version", "token_scope", "resource", mode="after")
+    @field_validator(
+        "endpoint", "api_version", "token_scope", "subscription_id", "resource_group", "resource",
+        "arm_endpoint", mode="after",
+    )  # fmt: skip
     @classmethod
     def _shown(cls, name: str | None, info: ValidationInfo) -> str | None:
         return without_key(name, key=info.data.get("api_key"))
@@ -90,3 +102,12 @@ class AzureOpenAIOptions(DialectOptions):
     extra_method_fields: FrozenJson | None = None
     """Fields beside the hyperparameters of the method, sent as they are: ``tools`` and
     ``max_episode_steps`` of reinforcement."""
+
+    @override
+    @classmethod
+    def fitting(cls, carried: Mapping[str, Any], *, model: str) -> Mapping[str, Any]:
+        # The service tells the training type of every job, also where nobody had stated one.
+        kind = carried.get("training_type")
+        if not isinstance(kind, str) or has_training_type(model, kind):
+            return carried
+        return {name: value for name, value in carried.items() if name != "training_type"}

@@ -7,14 +7,22 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ftproviders.adapters._openai_dialect.explaining import Explanation
 from ftproviders.adapters._openai_dialect.refusals import Refusal, explained
+from ftproviders.adapters._openai_dialect.scrubbing import Scrubber
 from ftproviders.adapters.azure_openai.adapter import default_credential
 from ftproviders.adapters.azure_openai.options import AzureOpenAISettings
-from ftproviders.adapters.azure_openai.requirements import lacking, missing, no_token, value_of
+from ftproviders.adapters.azure_openai.requirements import (
+    lacking,
+    missing,
+    no_token,
+    not_installed,
+    value_of,
+)
 from ftproviders.adapters.azure_openai.traps import decode
 from ftproviders.errors import (
     FineTuneError,
@@ -45,6 +53,7 @@ class Plane:
     def __init__(self, settings: AzureOpenAISettings, management: Management | None = None) -> None:
         self._settings = settings
         self._made = management
+        self._scrubber = management.scrubber if management is not None else Scrubber()
         self._there = False
         """True once the resource has shown itself or a deployment."""
 
@@ -54,6 +63,9 @@ class Plane:
             names = lacking(self._settings)
             if names:
                 raise missing(*names)
+            absent = not_installed()
+            if absent is not None:
+                raise absent
             module = importlib.import_module(f"{__package__}.management")
             self._made = module.Management(
                 module.Account(
@@ -64,6 +76,7 @@ class Plane:
                 credential=default_credential,
                 arm_endpoint=self._settings.arm_endpoint,
                 timeout_seconds=self._settings.timeout_seconds,
+                scrubber=self._scrubber,
             )
         return self._made
 
@@ -90,6 +103,14 @@ class Plane:
     def page(self, cursor: str | None) -> tuple[Sequence[Mapping[str, Any]], str | None]:
         """Return one page of the deployments, and the cursor of the next."""
         management = self._management
+        if cursor is not None and not management.has(cursor):
+            raise UnexpectedResponseError(
+                "azure-openai: the list of deployments goes on at another server, which is not "
+                "asked: it would be given the token.",
+                provider=_PROVIDER,
+                operation="deployments",
+                hint="Set arm_endpoint (AZURE_ARM_ENDPOINT) to where the service really is.",
+            )
         try:
             found = self._call("deployments", lambda: management.page(cursor))
         except NotFoundError as error:
@@ -119,7 +140,8 @@ class Plane:
         """Return a long-running operation; nothing when its address is another server's."""
         management = self._management
         answer = self._call("deployment", lambda: management.operation(url))
-        return {} if answer is None else answer.body
+        told: Mapping[str, Any] = {} if answer is None else self._scrubber.json(answer.body)
+        return told
 
     # --- changing ----------------------------------------------------------------------------
 
@@ -168,12 +190,16 @@ class Plane:
         if type(error).__module__.partition(".")[0] != "azure":
             return None
         module = importlib.import_module(f"{__package__}.management")
-        refusal: Refusal | None = module.Management.refusal(error)
+        refusal: Refusal | None = module.Management.refusal(error, self._scrubber)
         if refusal is None:
             return None
         if refusal.code in ("CredentialUnavailable", "CredentialFailed"):
             return no_token()
-        return explained(refusal, provider=_PROVIDER, operation=operation, decode=_meaning)
+        told = replace(refusal, address=self._settings.arm_endpoint)
+        ours = explained(told, provider=_PROVIDER, operation=operation, decode=_meaning)
+        if isinstance(ours, UnexpectedResponseError):
+            ours.hint = "Check arm_endpoint (AZURE_ARM_ENDPOINT): it is no Resource Manager."
+        return ours
 
     def _nowhere(self) -> InvalidRequestError:
         where = self._management.account

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from ftproviders.adapters.azure_openai import PROVIDER
+from ftproviders.adapters.azure_openai.families import base_name
 from ftproviders.adapters.azure_openai.options import AzureOpenAISettings
 from ftproviders.adapters.azure_openai.wire import resource_name
 from ftproviders.errors import (
     AuthenticationError,
     FineTuneError,
+    MissingDependencyError,
     MissingSettingError,
 )
 from ftproviders.schema.deployment import Requirement
@@ -18,8 +22,25 @@ from ftproviders.schema.deployment import Requirement
 if TYPE_CHECKING:
     from ftproviders.adapters.azure_openai.plane import Plane
 
-__all__ = ["asked", "from_settings", "lacking", "missing", "no_token", "value_of"]
+__all__ = [
+    "DEPLOYMENTS_LIMIT",
+    "asked",
+    "from_settings",
+    "lacking",
+    "missing",
+    "no_token",
+    "not_installed",
+    "value_of",
+]
 
+_PACKAGES: Mapping[str, str] = {
+    "azure.identity": "azure-identity",
+    "azure.mgmt.cognitiveservices": "azure-mgmt-cognitiveservices",
+}
+"""Modules -> what brings them. Who trains with a key needs neither."""
+
+DEPLOYMENTS_LIMIT = 10
+"""Of tuned models, in one resource: Azure OpenAI quotas and limits, 2026-02."""
 _WRITE = "microsoft.cognitiveservices/accounts/deployments/write"
 _ROLE = (
     "Foundry Owner (formerly Azure AI Owner), or any role with "
@@ -61,6 +82,29 @@ def missing(*names: str) -> MissingSettingError:
     )
 
 
+def not_installed() -> MissingDependencyError | None:
+    """Return the error for packages that deploying needs and that are not there, or None."""
+    absent = _absent()
+    if not absent:
+        return None
+    return MissingDependencyError(
+        f"Deployments of azure-openai need what is not installed: {absent}.",
+        provider=PROVIDER.name,
+        hint=f"Run: {PROVIDER.install_line}",
+    )
+
+
+def _absent() -> str:
+    return ", ".join(package for module, package in _PACKAGES.items() if not _importable(module))
+
+
+def _importable(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False  # not even the package that it would be in
+
+
 def no_token() -> AuthenticationError:
     """Return the error for an Entra ID that gives no token for the management plane."""
     return AuthenticationError(
@@ -82,12 +126,16 @@ def from_settings(settings: AzureOpenAISettings) -> Sequence[Requirement]:
         )
         for name, label in _NAMES.items()
     ]
+    absent = not_installed()
+    if absent is not None:
+        detail = f"not installed: {_absent()}"
+        found.insert(0, Requirement(name="packages", met=False, detail=detail, hint=absent.hint))
     role = Requirement(name="role", met=None, detail=f"Entra ID with the role {_ROLE}")
     return [*found, role]
 
 
 def asked(plane: Plane) -> Iterator[Requirement]:
-    """Look whether the resource is there and whether the caller may deploy in it."""
+    """Look whether the resource is there, has room, and whether the caller may deploy in it."""
     try:
         yield _resource(plane.resource()[0])
     except FineTuneError as error:
@@ -98,6 +146,10 @@ def asked(plane: Plane) -> Iterator[Requirement]:
         yield _role(plane.permissions())
     except FineTuneError as error:
         yield _failed("role", error)
+    try:
+        yield _room(plane)
+    except FineTuneError as error:
+        yield _failed("room", error)
 
 
 def _failed(name: str, error: FineTuneError) -> Requirement:
@@ -119,6 +171,29 @@ def _role(body: Mapping[str, Any]) -> Requirement:
         detail="may not deploy in this resource",
         hint=f"Ask for the role {_ROLE}.",
     )
+
+
+def _room(plane: Plane) -> Requirement:
+    count, cursor, more = 0, None, True
+    while more:
+        page, cursor = plane.page(cursor)
+        count += sum(_serves_tuned(one) for one in page)
+        more = cursor is not None
+    full = count >= DEPLOYMENTS_LIMIT
+    return Requirement(
+        name="room",
+        met=not full,
+        detail=f"{count} of {DEPLOYMENTS_LIMIT} deployments of tuned models",
+        hint="Remove one first: `ftproviders undeploy`, or `ftproviders deployments --reap`."
+        if full
+        else "",
+    )
+
+
+def _serves_tuned(found: Mapping[str, Any]) -> bool:
+    properties = found.get("properties") or {}
+    name = str((properties.get("model") or {}).get("name") or "")
+    return base_name(name) != name or name.startswith("ftchkpt-")
 
 
 def _allows(granted: Mapping[str, Any]) -> bool:

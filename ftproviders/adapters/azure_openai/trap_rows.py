@@ -91,6 +91,16 @@ TRAPS: Sequence[Trap] = (
         "to a date such as 2025-04-01-preview.",
     ),
     Trap(
+        name="no_such_job",
+        plane="data",
+        operations=("retrieve", "events", "checkpoints", "cancel", "pause", "resume"),
+        statuses=(404,),
+        kind=NotFoundError,
+        cause="Jobs are seen at the resource, and in the project, where they were made.",
+        fix="Check the id and AZURE_OPENAI_ENDPOINT; `ftproviders jobs --remote` lists what is "
+        "there.",
+    ),
+    Trap(
         name="file_pending",
         plane="data",
         operations=("create",),
@@ -220,16 +230,6 @@ TRAPS: Sequence[Trap] = (
         fix="Deploy in another region.",
     ),
     Trap(
-        name="open_tune_internal",
-        plane="arm",
-        statuses=(500,),
-        codes=("internalservererror",),
-        kind=ProviderUnavailableError,
-        cause="A tuned open-weight model was deployed with format OpenAI instead of its "
-        "publisher's, or with too little capacity.",
-        fix=f"Use the publisher's format and {_OPEN_CAPACITY}.",
-    ),
-    Trap(
         name="wrong_format",
         plane="arm",
         operations=("deploy",),
@@ -240,6 +240,16 @@ TRAPS: Sequence[Trap] = (
         fix="Check the format: it depends on the model's family, and its letters' case counts.",
     ),
     Trap(
+        name="open_tune_internal",
+        plane="arm",
+        statuses=(500,),
+        codes=("internalservererror",),
+        kind=ProviderUnavailableError,
+        cause="A tuned open-weight model was deployed with format OpenAI instead of its "
+        "publisher's, or with too little capacity.",
+        fix=f"Use the publisher's format and {_OPEN_CAPACITY}.",
+    ),
+    Trap(
         name="quota_released_late",
         plane="arm",
         statuses=(429,),
@@ -247,6 +257,15 @@ TRAPS: Sequence[Trap] = (
         passing=True,
         cause="The quota of a deployment that was just deleted is not free yet.",
         fix="Wait 20 seconds and try again.",
+    ),
+    Trap(
+        name="busy",
+        plane="arm",
+        statuses=(409,),
+        codes=("requestconflict",),
+        kind=ConflictError,
+        cause="Another operation on the deployment or its resource is not done yet.",
+        fix="Run the same command in a minute.",
     ),
     Trap(
         name="name_taken",

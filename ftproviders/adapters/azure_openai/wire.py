@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-from ftproviders.adapters._openai_dialect.addresses import checked_url
+from ftproviders.adapters._openai_dialect.addresses import checked_url, is_loopback
 from ftproviders.adapters.azure_openai.families import family_of
 
 __all__ = [
+    "CLOUDS",
     "V1",
     "account_name",
+    "checked_arm_endpoint",
     "checked_endpoint",
     "checked_version",
+    "has_training_type",
     "is_public",
     "project_name",
     "resource_name",
@@ -21,6 +24,10 @@ __all__ = [
     "v1_url",
 ]
 
+CLOUDS = frozenset(
+    {"management.azure.com", "management.usgovcloudapi.net", "management.chinacloudapi.cn"}
+)
+"""Hosts of the management plane; each is the audience of its own tokens."""
 V1 = "v1"
 """Routes without a date: ``/openai/v1/``."""
 _EXAMPLE = "https://my-resource.openai.azure.com"
@@ -50,6 +57,18 @@ def checked_endpoint(url: str) -> str:
             "(https://my-resource.services.ai.azure.com/api/projects/my-project)"
         )
     return f"{parts.scheme}://{parts.netloc}{path}"
+
+
+def checked_arm_endpoint(url: str) -> str:
+    """Return the address of a management plane.
+
+    Raises:
+        ValueError: It is none: a token for Azure would go to whoever is there.
+    """
+    plain = checked_url(url, example="https://management.azure.com")
+    if urlsplit(plain).hostname not in CLOUDS and not is_loopback(plain):
+        raise ValueError(f"it must be one of {', '.join(sorted(CLOUDS))}, or on this machine")
+    return plain
 
 
 def checked_version(version: str) -> str:
@@ -101,6 +120,13 @@ def sent_model(name: str) -> str:
         # The service takes OpenAI's models with and without their date.
         return name
     return family.name
+
+
+def has_training_type(model: str, kind: str) -> bool:
+    """Say whether our table lets a model be trained so; a word or model it lacks is let through."""
+    family = family_of(model)
+    spelt = training_type(kind, model)
+    return family is None or spelt not in _TYPES or spelt in family.training_types
 
 
 def training_type(stated: str | None, model: str) -> str:

@@ -73,6 +73,7 @@ PROVIDER = ProviderInfo(
             Feature.EXPORT,
             Feature.JOBS,
             Feature.MODELS,
+            Feature.FILES,
             Feature.FIND_FILE,
             Feature.DOWNLOAD_FILE,
             Feature.DELETE_FILE,

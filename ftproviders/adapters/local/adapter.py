@@ -41,6 +41,7 @@ from ftproviders.provider import ProviderOptions, TrainingAdapter
 from ftproviders.provider.machine import machine_name
 from ftproviders.schema.dataset import DatasetStatistics, PreparedFile
 from ftproviders.schema.export import ExportedModel, ExportFormat
+from ftproviders.schema.file import DataFile
 from ftproviders.schema.hyperparameters import Method
 from ftproviders.schema.job import (
     Absent,
@@ -91,7 +92,7 @@ class LocalTrainingAdapter(TrainingAdapter):
         self.program = list(program or process.python_command("ftproviders.worker.train"))
         self.folder = settings.home.absolute() / "local"
         self.runs = Runs(self.folder)
-        self.files = FileStore(self.folder / "files")
+        self.store = FileStore(self.folder / "files")
 
     # --- who and whether ---------------------------------------------------------------------
 
@@ -141,20 +142,24 @@ class LocalTrainingAdapter(TrainingAdapter):
 
     @override
     def upload(self, file: PreparedFile, *, purpose: str, submission_id: str) -> FileRef:
-        return self.files.add(file, purpose=purpose)
+        return self.store.add(file, purpose=purpose)
+
+    @override
+    def files(self) -> Sequence[DataFile]:
+        return self.store.all()
 
     @override
     def find_file(self, sha256: str, *, size_bytes: int) -> FileRef | None:
-        return self.files.find(sha256, size_bytes=size_bytes)
+        return self.store.find(sha256, size_bytes=size_bytes)
 
     @override
     def download_file(self, file_id: str, *, target: Path) -> FileRef:
         # A run keeps its data when the file itself is deleted here.
-        return self.files.copy(file_id, target=target, kept=self.runs.data_files(file_id))
+        return self.store.copy(file_id, target=target, kept=self.runs.data_files(file_id))
 
     @override
     def delete_file(self, file: FileRef) -> None:
-        self.files.delete(file)
+        self.store.delete(file)
 
     # --- jobs --------------------------------------------------------------------------------
 
@@ -245,7 +250,7 @@ class LocalTrainingAdapter(TrainingAdapter):
         prepared.path.mkdir(mode=0o700)
         try:
             for file in files:
-                self.files.give(file, prepared.data(file.purpose))
+                self.store.give(file, prepared.data(file.purpose))
             prepared.write_job(document)
             prepared.write_status({"status": "pending"})
         except BaseException:

@@ -9,11 +9,13 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
 from ftproviders.errors import NotFoundError
 from ftproviders.schema.dataset import PreparedFile
+from ftproviders.schema.file import DataFile
 from ftproviders.schema.job import FileRef
 from ftproviders.worker.rundir import private_folder
 
@@ -24,6 +26,7 @@ _NO_LINKS = (errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.ENO
 writing into it would write into every file that it is linked to."""
 
 _CHUNK_BYTES = 1 << 20
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class FileStore:
@@ -56,6 +59,23 @@ class FileStore:
             bytes=size,
             purpose=purpose,
         )
+
+    def all(self) -> list[DataFile]:
+        """Return every file, newest first; names are not kept, only what is in them."""
+        found: list[DataFile] = []
+        for path in sorted(self.folder.glob("[0-9a-f]*.jsonl")):
+            with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
+                state = path.stat()
+                found.append(
+                    DataFile(
+                        provider="local",
+                        id=path.stem,
+                        name=f"data.{path.stem[:16]}.jsonl",
+                        bytes=state.st_size,
+                        created_at=datetime.fromtimestamp(state.st_mtime, tz=UTC),
+                    )
+                )
+        return sorted(found, key=lambda file: file.created_at or _LONG_AGO, reverse=True)
 
     def find(self, sha256: str, *, size_bytes: int) -> FileRef | None:
         """Return the file with this content, if it is here and still has it."""

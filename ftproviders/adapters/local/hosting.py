@@ -8,7 +8,7 @@ from __future__ import annotations
 import atexit
 import threading
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 
 from typing_extensions import override
@@ -20,6 +20,7 @@ from ftproviders.adapters.local.machine import unsupported
 from ftproviders.adapters.local.options import LocalSettings
 from ftproviders.errors import ConfigurationError, DeploymentError
 from ftproviders.provider import HostingAdapter
+from ftproviders.provider.completions import stream
 from ftproviders.provider.machine import machine_name
 from ftproviders.schema.chat import ChatMessage
 from ftproviders.schema.deployment import (
@@ -154,6 +155,27 @@ class LocalHostingAdapter(HostingAdapter):
             finish_reason=answer["finish_reason"],
             prompt_tokens=answer["prompt_tokens"],
             completion_tokens=answer["completion_tokens"],
+        )
+
+    @override
+    def stream(
+        self,
+        endpoint: Endpoint,
+        messages: Sequence[ChatMessage],
+        *,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+    ) -> Generator[str, None, ChatReply]:
+        most = max_tokens or _MAX_TOKENS
+        if endpoint.url in (ADAPTER, BASE):
+            # The warm process answers in one piece.
+            asked = super().stream(endpoint, messages, temperature=temperature, max_tokens=most)
+            return (yield from asked)
+        headers = self.credentials(endpoint)
+        return (
+            yield from stream(
+                endpoint, messages, headers=headers, temperature=temperature, max_tokens=most
+            )
         )
 
     @override

@@ -22,7 +22,7 @@ from ftproviders.data.patterns import Patterns
 from ftproviders.data.quotes import quotes_in
 from ftproviders.data.rule import MAX_DEPTH
 
-__all__ = ["RichRows"]
+__all__ = ["Declarations", "RichRows", "fits"]
 
 _REMEMBERED_TOOLS = 256
 _LONGEST_REMEMBERED_BYTES = 64 * 1024
@@ -58,7 +58,7 @@ class RichRows:
 
     def __init__(self, patterns: Patterns) -> None:
         self._patterns = patterns
-        self._tools: dict[bytes, _Declared | None] = {}
+        self._tools = Declarations()
 
     def look(self, row: Row, *, unclean: bool) -> RichRow:
         """Look at a row; its quotes are still to be compared with those of the line.
@@ -72,7 +72,11 @@ class RichRows:
         """
         look = _Look()
         if row.tools is not UNSET:
-            self._declare(bytes(row.tools), look)
+            known = self._tools.of(bytes(row.tools))
+            if known is None:
+                raise Refused
+            look.quotes += 2 + known[0]
+            look.declared = known[1]
         if row.parallel_tool_calls is not UNSET:
             look.quotes += 2
         types = tuple(map(type, row.messages))
@@ -98,8 +102,15 @@ class RichRows:
             images=look.images,
         )
 
-    def _declare(self, raw: bytes, look: _Look) -> None:
-        """Take what a row's tools declare; rows tend to repeat them."""
+
+class Declarations:
+    """What rows declare as their tools; they tend to repeat it."""
+
+    def __init__(self) -> None:
+        self._tools: dict[bytes, _Declared | None] = {}
+
+    def of(self, raw: bytes) -> _Declared | None:
+        """Return the quotes of a declaration and what arguments have to fit; None = not good."""
         known = self._tools.get(raw, ...)
         if known is ...:
             known = _judge_tools(raw)
@@ -107,10 +118,17 @@ class RichRows:
                 if len(self._tools) >= _REMEMBERED_TOOLS:
                     self._tools.clear()
                 self._tools[raw] = known
-        if known is None:
-            raise Refused
-        look.quotes += 2 + known[0]
-        look.declared = known[1]
+        return known
+
+
+def fits(declared: Mapping[str, _Fits], name: str, arguments: str) -> bool:
+    """Say whether the arguments of a call fit what is declared.
+
+    Raises:
+        Refused: They are no JSON.
+    """
+    one = declared.get(name)
+    return one is not None and one(_read(arguments))
 
 
 def _judge_tools(raw: bytes) -> _Declared | None:
@@ -193,6 +211,18 @@ def _assistant(message: Assistant, look: _Look, index: int) -> str:
     return text
 
 
+def _read(arguments: str) -> Any:
+    """Read arguments.
+
+    Raises:
+        Refused: They are no JSON.
+    """
+    try:
+        return _decode_json(arguments)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise Refused from None
+
+
 def _call(call: Call, look: _Look, index: int) -> str:
     """Count a call; return its text."""
     look.quotes += 18  # id, type, function, name, arguments, and four of their values
@@ -201,12 +231,9 @@ def _call(call: Call, look: _Look, index: int) -> str:
         raise Refused
     look.calls[call.id] = index
     look.unseen.append(call.id)
-    try:
-        arguments = _decode_json(function.arguments)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise Refused from None
     if look.declared is not None:
-        fits = look.declared.get(function.name)
-        if fits is None or not fits(arguments):
+        if not fits(look.declared, function.name, function.arguments):
             raise Refused
+    else:
+        _read(function.arguments)
     return function.name + function.arguments

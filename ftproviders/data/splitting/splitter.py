@@ -135,7 +135,7 @@ def _lines(
 ) -> Iterator[tuple[int, bytes]]:
     """Yield number and content of every line that is not blank."""
     with closing(open_data_file(path)) as opened:
-        stream = LineStream(opened, path=path, on_progress=on_progress)
+        stream = LineStream(opened, path=path, on_progress=on_progress, digest=False)
         foreign = recognise(stream.prefix(), whole=stream.prefix_is_whole, path=path)
         if foreign is not None:
             raise DatasetError(

@@ -17,6 +17,7 @@ from ftproviders.provider import ProviderOptions, TrainingAdapter
 from ftproviders.provider.folders import whole_folder
 from ftproviders.schema.dataset import DatasetStatistics, PreparedFile
 from ftproviders.schema.export import ExportedModel, ExportFormat
+from ftproviders.schema.file import DataFile
 from ftproviders.schema.hyperparameters import Method
 from ftproviders.schema.job import (
     AccountInfo,
@@ -149,6 +150,11 @@ class MemoryAdapter(TrainingAdapter):
                 operation="upload",
                 hint="Put the file back; nothing was sent.",
             ) from error
+
+    @override
+    def files(self) -> Sequence[DataFile]:
+        with self._translating("files"):
+            return [wire.data_file(entry) for entry in self._connection.pages("files")]
 
     @override
     def find_file(self, sha256: str, *, size_bytes: int) -> FileRef | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from typing_extensions import override
@@ -98,6 +99,19 @@ class MemoryHosting(HostingAdapter):
                 **{name: value for name, value in body.items() if value is not None},
             )
             return wire.chat_reply(answer, model=endpoint.model)
+
+    @override
+    def stream(
+        self,
+        endpoint: Endpoint,
+        messages: Sequence[ChatMessage],
+        *,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+    ) -> Generator[str, None, ChatReply]:
+        reply = self.chat(endpoint, messages, temperature=temperature, max_tokens=max_tokens)
+        yield from re.findall(r"\S+\s*|\s+", reply.text)
+        return reply
 
     @override
     def deploy(self, model: TunedModel, spec: DeploymentSpec) -> DeploymentRef:

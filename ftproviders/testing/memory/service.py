@@ -96,6 +96,7 @@ def _upload(call: Call) -> dict[str, Any]:
         "purpose": call.need("purpose"),
         "sha256": hashlib.sha256(content).hexdigest(),
         "bytes": len(content),
+        "created_at": call.now.isoformat(),
         "metadata": call.body.get("metadata") or {},
     }
     call.state.put("file", entry["id"], entry)

@@ -26,6 +26,7 @@ from ftproviders.schema.deployment import (
     DeploymentStatus,
     Lease,
 )
+from ftproviders.schema.file import DataFile
 from ftproviders.schema.job import (
     Checkpoint,
     FileRef,
@@ -199,6 +200,17 @@ def file_ref(entry: Mapping[str, Any], *, sha256: str, size_bytes: int) -> FileR
         sha256=sha256,
         bytes=size_bytes,
         purpose=entry["purpose"],
+    )
+
+
+def data_file(entry: Mapping[str, Any]) -> DataFile:
+    """Read an entry of the list of files, whoever sent it."""
+    return DataFile(
+        provider=PROVIDER_NAME,
+        id=entry["id"],
+        name=entry["name"],
+        bytes=entry["bytes"],
+        created_at=entry.get("created_at"),
     )
 
 

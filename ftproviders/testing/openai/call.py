@@ -41,6 +41,10 @@ class Behaviour:
     part_limit_bytes: int = 64 * 1024**2
     metrics_in_data: bool = True
     """Metrics stand in the data of an event; else only in its message, as older jobs had it."""
+    says_has_more: bool = True
+    """Lists say whether there is more; else the field is left out, as some servers do."""
+    heeds_after: bool = True
+    """Lists go on after the item that is named; else every page is the first."""
     lying_filter: bool = False
     """Filters of lists are ignored."""
     hands_out_data: bool = True
@@ -131,7 +135,7 @@ def page_of(
     """
     limit = _limit(call.query.get("limit"), default=default, most=most)
     start = 0
-    after = call.query.get("after")
+    after = call.query.get("after") if call.behaviour.heeds_after else None
     if after is not None:
         places = [place for place, item in enumerate(items) if item["id"] == after]
         if not places:
@@ -140,11 +144,9 @@ def page_of(
             )
         start = places[0] + 1
     page = list(items[start : start + min(limit, call.behaviour.page_size)])
-    answer: dict[str, Any] = {
-        "object": "list",
-        "data": page,
-        "has_more": start + len(page) < len(items),
-    }
+    answer: dict[str, Any] = {"object": "list", "data": page}
+    if call.behaviour.says_has_more:
+        answer["has_more"] = start + len(page) < len(items)
     if cursors:
         # The description of files wants strings here even when the list is empty.
         answer["first_id"] = page[0]["id"] if page else ""

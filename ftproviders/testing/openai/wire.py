@@ -272,7 +272,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(text.encode())
             self.wfile.flush()
         if reply.effect == "truncate":
-            self._reset()
+            self._reset(gently=True)
 
     def _head(self, reply: Reply, headers: Mapping[str, str]) -> None:
         self.send_response_only(reply.status)

@@ -3,8 +3,9 @@
     python -m tests.benchmarks.data.peers PEER FILE
 
 ``seconds`` is wall time without imports, ``cpu_seconds`` the time that processors were busy with it
-in this process, its threads and the processes it started. ``peak_mib`` is the most memory of this
-process, and ``child_peak_mib`` that of the largest process it started.
+in this process, its threads and the processes it started. ``peak_mib`` is the most memory (VmHWM)
+of this process, or of the largest process it started; those are asked while they run, since what
+``getrusage`` says of them begins with the memory of whoever started them.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ import json
 import resource
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +30,14 @@ _ROLES = ("system", "user", "assistant", "function")
 
 def _ours(file: Path, **wishes: Any) -> Action:
     from ftproviders import registry
-    from ftproviders.data import validate
+    from ftproviders.data import Wishes, look_at
 
     names = ("openai", "azure-openai", "local")
     profiles = {name: registry.info(name).data_profile(None) for name in names}
 
     def run() -> object:
-        given = {"secrets": "off", "workers": 1, "across_rows": True, **wishes}
-        _, report = validate(file, profiles=profiles, **given)
+        given = {"secrets": "off", "workers": 1, **wishes}
+        report = look_at(file, Wishes(profiles=profiles, **given))
         return {"rows": report.rows, "verdicts": {n: v.ok for n, v in report.verdicts.items()}}
 
     return run
@@ -136,6 +139,7 @@ PEERS: dict[str, Callable[[Path], Action]] = {
     "ours": _ours,
     "ours, 2 workers": lambda file: _ours(file, workers=2),
     "ours, secrets": lambda file: _ours(file, secrets="warning"),
+    "ours, with the digest": lambda file: _ours(file, digest=True),
     "cookbook checks": _cookbook,
     "together check_file": _check_file,
     "datasets": _datasets,
@@ -149,19 +153,47 @@ def _processor_seconds() -> float:
     return time.process_time() + children.ru_utime + children.ru_stime
 
 
+def _peak_mib(process: str) -> float:
+    """Return the most memory that a process has had, in MiB; 0 when it has ended."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    kib = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
+    return int(kib[0]) / 1024 if kib else 0
+
+
+class _Children(threading.Thread):
+    """Asks the processes that were started for their memory, again and again."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.done = threading.Event()
+        self.peak_mib = 0.0
+
+    def run(self) -> None:
+        while not self.done.wait(0.05):
+            for listed in Path("/proc/self/task").glob("*/children"):
+                with suppress(OSError):
+                    peaks = [_peak_mib(child) for child in listed.read_text().split()]
+                    self.peak_mib = max([self.peak_mib, *peaks])
+
+
 def main() -> None:
     """Measure one peer."""
     action = PEERS[sys.argv[1]](Path(sys.argv[2]))
+    children = _Children()
+    children.start()
     cpu, start = _processor_seconds(), time.perf_counter()
     answer = action()
     seconds = time.perf_counter() - start
     result = {
         "seconds": seconds,
         "cpu_seconds": _processor_seconds() - cpu,
-        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "child_peak_mib": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
+        "peak_mib": max(_peak_mib("self"), children.peak_mib),
         "answer": answer,
     }
+    children.done.set()
     print(json.dumps(result))
 
 

@@ -101,6 +101,54 @@ def test_address_of_an_operation_is_kept_for_the_next_process(tmp_path: Path) ->
     assert OperationNotes(tmp_path / "file").kept(ref) is None
 
 
+class _Shown:
+    """A management plane where one answer is all there is."""
+
+    def __init__(self, *granted: dict[str, list[str]]) -> None:
+        self.granted = granted
+
+    def resource(self) -> tuple[dict[str, Any], None]:
+        return {"location": "here"}, None
+
+    def permissions(self) -> dict[str, Any]:
+        return {"value": list(self.granted)}
+
+    def page(self, _cursor: str | None) -> tuple[list[dict[str, Any]], None]:
+        return [
+            {"name": "x", "properties": None},
+            {"name": "y", "properties": {"model": None}},
+        ], None
+
+
+_ALL, _OURS = "*", "Microsoft.CognitiveServices/accounts/deployments/write"
+
+
+@pytest.mark.parametrize(
+    ("granted", "may"),
+    [
+        ([{"actions": [_ALL], "notActions": []}], True),
+        ([{"actions": [_OURS.upper()]}], True),
+        ([{"actions": ["Microsoft.CognitiveServices/*"], "notActions": ["*/delete"]}], True),
+        # What one role takes out is out, unless another role grants it.
+        ([{"actions": [_ALL], "notActions": [_OURS]}], False),
+        ([{"actions": [_ALL], "notActions": ["Microsoft.CognitiveServices/*/write"]}], False),
+        ([{"actions": [_ALL], "notActions": [_OURS]}, {"actions": [_OURS]}], True),
+        ([{"actions": ["*/read"]}], False),
+        ([{"actions": ["Microsoft.CognitiveServices/accounts/write"]}], False),
+        ([{"dataActions": [_ALL]}], False),
+        ([], False),
+    ],
+)
+def test_may_deploy_who_was_granted_it_and_has_it_not_taken_out(
+    granted: list[dict[str, list[str]]], may: bool
+) -> None:
+    shown: Any = _Shown(*granted)
+    needs = {need.name: need for need in requirements.asked(shown)}
+    assert needs["role"].met is may
+    assert bool(needs["role"].hint) is not may
+    assert needs["room"].detail.startswith("0 of 10")
+
+
 def test_resource_is_told_by_the_address_or_by_name() -> None:
     at = "https://my-resource.openai.azure.com"
     settings = AzureOpenAISettings.model_validate({"endpoint": at})

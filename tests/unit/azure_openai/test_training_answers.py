@@ -67,7 +67,7 @@ def test_undecided_settings_are_auto_and_nulls_are_nothing() -> None:
     )
     assert seen.facts["settings"] == {
         "n_epochs": "auto", "batch_size": "auto", "learning_rate_multiplier": 1,
-        "method": "supervised",
+        "method": "supervised", "suffix": "kettles",
     }  # fmt: skip
     assert (seen.facts["suffix"], seen.facts["training_type"]) == ("kettles", "globalStandard")
     assert "estimated_finish" not in seen.facts
@@ -274,8 +274,11 @@ def test_notes_of_reinforcement() -> None:
 
 
 def test_a_nearly_full_resource_is_told() -> None:
-    assert list(assessing.limit_warnings(jobs=79, files=79)) == []
-    assert len(list(assessing.limit_warnings(jobs=80, files=100))) == 2
+    assert list(assessing.limit_warnings(jobs=79, files=[{"id": "a"}] * 79)) == []
+    assert len(list(assessing.limit_warnings(jobs=80, files=[{"bytes": None}] * 100))) == 2
+    (full,) = assessing.limit_warnings(jobs=1, files=[{"bytes": 300 * 1024**2}] * 3)
+    assert "0.88 GiB and may have 1" in full
+    assert list(assessing.limit_warnings(jobs=1, files=[{"bytes": 800 * 1024**2}])) == []
 
 
 # --- files ------------------------------------------------------------------------------------

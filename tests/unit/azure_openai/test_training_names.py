@@ -117,6 +117,39 @@ def test_a_key_in_the_address_is_refused_without_being_quoted() -> None:
     assert key not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ("https://management.azure.com/", True),
+        ("https://MANAGEMENT.usgovcloudapi.net", True),
+        ("https://management.chinacloudapi.cn", True),
+        ("https://127.0.0.1:8443", True),
+        ("https://localhost:8443", True),
+        ("https://management.azure.com.example.org", False),
+        ("https://example.org/management.azure.com", False),
+        ("https://10.0.0.1", False),
+    ],
+)
+def test_tokens_for_azure_go_to_azure_or_stay_here(given: str, taken: bool) -> None:
+    if taken:
+        settings = AzureOpenAISettings(arm_endpoint=given)
+        assert settings.arm_endpoint == given.lower().rstrip("/")
+        return
+    with pytest.raises(ValidationError, match=r"management\.azure\.com, .* or on this machine"):
+        AzureOpenAISettings(arm_endpoint=given)
+
+
+@pytest.mark.parametrize(
+    "field", ["token_scope", "subscription_id", "resource_group", "resource", "arm_endpoint"]
+)
+@pytest.mark.parametrize("secret", ["0123456789abcdef" * 2, f"sk-{'a1B2' * 12}"])
+def test_a_key_in_what_plans_and_errors_show_is_refused(field: str, secret: str) -> None:
+    text = f"https://management.azure.com/{secret}" if field == "arm_endpoint" else secret
+    with pytest.raises(ValidationError, match="looks like a key") as caught:
+        AzureOpenAISettings.model_validate({"api_key": "0123456789abcdef" * 2, field: text})
+    assert secret not in str(caught.value)
+
+
 # --- models -----------------------------------------------------------------------------------
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -30,6 +32,8 @@ ROWS: list[tuple[Plane, str, int | None, str | None, str, str, type[Exception], 
      "version_on_v1", errors.InvalidRequestError, "v1"),
     ("data", "upload", 404, "404", "Resource not found",
      "uploads_on_project", errors.NotFoundError, "openai.azure.com"),
+    ("data", "retrieve", 404, "fine_tune_not_found", "Could not find fine tune: ftjob-1.",
+     "no_such_job", errors.NotFoundError, "AZURE_OPENAI_ENDPOINT"),
     ("data", "create", 400, "InvalidRequest", "File file-1 is pending.",
      "file_pending", errors.InvalidRequestError, "some minutes"),
     ("data", "create", 400, "InvalidRequest", "The suffix may hold no dots.",
@@ -52,6 +56,8 @@ ROWS: list[tuple[Plane, str, int | None, str | None, str, str, type[Exception], 
      errors.ProviderUnavailableError, "always on"),
     ("job", "", None, "not_in_portal", "", "not_in_portal", errors.NotFoundError, "endpoint"),
     ("arm", "deploy", 500, None, "", "wrong_format", errors.ProviderUnavailableError, "format"),
+    ("arm", "deploy", 500, "InternalServerError", "", "wrong_format",
+     errors.ProviderUnavailableError, "family"),
     ("arm", "deploy", 500, "InternalServerError", "It failed.", "open_tune_internal",
      errors.ProviderUnavailableError, "capacity 100"),
     ("data", "chat", 500, "InternalServerError", "It failed.", "open_tune_chat",
@@ -71,6 +77,8 @@ ROWS: list[tuple[Plane, str, int | None, str | None, str, str, type[Exception], 
      errors.PermissionDeniedError, "another subscription"),
     ("arm", "deploy", 429, "QuotaExceeded", "Quota exceeded.", "quota_released_late",
      errors.RateLimitError, "20 seconds"),
+    ("arm", "extend", 409, "RequestConflict", "The state is not terminal.", "busy",
+     errors.ConflictError, "in a minute"),
     ("arm", "deploy", 409, "Conflict", "It exists.", "name_taken", errors.ConflictError, "name"),
     ("arm", "deploy", 403, "AuthorizationFailed", "x", "may_not_deploy",
      errors.PermissionDeniedError, "az login"),
@@ -182,8 +190,26 @@ def test_after_a_401_the_other_scope_is_tried_once() -> None:
     assert refused(tokens).retryable
     assert tokens() == "token for https://cognitiveservices.azure.com/.default"
     assert not refused(tokens).retryable
+    # It was not the scope, then: the next request does not begin with the one that may be wrong.
+    assert tokens() == "token for https://ai.azure.com/.default"
+    assert refused(tokens).retryable
     tokens.close()
     assert credential.closed
+
+
+def test_many_requests_that_are_refused_at_once_all_go_on_to_the_other_scope() -> None:
+    tokens = Tokens(_Credential, scope=None)
+    under_way = Barrier(4)
+
+    def ask(_number: int) -> tuple[bool, str]:
+        tokens()
+        under_way.wait(timeout=30)  # each has its token before any is refused
+        again = refused(tokens).retryable
+        return again, tokens()
+
+    with ThreadPoolExecutor(4) as pool:
+        asked = list(pool.map(ask, range(4)))
+    assert asked == [(True, "token for https://cognitiveservices.azure.com/.default")] * 4
 
 
 def test_a_stated_scope_is_the_only_one() -> None:

@@ -141,11 +141,11 @@ def test_overlap_of_training_and_validation(tmp_path: Path) -> None:
     train = written(tmp_path, talk("q", "a"), talk("p", "b"), talk("r", "c"))
     held = written(tmp_path, talk("new", "x"), talk("p", "b"), talk("q", "no"), name="held.jsonl")
     one, two = data.validate_pair(train, held, data.Wishes(profiles={"one": ONE}))
-    assert one[1].issues == ()
-    assert [(i.rule, i.line) for i in two[1].issues] == [("rows.overlap", 2), ("rows.overlap", 3)]
-    assert "line 2" in two[1].issues[0].message
-    assert "another answer" in two[1].issues[1].message
-    assert two[1].verdicts["one"].warnings == 2
+    assert one.issues == ()
+    assert [(i.rule, i.line) for i in two.issues] == [("rows.overlap", 2), ("rows.overlap", 3)]
+    assert "line 2" in two.issues[0].message
+    assert "another answer" in two.issues[1].message
+    assert two.verdicts["one"].warnings == 2
 
 
 def many(tmp_path: Path) -> Path:
@@ -260,7 +260,7 @@ def test_methods_may_be_named_in_words(method: Method, tmp_path: Path) -> None:
     assert expected[1].issues
     assert data.validate(file, profiles={"one": ONE}, method=method.value) == expected
     wishes = data.Wishes(profiles={"one": ONE}, method=data.parse_method(method.value))
-    assert data.validate_pair(file, file, wishes)[0][1].verdicts == expected[1].verdicts
+    assert data.validate_pair(file, file, wishes)[0].verdicts == expected[1].verdicts
     assert FineTuneClient().validate(file, method=method.value) == FineTuneClient().validate(
         file, method=method
     )

@@ -125,7 +125,7 @@ def test_overlaps_are_found_behind_rows_with_the_same_texts(tmp_path: Path) -> N
     held = written(
         tmp_path, image_row(99, "cat"), image_row(7, "cat"), image_row(9, "dog"), name="held.jsonl"
     )
-    two = data.validate_pair(train, held, data.Wishes(profiles={"one": DataProfile()}))[1][1]
+    two = data.validate_pair(train, held, data.Wishes(profiles={"one": DataProfile()}))[1]
     assert [(one.rule, one.line) for one in two.issues] == [
         ("rows.overlap", 2),
         ("rows.overlap", 3),

@@ -43,6 +43,7 @@ def test_an_interrupt_leaves_neither_processes_nor_files(
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    monkeypatch.setenv("FTPROVIDERS_DATA_ENGINE", "python")  # the native engine starts none
     started: list[int] = []
     start = workers._start
 
@@ -68,6 +69,7 @@ def test_what_a_dead_process_had_is_looked_at_again(
 ) -> None:
     profiles = {"one": DataProfile()}
     expected = data.validate(file, profiles=profiles, across_rows=True, workers=1)
+    monkeypatch.setenv("FTPROVIDERS_DATA_ENGINE", "python")  # the native engine starts none
     start = workers._start
 
     def dying(job: workers.Job) -> subprocess.Popen[bytes]:

@@ -70,7 +70,9 @@ def test_every_word_has_a_status(word: str) -> None:
     seen = snapshot(job(status=word), owner=OWNER)
     assert seen.status is STATUS.get(word, JobStatus.UNKNOWN)
     assert seen.raw_status == word
-    assert seen.resumable == (word in ("pausing", "paused"))
+    assert seen.resumable == (word == "paused")
+    assert seen.changing == (word in ("pausing", "resuming"))
+    assert seen.at_rest == (seen.status.terminal or word == "paused")
     assert (seen.model is not None) == (word == "succeeded")
     assert (seen.finished_at is not None) == seen.status.terminal
 

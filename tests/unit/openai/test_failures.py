@@ -120,6 +120,7 @@ def test_closed_to_new_jobs_names_a_way_out() -> None:
         ("timeout", ProviderTimeoutError, True),
         ("broken", ProviderConnectionError, True),
         ("unsent", ProviderConnectionError, False),
+        ("untrusted", ProviderConnectionError, False),
         ("unreadable", UnexpectedResponseError, True),
     ],
 )

@@ -106,12 +106,14 @@ def test_alternatives_are_those_that_are_still_open() -> None:
     assert f"Tunable at openai, by our table: {rows()['models'][0]['patterns'][0]}" in told
     for name in (MINI, "gpt-4o-mini-2024-07-18"):
         assert name in told.partition("Tunable at openai")[2].partition("Tunable at azure")[0]
+    own = alternatives("azure-openai", "nonsense", today=TODAY)
+    assert own.index("Tunable at azure-openai") < own.index("Tunable at openai"), "its own first"
     later = alternatives("openai", MINI, today=date(2027, 2, 1))
     assert "Tunable at openai" not in later
     azure = later.partition("Tunable at azure-openai, by our table: ")[2]
     assert azure.startswith("gpt-4.1-2025-04-14 and ")
     assert "gpt-4.1-nano-2025-04-14 until 2027-04-13" in azure
-    assert "new ones may be refused" in azure, "what the table says against it is said too"
+    assert "new customers may be refused" in azure, "what the table says against it is said too"
     assert "Tunable at" not in alternatives("openai", MINI, today=date(2029, 1, 1))
 
 

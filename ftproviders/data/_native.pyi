@@ -1,0 +1,67 @@
+# The native part of the engine; its source is the folder `native` of the repository.
+
+from collections.abc import Callable
+
+from typing_extensions import Buffer
+
+# Ids of the rules of which a scanner can count what breaks them.
+RULES: tuple[str, ...]
+# Control tokens that text must not hold.
+TOKENS: tuple[str, ...]
+# Role of each number in a pattern.
+ROLES: tuple[str, ...]
+
+# Accepts and counts good rows of a supervised file, and refuses others. It gives way to other
+# threads while it scans, and serves one of them at a time.
+#
+# tools: returns what is declared by the JSON text of `tools`; None refuses the row
+# fits: says whether arguments fit: what `tools` returned, name of the function, arguments
+# image: says whether an image's address is good; not asked about the usual ones
+# spared_images: more images than these refuse a row
+# long_characters: prompts of so many characters are sampled for the key
+# step: distance of the samples, in characters
+# edge: characters at the beginning and at the end of a long prompt of which none is left out
+class Scanner:
+    def __init__(
+        self,
+        tools: Callable[[bytes], object],
+        fits: Callable[..., object],
+        image: Callable[[str], object],
+        *,
+        spared_images: int,
+        long_characters: int,
+        step: int,
+        edge: int,
+    ) -> None: ...
+
+    # Looks at lines, of which all but the last one have a line feed.
+    #
+    # spared: a bit for each of RULES; rows that break no others are counted, not refused
+    #
+    # Returns a record for each line that is JSON or was refused: key (0 where it was refused), line
+    # number and place in the file, 64 bits each; of each line refused its index, start, end and the
+    # index of its record; the index of the first row with messages that was not refused (-1 = there
+    # is none); the number of lines.
+    def scan(
+        self, raw: bytes, first_line: int, offset: int, spared: int, /
+    ) -> tuple[bytes, list[tuple[int, int, int, int]], int, int]: ...
+
+    # Returns what was counted since the last time: rows; bytes of their texts; rows with images;
+    # bytes of the longest row; for each order of roles its numbers in ROLES, and the characters of
+    # all messages, 32 bits each; how often each of RULES was broken.
+    def drain(
+        self,
+    ) -> tuple[int, int, int, int, list[tuple[bytes, bytes]], list[int]]: ...
+
+    # Returns how often rows were refused, by the place in the code.
+    def refusals(self) -> dict[str, int]: ...
+
+    # Messages that wait for `drain`.
+    @property
+    def waiting(self) -> int: ...
+
+# Sorts records into buckets by the upper half of their keys; their order stays.
+def spread(records: Buffer, buckets: int, /) -> list[bytes]: ...
+
+# Returns the numbers of 32 bits that stand more than once.
+def repeated(heads: Buffer, /) -> set[int]: ...

@@ -1,0 +1,185 @@
+"""The native engine, and which of the engines looks at a file.
+
+The extension accepts good rows of every usual shape, and counts. What it refuses goes through the
+fast path in Python and to the judge, as without it.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from array import array
+from collections.abc import Mapping
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import override
+
+from ftproviders.data.engine import Engine, ExactEngine, Rows, TwoPathEngine
+from ftproviders.data.exact.image import is_plain_image
+from ftproviders.data.exact.parts import SPARED_IMAGES
+from ftproviders.data.fast.rich import Declarations, fits
+from ftproviders.data.fast.sums import Refused
+from ftproviders.data.keys import sampling
+from ftproviders.data.ledger import Ledger
+from ftproviders.data.native import native
+from ftproviders.data.patterns import MOST_WAITING
+from ftproviders.data.stream import Block
+from ftproviders.schema.hyperparameters import Method
+
+if TYPE_CHECKING:
+    from ftproviders.data import _native
+
+__all__ = ["ExactEngine", "NativeEngine", "TwoPathEngine", "engine_for"]
+
+_RECORD = 3
+
+
+def engine_for(rows: Rows) -> Engine:
+    """Return the engine that looks at rows: the native one where it is, and knows them."""
+    module = native() if rows.method is Method.SUPERVISED else None
+    return NativeEngine(rows, module) if module else TwoPathEngine(rows)
+
+
+class NativeEngine(TwoPathEngine):
+    """Accepts good rows in C, and asks the other engine about those refused.
+
+    Rows that are not good, and of whose faults no more detail is wanted, are only counted there.
+
+    Args:
+        rows: What rows it looks at; for other methods than supervised the extension is not used.
+        module: The extension.
+    """
+
+    large_blocks = True
+
+    def __init__(self, rows: Rows | None = None, module: Any = None) -> None:
+        super().__init__(rows)
+        extension = module or native()
+        long_characters, step, edge = sampling()
+        self._scanner: _native.Scanner = extension.Scanner(
+            Declarations().of,
+            _fit,
+            is_plain_image,
+            spared_images=SPARED_IMAGES,
+            long_characters=long_characters,
+            step=step,
+            edge=edge,
+        )
+        self._rules: tuple[str, ...] = extension.RULES
+        self._roles: tuple[str, ...] = extension.ROLES
+
+    def refusals(self) -> dict[str, int]:
+        """Return how often the extension refused rows, by the place in its code."""
+        return self._scanner.refusals()
+
+    def sample(self, raw: bytes) -> tuple[int, int]:
+        """Return the lines of some bytes, and how many of them the extension refuses."""
+        every = (1 << len(self._rules)) - 1
+        _, refused, _, lines = self._scanner.scan(raw, 1, 0, every)
+        return lines, len(refused)
+
+    @override
+    def check(self, block: Block, ledger: Ledger) -> None:
+        if not self._supervised or block.too_long:
+            super().check(block, ledger)
+            return
+        raw = block.raw or block.lines[0]
+        spared = self._spared(ledger)
+        scanned = self._scanner.scan(raw, block.first_line, block.offset, spared)
+        found, refused, first, block.line_count = scanned
+        self._note_first(block.first_line + first if first >= 0 else 0, ledger)
+        if refused:
+            records = array("Q", found)
+            self._look_again(block, raw, refused, records, ledger, spared)
+            found = records.tobytes()
+        self._remember_records(block, raw, found)
+        self._settle(block, ledger)
+
+    def _spared(self, ledger: Ledger) -> int:
+        """Return a bit for each rule of which no more detail is wanted."""
+        rules = enumerate(self._rules)
+        spared = sum(1 << bit for bit, rule in rules if not ledger.wants(rule))
+        if self._wanted.long_bytes is not None:
+            # A line that is no JSON is no long row, so it has to be known which ones they are.
+            spared &= ~(1 << self._rules.index("json.syntax"))
+        return spared
+
+    def _look_again(
+        self,
+        block: Block,
+        raw: bytes,
+        refused: list[tuple[int, int, int, int]],
+        records: array[int],
+        ledger: Ledger,
+        spared: int,
+    ) -> None:
+        """Look at the lines refused as the other engine does, and put their keys into `records`.
+
+        When there is room for less detail than before, the scanner may know a row after all.
+        """
+        lines = [raw[start : end + 1] for _, start, end, _ in refused]
+        looked = self._fast.look(lines, lines[0] if len(lines) == 1 else b"")
+        if looked.first is not None:
+            self._note_first(block.first_line + refused[looked.first][0], ledger)
+        keys, before = looked.keys, spared
+        for place in looked.refused:
+            number, line = block.first_line + refused[place][0], lines[place].removesuffix(b"\n")
+            if before != spared:
+                one, left, first, lines_seen = self._scanner.scan(line, number, 0, spared)
+                if lines_seen and not left:
+                    keys[place] = int.from_bytes(one[:8], sys.byteorder) if one else None
+                    self._note_first(number if first == 0 else 0, ledger)
+                    continue
+            keys[place] = self._key(line, number, block, ledger)
+            spared = self._spared(ledger)
+        for place in range(len(refused) - 1, -1, -1):
+            key, at = keys[place], _RECORD * refused[place][3]
+            if key is None:
+                del records[at : at + _RECORD]
+            else:
+                records[at] = key
+
+    def _remember_records(self, block: Block, raw: bytes, found: bytes) -> None:
+        """Remember what is wanted of a block: keys, and rows that may have too many tokens."""
+        wanted = self._wanted
+        if wanted.keys is not None:
+            wanted.keys.add_records(found)
+        if wanted.long_bytes is not None and len(raw) > wanted.long_bytes:
+            ends = [match.start() for match in re.finditer(rb"\n|\Z", raw)]
+            starts = [0, *[end + 1 for end in ends]]
+            wanted.long_rows.extend(
+                (number, block.offset + start)
+                for number, start, end in zip(count(block.first_line), starts, ends, strict=False)
+                if end - start > wanted.long_bytes and number not in self._unread
+            )
+        self._unread.clear()
+
+    @override
+    def finish(self, ledger: Ledger) -> None:
+        rows, text_bytes, image_rows, longest, patterns, faults = self._scanner.drain()
+        tally = ledger.tally
+        tally.rows += rows
+        tally.text_bytes += text_bytes
+        tally.image_rows += image_rows
+        tally.longest_row_bytes = max(tally.longest_row_bytes, longest)
+        for numbers, sizes in patterns:
+            roles = tuple([self._roles[number] for number in numbers])
+            self._patterns.of(roles).sizes += array("I", sizes)
+        for rule, times in zip(self._rules, faults, strict=True):
+            if times:
+                ledger.counts[rule] += times
+        super().finish(ledger)
+
+    @property
+    @override
+    def _full(self) -> bool:
+        return super()._full or self._scanner.waiting > MOST_WAITING
+
+
+def _fit(declared: tuple[int, Mapping[str, Any]], name: str, arguments: str) -> bool:
+    """Say whether the arguments of a call fit what is declared."""
+    try:
+        return fits(declared[1], name, arguments)
+    except Refused:
+        return False

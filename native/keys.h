@@ -1,0 +1,300 @@
+/* Keys of rows, as ftproviders/data/keys.py makes them: the same rows have the same keys here and
+ * there. Records are key, line and offset of a row, three numbers of 64 bits.
+ */
+#ifndef FTPROVIDERS_KEYS_H
+#define FTPROVIDERS_KEYS_H
+
+#include "row.h"
+
+#define SAMPLED_AT_ONCE 512
+
+/* CRC-32 of a prompt, or of samples of a long one: its first and last `edge` characters, and every
+ * `step`th one between them. */
+typedef struct {
+    uint32_t table[8][256];
+    size_t longest, step, edge;
+    uint32_t crc;
+    size_t index;      /* characters passed */
+    size_t head, tail; /* from where to where samples are taken */
+    uint8_t sampled[SAMPLED_AT_ONCE + 4];
+    size_t held;
+} KeyMaker;
+
+static void init_keys(KeyMaker *k, size_t longest, size_t step, size_t edge)
+{
+    k->longest = longest;
+    k->step = step;
+    k->edge = edge;
+    for (uint32_t i = 0; i < 256; i++) {
+        uint32_t crc = i;
+        for (int bit = 0; bit < 8; bit++)
+            crc = crc >> 1 ^ (crc & 1 ? 0xEDB88320u : 0);
+        k->table[0][i] = crc;
+    }
+    for (int t = 1; t < 8; t++)
+        for (int i = 0; i < 256; i++)
+            k->table[t][i] = k->table[t - 1][i] >> 8 ^ k->table[0][k->table[t - 1][i] & 0xFF];
+}
+
+static uint32_t little_endian(const uint8_t *at)
+{
+    return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+}
+
+static void add_bytes(KeyMaker *k, const uint8_t *at, size_t size)
+{
+    uint32_t crc = k->crc;
+    for (; size >= 8; at += 8, size -= 8) {
+        uint32_t low = crc ^ little_endian(at), high = little_endian(at + 4);
+        crc = k->table[7][low & 0xFF] ^ k->table[6][low >> 8 & 0xFF]
+              ^ k->table[5][low >> 16 & 0xFF] ^ k->table[4][low >> 24]
+              ^ k->table[3][high & 0xFF] ^ k->table[2][high >> 8 & 0xFF]
+              ^ k->table[1][high >> 16 & 0xFF] ^ k->table[0][high >> 24];
+    }
+    for (; size; at++, size--)
+        crc = crc >> 8 ^ k->table[0][(crc ^ *at) & 0xFF];
+    k->crc = crc;
+}
+
+static void flush(KeyMaker *k)
+{
+    add_bytes(k, k->sampled, k->held);
+    k->held = 0;
+}
+
+/* Return where the character stands that is `count` characters further on, or the end. */
+static const uint8_t *skip_characters(const uint8_t *at, const uint8_t *end, size_t *count)
+{
+    while (*count && end - at >= 8) {
+        uint64_t some;
+        memcpy(&some, at, 8);
+        uint64_t later = some >> 7 & ~(some >> 6) & 0x0101010101010101u;
+        size_t begun = 8 - (size_t)(later * 0x0101010101010101u >> 56);
+        if (begun >= *count)
+            break;
+        *count -= begun;
+        at += 8;
+    }
+    while (at < end && (*count || (*at & 0xC0) == 0x80)) {
+        *count -= (*at & 0xC0) != 0x80;
+        at++;
+    }
+    return at;
+}
+
+/* Pass `count` characters of a text, or what is left of it; return where that ends. */
+static const uint8_t *pass(KeyMaker *k, const uint8_t *at, const uint8_t *end, size_t count,
+                           bool ascii)
+{
+    size_t left = count;
+    if (ascii) {
+        size_t step = count < (size_t)(end - at) ? count : (size_t)(end - at);
+        k->index += step;
+        return at + step;
+    }
+    at = skip_characters(at, end, &left);
+    k->index += count - left;
+    return at;
+}
+
+/* Add the samples of `size` characters of ASCII, the first one `ahead` of them further on. */
+static size_t add_samples(KeyMaker *k, const uint8_t *at, size_t size, size_t ahead)
+{
+    for (size_t i = ahead; i < size; i += k->step) {
+        k->sampled[k->held++] = at[i];
+        if (k->held >= SAMPLED_AT_ONCE)
+            flush(k);
+    }
+    k->index += size;
+    return size;
+}
+
+/* Add what is sampled of a text. */
+static void add_text(KeyMaker *k, const uint8_t *text, size_t bytes, size_t chars)
+{
+    const uint8_t *at = text, *end = text + bytes;
+    bool ascii = bytes == chars;
+    while (at < end) {
+        if (k->index < k->head || k->index >= k->tail) {
+            const uint8_t *from = at;
+            size_t whole = k->index < k->head ? k->head - k->index : SIZE_MAX;
+            at = pass(k, at, end, whole, ascii);
+            flush(k);
+            add_bytes(k, from, (size_t)(at - from));
+            continue;
+        }
+        size_t behind = (k->index - k->head) % k->step, rest = k->tail - k->index;
+        size_t ahead = behind ? k->step - behind : 0;
+        if (ascii) {
+            at += add_samples(k, at, (size_t)(end - at) < rest ? (size_t)(end - at) : rest, ahead);
+            continue;
+        }
+        if (ahead) {
+            at = pass(k, at, end, ahead < rest ? ahead : rest, ascii);
+            continue;
+        }
+        k->index++;
+        do
+            k->sampled[k->held++] = *at++;
+        while (at < end && (*at & 0xC0) == 0x80);
+        if (k->held >= SAMPLED_AT_ONCE)
+            flush(k);
+    }
+}
+
+static void begin_key(KeyMaker *k, size_t chars)
+{
+    k->index = k->held = 0;
+    k->head = chars < k->longest ? SIZE_MAX : k->edge;
+    k->tail = chars < k->longest ? SIZE_MAX : chars - k->edge;
+    k->crc = ~(uint32_t)chars;
+}
+
+static void add_message(KeyMaker *k, const Row *row, const Message *message)
+{
+    for (size_t i = 0; i < message->segments; i++) {
+        const Text *t = &row->segment[message->segment + i];
+        add_text(k, t->text, t->bytes, t->chars);
+    }
+}
+
+#define BEFORE_ROLE "\"}, {\"role\": \""
+#define AFTER_ROLE "\", \"content\": \""
+#define ADD_WORD(k, word) \
+    add_text(k, (const uint8_t *)(word), sizeof(word) - 1, sizeof(word) - 1)
+
+/* Return the key of a row, see key_of_texts in keys.py. */
+static uint64_t key_of_row(KeyMaker *k, const Row *row)
+{
+    const Message *last = &row->message[row->messages - 1];
+    size_t chars = 0, asked = 0;
+    for (const Message *m = row->message; m < last; m++) {
+        asked += m->chars;
+        chars += m->chars;
+        if (m > row->message)
+            chars += sizeof(BEFORE_ROLE) - 1 + sizeof(AFTER_ROLE) - 1 + m->role_text.chars;
+    }
+    if (!asked) { /* nothing is asked, as good as always */
+        begin_key(k, last->chars);
+        add_message(k, row, last);
+        flush(k);
+        return (uint64_t)(uint32_t)~k->crc << 32;
+    }
+    begin_key(k, chars);
+    for (const Message *m = row->message; m < last; m++) {
+        if (m > row->message) {
+            ADD_WORD(k, BEFORE_ROLE);
+            add_text(k, m->role_text.text, m->role_text.bytes, m->role_text.chars);
+            ADD_WORD(k, AFTER_ROLE);
+        }
+        add_message(k, row, m);
+    }
+    flush(k);
+    return (uint64_t)(uint32_t)~k->crc << 32 | (uint32_t)last->chars;
+}
+
+/* --- records by bucket ----------------------------------------------------------------------- */
+
+static size_t bucket_of(uint64_t key, size_t buckets)
+{
+    return (size_t)((key >> 32) % buckets);
+}
+
+/* spread(records, buckets) -> list of the records of each bucket */
+static PyObject *spread(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    Py_buffer given;
+    Py_ssize_t buckets;
+    if (!PyArg_ParseTuple(args, "y*n:spread", &given, &buckets))
+        return NULL;
+    PyObject *made = NULL;
+    size_t *sizes = NULL;
+    uint64_t **at = NULL;
+    size_t count = (size_t)given.len / 24;
+    const uint8_t *records = given.buf;
+    if (buckets < 1 || buckets > 65536 || given.len % 24) {
+        PyErr_SetString(PyExc_ValueError, "records of 24 bytes, and 1 to 65536 buckets");
+        goto done;
+    }
+    sizes = PyMem_Calloc((size_t)buckets, sizeof(*sizes));
+    at = PyMem_Calloc((size_t)buckets, sizeof(*at));
+    if (!sizes || !at) {
+        PyErr_NoMemory();
+        goto done;
+    }
+    for (size_t i = 0; i < count; i++) {
+        uint64_t key;
+        memcpy(&key, records + 24 * i, 8);
+        sizes[bucket_of(key, (size_t)buckets)]++;
+    }
+    made = PyList_New(buckets);
+    for (Py_ssize_t b = 0; made && b < buckets; b++) {
+        PyObject *part = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(24 * sizes[b]));
+        if (!part) {
+            Py_CLEAR(made);
+            break;
+        }
+        PyList_SET_ITEM(made, b, part);
+        at[b] = (uint64_t *)(void *)PyBytes_AS_STRING(part);
+    }
+    for (size_t i = 0; made && i < count; i++) {
+        uint64_t key;
+        memcpy(&key, records + 24 * i, 8);
+        size_t b = bucket_of(key, (size_t)buckets);
+        memcpy(at[b], records + 24 * i, 24);
+        at[b] += 3;
+    }
+done:
+    PyMem_Free(sizes);
+    PyMem_Free(at);
+    PyBuffer_Release(&given);
+    return made;
+}
+
+static uint32_t head_at(const uint8_t *heads, size_t index)
+{
+    uint32_t head;
+    memcpy(&head, heads + 4 * index, 4);
+    return head;
+}
+
+static size_t slot_of(uint32_t head, int shift)
+{
+    return (size_t)(head * 2654435769u) >> shift;
+}
+
+/* repeated(heads) -> the numbers of 32 bits that stand in it more than once */
+static PyObject *repeated(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    Py_buffer given;
+    if (!PyArg_ParseTuple(args, "y*:repeated", &given))
+        return NULL;
+    size_t count = (size_t)given.len / 4;
+    int shift = 28; /* 16 slots */
+    while (shift > 1 && ((size_t)1 << (32 - shift)) < 2 * count)
+        shift--;
+    size_t slots = (size_t)1 << (32 - shift);
+    uint32_t *table = slots > count ? PyMem_Calloc(slots, sizeof(*table)) : NULL; /* index from 1 */
+    PyObject *found = table ? PySet_New(NULL) : NULL;
+    for (size_t i = 0; found && i < count; i++) {
+        uint32_t head = head_at(given.buf, i);
+        size_t slot = slot_of(head, shift);
+        while (table[slot] && head_at(given.buf, table[slot] - 1) != head)
+            slot = (slot + 1) & (slots - 1);
+        if (!table[slot]) {
+            table[slot] = (uint32_t)(i + 1);
+            continue;
+        }
+        PyObject *number = PyLong_FromUnsignedLong(head);
+        if (!number || PySet_Add(found, number) < 0)
+            Py_CLEAR(found);
+        Py_XDECREF(number);
+    }
+    if (!found && !PyErr_Occurred())
+        PyErr_NoMemory();
+    PyMem_Free(table);
+    PyBuffer_Release(&given);
+    return found;
+}
+
+#endif

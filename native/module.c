@@ -1,0 +1,587 @@
+/* The native engine's part of ftproviders.data: accepts good rows, counts them, and refuses others.
+ *
+ * Python is needed for what is asked seldom: whether declared tools are right, whether arguments fit
+ * them, and images that are not an https address of the usual kind. Everything else runs without
+ * the interpreter's lock. There is no state outside of a Scanner.
+ */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "keys.h"
+#include "row.h"
+
+#define MAX_PATTERNS 1024
+#define PATTERN_SLOTS 4096 /* a power of two */
+#define MAX_DECLARATION (64 * 1024)
+#define MORE_ROOM (64 * 1024)
+#define MOST_ROOM (4 * 1024 * 1024)
+
+/* An order of roles, and the characters of the messages of every row that has it. */
+typedef struct {
+    uint8_t *roles;
+    size_t count;
+    uint32_t hash;
+    uint32_t *sizes;
+    size_t used, room;
+} Pattern;
+
+typedef struct {
+    size_t line, start, end;
+    size_t record; /* index of its record */
+} Refused;
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *ask_tools, *ask_fits, *ask_image; /* given by Python */
+    PyObject *declared;                         /* what ask_tools said last */
+    uint8_t *declaration;                       /* ... of these bytes */
+    size_t declaration_size;
+    PyThreadState *thread; /* of the scan that runs without the lock */
+    bool busy;
+    Questions questions;
+    Arena arena;
+    Row *row;
+    KeyMaker keys;
+    Pattern *patterns;
+    uint16_t *slots; /* hash -> index of a pattern, from 1 */
+    size_t pattern_count, last_pattern, waiting;
+    uint64_t *records;
+    size_t record_count, record_room;
+    Refused *refused;
+    size_t refused_count, refused_room;
+    uint64_t rows, text_bytes, image_rows, longest;
+    uint64_t faults[FAULT_COUNT];
+    uint64_t reasons[REASON_COUNT];
+} Scanner;
+
+/* --- what Python is asked -------------------------------------------------------------------- */
+
+/* Return 0 for a true answer, `no` for another one, and FAILED after an exception. */
+static int answer_of(PyObject *answer, int no)
+{
+    int truth = answer ? PyObject_IsTrue(answer) : -1;
+    Py_XDECREF(answer);
+    return truth < 0 ? FAILED : truth ? 0 : no;
+}
+
+static int ask_image(void *asked, const Text *url)
+{
+    Scanner *self = asked;
+    PyEval_RestoreThread(self->thread);
+    PyObject *answer = PyObject_CallFunction(self->ask_image, "s#", (const char *)url->text,
+                                             (Py_ssize_t)url->bytes);
+    int found = answer_of(answer, NO_GOOD_IMAGE);
+    self->thread = PyEval_SaveThread();
+    return found;
+}
+
+static int ask_tools(void *asked, const uint8_t *text, size_t size)
+{
+    Scanner *self = asked;
+    if (self->declared && size == self->declaration_size
+        && memcmp(text, self->declaration, size) == 0)
+        return 0;
+    PyEval_RestoreThread(self->thread);
+    PyObject *found = PyObject_CallFunction(self->ask_tools, "y#", (const char *)text,
+                                            (Py_ssize_t)size);
+    int refused = found == NULL ? FAILED : found == Py_None ? NO_GOOD_TOOLS : 0;
+    Py_CLEAR(self->declared);
+    if (refused == 0 && size <= MAX_DECLARATION) {
+        memcpy(self->declaration, text, size);
+        self->declaration_size = size;
+    } else {
+        self->declaration_size = SIZE_MAX;
+    }
+    if (refused == 0)
+        self->declared = Py_NewRef(found);
+    Py_XDECREF(found);
+    self->thread = PyEval_SaveThread();
+    return refused;
+}
+
+static int ask_fits(void *asked, const Text *name, const Text *arguments)
+{
+    Scanner *self = asked;
+    PyEval_RestoreThread(self->thread);
+    PyObject *answer = PyObject_CallFunction(
+        self->ask_fits, "Os#s#", self->declared, (const char *)name->text,
+        (Py_ssize_t)name->bytes, (const char *)arguments->text, (Py_ssize_t)arguments->bytes);
+    int found = answer_of(answer, NO_FIT);
+    self->thread = PyEval_SaveThread();
+    return found;
+}
+
+/* --- what is kept of rows -------------------------------------------------------------------- */
+
+/* Make room for one more of `size` bytes; false = there is no memory. */
+static bool grow(void **items, size_t used, size_t *room, size_t more, size_t size)
+{
+    if (*room - used >= more)
+        return true;
+    size_t wanted = (*room + more) * 2;
+    void *grown = PyMem_RawRealloc(*items, wanted * size);
+    if (!grown)
+        return false;
+    *items = grown;
+    *room = wanted;
+    return true;
+}
+
+/* Return the pattern of the row's known roles; NULL = there are too many, or no memory. */
+static Pattern *pattern_of(Scanner *self, const uint8_t *roles, size_t count)
+{
+    Pattern *last = &self->patterns[self->last_pattern];
+    if (self->pattern_count && last->count == count && memcmp(last->roles, roles, count) == 0)
+        return last;
+    uint32_t hash = 2166136261u;
+    for (size_t i = 0; i < count; i++)
+        hash = (hash ^ roles[i]) * 16777619u;
+    size_t slot = hash & (PATTERN_SLOTS - 1);
+    for (; self->slots[slot]; slot = (slot + 1) & (PATTERN_SLOTS - 1)) {
+        Pattern *known = &self->patterns[self->slots[slot] - 1];
+        if (known->hash == hash && known->count == count
+            && memcmp(known->roles, roles, count) == 0) {
+            self->last_pattern = self->slots[slot] - 1u;
+            return known;
+        }
+    }
+    if (self->pattern_count == MAX_PATTERNS)
+        return NULL;
+    Pattern *made = &self->patterns[self->pattern_count];
+    memset(made, 0, sizeof(*made));
+    made->roles = PyMem_RawMalloc(count ? count : 1);
+    if (!made->roles)
+        return NULL;
+    memcpy(made->roles, roles, count);
+    made->count = count;
+    made->hash = hash;
+    self->last_pattern = self->pattern_count++;
+    self->slots[slot] = (uint16_t)self->pattern_count;
+    return made;
+}
+
+/* Count the messages of a row. */
+static int count_messages(Scanner *self, const Row *row)
+{
+    uint8_t roles[MAX_MESSAGES];
+    size_t count = 0;
+    for (size_t i = 0; i < row->messages; i++)
+        if (row->message[i].role != ROLE_OTHER)
+            roles[count++] = row->message[i].role;
+    if (!count)
+        return 0;
+    Pattern *pattern = pattern_of(self, roles, count);
+    if (!pattern
+        || !grow((void **)&pattern->sizes, pattern->used, &pattern->room, count,
+                 sizeof(*pattern->sizes)))
+        return NO_MORE_PATTERNS;
+    for (size_t i = 0; i < row->messages; i++)
+        if (row->message[i].role != ROLE_OTHER)
+            pattern->sizes[pattern->used++] = (uint32_t)row->message[i].chars;
+    self->waiting += count;
+    return 0;
+}
+
+static void count_line(Scanner *self, size_t size)
+{
+    self->rows++;
+    if (size > self->longest)
+        self->longest = size;
+}
+
+/* Take up a row that was read, or say why not. */
+static int count_row(Scanner *self, Row *row, uint32_t spared, size_t size)
+{
+    if (row->broken & ~spared)
+        return NO_ROOM_FOR_DETAIL;
+    TRY(count_messages(self, row));
+    count_line(self, size);
+    self->text_bytes += row->text_bytes;
+    self->image_rows += row->images > 0;
+    if (row->broken)
+        for (int i = 0; i < FAULT_COUNT; i++)
+            self->faults[i] += row->faults[i];
+    return 0;
+}
+
+/* --- scanning -------------------------------------------------------------------------------- */
+
+typedef struct {
+    uint64_t first_line, offset;
+    uint32_t spared; /* faults of which no detail is wanted */
+    size_t first;    /* index of the first row that was taken up, from 1 */
+    size_t lines;
+} Block;
+
+/* Look at all lines; runs without the lock. Returns false when there is no memory, or -1 in
+ * `failed` when Python raised. */
+static bool scan_lines(Scanner *self, const uint8_t *text, size_t size, Block *block, bool *failed)
+{
+    Cursor c = {text, text + size, &self->arena, false};
+    Row *row = self->row;
+    for (size_t line = 0; c.at < c.end; line++) {
+        const uint8_t *start = c.at;
+        self->arena.used = 0;
+        int refused = read_row(&c, row);
+        const uint8_t *end = memchr(c.at, '\n', (size_t)(c.end - c.at));
+        end = end ? end : c.end;
+        if (refused == GOOD)
+            refused = count_row(self, row, block->spared, (size_t)(end - start));
+        if (refused == FAILED) {
+            *failed = true;
+            return true;
+        }
+        block->lines++;
+        if (refused)
+            self->reasons[refused]++;
+        if (refused && block->spared & 1u << FAULT_SYNTAX && is_broken(&c, start, end, refused)) {
+            self->faults[FAULT_SYNTAX]++;
+            count_line(self, (size_t)(end - start));
+            c.at = end < c.end ? end + 1 : end;
+            continue;
+        }
+        if (!grow((void **)&self->records, self->record_count, &self->record_room, 3, 8))
+            return false;
+        uint64_t *record = self->records + self->record_count;
+        self->record_count += 3;
+        record[0] = refused ? 0 : key_of_row(&self->keys, row);
+        record[1] = block->first_line + line;
+        record[2] = block->offset + (uint64_t)(start - text);
+        if (refused) {
+            if (!grow((void **)&self->refused, self->refused_count, &self->refused_room, 1,
+                      sizeof(Refused)))
+                return false;
+            self->refused[self->refused_count++] =
+                (Refused){line, (size_t)(start - text), (size_t)(end - text),
+                          self->record_count / 3 - 1};
+        } else if (!block->first) {
+            block->first = line + 1;
+        }
+        c.at = end < c.end ? end + 1 : end;
+    }
+    return true;
+}
+
+/* Make room for a block, and clear what the last one left. Text gets no longer when it is decoded;
+ * arguments may be decoded twice, a part at a time. */
+static bool prepare(Scanner *self, const uint8_t *text, size_t size)
+{
+    size_t wanted = size + MORE_ROOM;
+    self->record_count = self->refused_count = 0;
+    if (self->arena.room >= wanted || !memchr(text, '\\', size))
+        return true;
+    uint8_t *bytes = PyMem_RawRealloc(self->arena.bytes, wanted);
+    if (!bytes)
+        return false;
+    self->arena.bytes = bytes;
+    self->arena.room = wanted;
+    return true;
+}
+
+/* Give back what only a row of unusual length needed. */
+static void tidy(Scanner *self)
+{
+    if (self->arena.room > MOST_ROOM) {
+        PyMem_RawFree(self->arena.bytes);
+        self->arena = (Arena){0};
+    }
+}
+
+static PyObject *refused_list(const Scanner *self)
+{
+    PyObject *list = PyList_New((Py_ssize_t)self->refused_count);
+    for (size_t i = 0; list && i < self->refused_count; i++) {
+        const Refused *one = &self->refused[i];
+        PyObject *item = Py_BuildValue("nnnn", (Py_ssize_t)one->line, (Py_ssize_t)one->start,
+                                       (Py_ssize_t)one->end, (Py_ssize_t)one->record);
+        if (!item)
+            Py_CLEAR(list);
+        else
+            PyList_SET_ITEM(list, (Py_ssize_t)i, item);
+    }
+    return list;
+}
+
+static PyObject *scanner_scan(Scanner *self, PyObject *args)
+{
+    PyObject *raw;
+    unsigned long long first_line, offset;
+    unsigned int spared;
+    if (!PyArg_ParseTuple(args, "SKKI:scan", &raw, &first_line, &offset, &spared))
+        return NULL;
+    if (self->busy) {
+        PyErr_SetString(PyExc_RuntimeError, "this scanner is at work in another thread");
+        return NULL;
+    }
+    const uint8_t *text = (const uint8_t *)PyBytes_AS_STRING(raw);
+    size_t size = (size_t)PyBytes_GET_SIZE(raw);
+    if (!prepare(self, text, size))
+        return PyErr_NoMemory();
+    Block block = {first_line, offset, spared, 0, 0};
+    bool failed = false;
+    self->busy = true;
+    self->thread = PyEval_SaveThread();
+    bool done = scan_lines(self, text, size, &block, &failed);
+    PyEval_RestoreThread(self->thread);
+    self->busy = false;
+    tidy(self);
+    if (failed)
+        return NULL;
+    if (!done)
+        return PyErr_NoMemory();
+    PyObject *refused = refused_list(self);
+    if (!refused)
+        return NULL;
+    /* Without records there is no pointer, and None would be made of that. */
+    return Py_BuildValue("y#Nnn", self->records ? (const char *)self->records : "",
+                         (Py_ssize_t)(self->record_count * sizeof(*self->records)), refused,
+                         (Py_ssize_t)block.first - 1, (Py_ssize_t)block.lines);
+}
+
+/* --- what was counted ------------------------------------------------------------------------ */
+
+static void clear_patterns(Scanner *self)
+{
+    for (size_t i = 0; i < self->pattern_count; i++) {
+        PyMem_RawFree(self->patterns[i].roles);
+        PyMem_RawFree(self->patterns[i].sizes);
+    }
+    if (self->slots)
+        memset(self->slots, 0, PATTERN_SLOTS * sizeof(*self->slots));
+    self->pattern_count = self->last_pattern = self->waiting = 0;
+}
+
+static PyObject *scanner_drain(Scanner *self, PyObject *Py_UNUSED(ignored))
+{
+    if (self->busy) {
+        PyErr_SetString(PyExc_RuntimeError, "this scanner is at work in another thread");
+        return NULL;
+    }
+    PyObject *patterns = PyList_New(0), *faults = PyList_New(0);
+    if (!patterns || !faults)
+        goto failed;
+    for (size_t i = 0; i < self->pattern_count; i++) {
+        const Pattern *one = &self->patterns[i];
+        PyObject *item = Py_BuildValue("y#y#", (const char *)one->roles, (Py_ssize_t)one->count,
+                                       one->sizes ? (const char *)one->sizes : "",
+                                       (Py_ssize_t)(one->used * 4));
+        if (!item || PyList_Append(patterns, item) < 0) {
+            Py_XDECREF(item);
+            goto failed;
+        }
+        Py_DECREF(item);
+    }
+    for (int i = 0; i < FAULT_COUNT; i++) {
+        PyObject *item = PyLong_FromUnsignedLongLong(self->faults[i]);
+        if (!item || PyList_Append(faults, item) < 0) {
+            Py_XDECREF(item);
+            goto failed;
+        }
+        Py_DECREF(item);
+    }
+    PyObject *drained = Py_BuildValue("KKKKNN", self->rows, self->text_bytes, self->image_rows,
+                                      self->longest, patterns, faults);
+    clear_patterns(self);
+    self->rows = self->text_bytes = self->image_rows = self->longest = 0;
+    memset(self->faults, 0, sizeof(self->faults));
+    return drained;
+failed:
+    Py_XDECREF(patterns);
+    Py_XDECREF(faults);
+    return NULL;
+}
+
+static const char *const REASON_NAMES[] = {
+    "GOOD",
+#define X(name) #name,
+    REASONS(X)
+#undef X
+};
+
+static PyObject *scanner_refusals(Scanner *self, PyObject *Py_UNUSED(ignored))
+{
+    PyObject *counts = PyDict_New();
+    for (int i = 1; counts && i < REASON_COUNT; i++) {
+        PyObject *count = PyLong_FromUnsignedLongLong(self->reasons[i]);
+        if (!count || PyDict_SetItemString(counts, REASON_NAMES[i], count) < 0)
+            Py_CLEAR(counts);
+        Py_XDECREF(count);
+    }
+    return counts;
+}
+
+static PyObject *scanner_waiting(Scanner *self, void *Py_UNUSED(closure))
+{
+    /* Nearly as many patterns as there is room for are as good as too many. */
+    return PyLong_FromSize_t(self->pattern_count > MAX_PATTERNS / 2 ? SIZE_MAX / 2 : self->waiting);
+}
+
+/* --- the type -------------------------------------------------------------------------------- */
+
+static int scanner_init(Scanner *self, PyObject *args, PyObject *named)
+{
+    static char *names[] = {"tools", "fits", "image", "spared_images", "long_characters", "step",
+                            "edge", NULL};
+    PyObject *tools, *fits, *image;
+    unsigned int spared, longest, step, edge;
+    if (self->row) {
+        PyErr_SetString(PyExc_RuntimeError, "a scanner is made once");
+        return -1;
+    }
+    if (!PyArg_ParseTupleAndKeywords(args, named, "OOO$IIII:Scanner", names, &tools, &fits, &image,
+                                     &spared, &longest, &step, &edge))
+        return -1;
+    if (!step || longest / 2 < edge) {
+        PyErr_SetString(PyExc_ValueError, "step is at least 1, and a long prompt has two edges");
+        return -1;
+    }
+    self->row = PyMem_RawCalloc(1, sizeof(*self->row));
+    self->patterns = PyMem_RawCalloc(MAX_PATTERNS, sizeof(*self->patterns));
+    self->slots = PyMem_RawCalloc(PATTERN_SLOTS, sizeof(*self->slots));
+    self->declaration = PyMem_RawMalloc(MAX_DECLARATION);
+    self->declaration_size = SIZE_MAX;
+    if (!self->row || !self->patterns || !self->slots || !self->declaration) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    self->ask_tools = Py_NewRef(tools);
+    self->ask_fits = Py_NewRef(fits);
+    self->ask_image = Py_NewRef(image);
+    self->questions = (Questions){ask_image, ask_tools, ask_fits, self};
+    self->row->ask = &self->questions;
+    self->row->spared_images = spared;
+    init_keys(&self->keys, longest, step, edge);
+    return 0;
+}
+
+static int scanner_traverse(Scanner *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->ask_tools);
+    Py_VISIT(self->ask_fits);
+    Py_VISIT(self->ask_image);
+    Py_VISIT(self->declared);
+    return 0;
+}
+
+static int scanner_clear(Scanner *self)
+{
+    /* The callables are kept: a scan that runs may still ask them. */
+    Py_CLEAR(self->declared);
+    return 0;
+}
+
+static void scanner_dealloc(Scanner *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    Py_XDECREF(self->ask_tools);
+    Py_XDECREF(self->ask_fits);
+    Py_XDECREF(self->ask_image);
+    Py_XDECREF(self->declared);
+    if (self->patterns)
+        clear_patterns(self);
+    PyMem_RawFree(self->patterns);
+    PyMem_RawFree(self->slots);
+    PyMem_RawFree(self->declaration);
+    PyMem_RawFree(self->row);
+    PyMem_RawFree(self->records);
+    PyMem_RawFree(self->refused);
+    PyMem_RawFree(self->arena.bytes);
+    type->tp_free((PyObject *)self);
+    Py_DECREF(type);
+}
+
+static PyMethodDef scanner_methods[] = {
+    {"scan", (PyCFunction)scanner_scan, METH_VARARGS,
+     PyDoc_STR("Look at the lines of a block; see _native.pyi.")},
+    {"drain", (PyCFunction)scanner_drain, METH_NOARGS,
+     PyDoc_STR("Return what was counted since the last time.")},
+    {"refusals", (PyCFunction)scanner_refusals, METH_NOARGS,
+     PyDoc_STR("Return how often each reason for a refusal was met.")},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef scanner_properties[] = {
+    {"waiting", (getter)scanner_waiting, NULL, PyDoc_STR("Messages that wait for drain."), NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot scanner_slots[] = {
+    {Py_tp_doc, (void *)PyDoc_STR("Accepts good rows; see _native.pyi.")},
+    {Py_tp_new, PyType_GenericNew},
+    {Py_tp_init, scanner_init},
+    {Py_tp_dealloc, scanner_dealloc},
+    {Py_tp_traverse, scanner_traverse},
+    {Py_tp_clear, scanner_clear},
+    {Py_tp_methods, scanner_methods},
+    {Py_tp_getset, scanner_properties},
+    {0, NULL},
+};
+
+static PyType_Spec scanner_spec = {
+    .name = "ftproviders.data._native.Scanner",
+    .basicsize = sizeof(Scanner),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    .slots = scanner_slots,
+};
+
+static PyObject *names_of(const char *const *names, int count)
+{
+    PyObject *made = PyTuple_New(count);
+    for (int i = 0; made && i < count; i++) {
+        PyObject *name = PyUnicode_FromString(names[i]);
+        if (!name)
+            Py_CLEAR(made);
+        else
+            PyTuple_SET_ITEM(made, i, name);
+    }
+    return made;
+}
+
+static int module_exec(PyObject *module)
+{
+    static const char *const faults[] = {
+#define X(name, rule) rule,
+        FAULTS(X)
+#undef X
+    };
+    PyObject *type = PyType_FromModuleAndSpec(module, &scanner_spec, NULL);
+    int failed = type == NULL || PyModule_AddObjectRef(module, "Scanner", type) < 0;
+    Py_XDECREF(type);
+    PyObject *rules = failed ? NULL : names_of(faults, FAULT_COUNT);
+    failed = rules == NULL || PyModule_AddObjectRef(module, "RULES", rules) < 0;
+    Py_XDECREF(rules);
+    PyObject *tokens = failed ? NULL : names_of(TOKENS, TOKEN_COUNT);
+    failed = tokens == NULL || PyModule_AddObjectRef(module, "TOKENS", tokens) < 0;
+    Py_XDECREF(tokens);
+    PyObject *roles = failed ? NULL : names_of(ROLE_NAMES, ROLE_OTHER);
+    failed = roles == NULL || PyModule_AddObjectRef(module, "ROLES", roles) < 0;
+    Py_XDECREF(roles);
+    return failed ? -1 : 0;
+}
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, module_exec},
+    {0, NULL},
+};
+
+static PyMethodDef module_methods[] = {
+    {"spread", spread, METH_VARARGS, PyDoc_STR("Sort records into buckets; see _native.pyi.")},
+    {"repeated", repeated, METH_VARARGS, PyDoc_STR("Find prompts that stand twice.")},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef module_def = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "ftproviders.data._native",
+    .m_doc = PyDoc_STR("The native part of the engine; see _native.pyi."),
+    .m_size = 0,
+    .m_methods = module_methods,
+    .m_slots = module_slots,
+};
+
+PyMODINIT_FUNC PyInit__native(void)
+{
+    return PyModuleDef_Init(&module_def);
+}

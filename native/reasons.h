@@ -1,0 +1,86 @@
+/* Why a row was refused: one name for each place in the code, so that a test can see each happen. */
+#ifndef FTPROVIDERS_REASONS_H
+#define FTPROVIDERS_REASONS_H
+
+#define REASONS(X) \
+    X(NO_ESCAPE_END) \
+    X(NO_ESCAPE) \
+    X(NO_ESCAPE_HEX) \
+    X(NO_NUL) \
+    X(NO_SURROGATE) \
+    X(NO_STRING_END) \
+    X(NO_UTF8) \
+    X(NO_ROOM) \
+    X(NO_CONTROL) \
+    X(NO_ROOM_LAST) \
+    X(NO_NUMBER) \
+    X(NO_FRACTION) \
+    X(NO_EXPONENT) \
+    X(NO_WORD) \
+    X(NO_COMMA_IN_OBJECT) \
+    X(NO_KEY) \
+    X(NO_COLON) \
+    X(NO_COMMA_IN_LIST) \
+    X(NO_DEPTH) \
+    X(NO_TEXT) \
+    X(NO_WORD_TEXT) \
+    X(NO_MORE_SEGMENTS) \
+    X(NO_TWICE_UNKNOWN) \
+    X(NO_MORE_UNKNOWN) \
+    X(NO_UNKNOWN_VALUE) \
+    X(NO_TWICE) \
+    X(NO_IMAGE_OBJECT) \
+    X(NO_DETAIL) \
+    X(NO_IMAGE_KEY) \
+    X(NO_URL) \
+    X(NO_PART_OBJECT) \
+    X(NO_PART_KEY) \
+    X(NO_PART) \
+    X(NO_CONTENT_OBJECT) \
+    X(NO_FUNCTION_OBJECT) \
+    X(NO_FUNCTION_KEY) \
+    X(NO_FUNCTION_PART) \
+    X(NO_FUNCTION_NAME) \
+    X(NO_ARGUMENTS) \
+    X(NO_ARGUMENTS_END) \
+    X(NO_MORE_CALLS) \
+    X(NO_CALL_OBJECT) \
+    X(NO_CALL_KEY) \
+    X(NO_CALL_PART) \
+    X(NO_CALL_TYPE) \
+    X(NO_CALL_ID) \
+    X(NO_CALLS_LIST) \
+    X(NO_CALLS) \
+    X(NO_WEIGHT_VALUE) \
+    X(NO_WEIGHT_ZERO) \
+    X(NO_RARE_KEY) \
+    X(NO_ANSWERED_ID) \
+    X(NO_ANSWERED_CALL) \
+    X(NO_OTHER_ID) \
+    X(NO_ROLE) \
+    X(NO_KNOWN_ROLE) \
+    X(NO_KEY_OF_ROLE) \
+    X(NO_PARTS_OF_ROLE) \
+    X(NO_PART_OF_ROLE) \
+    X(NO_MORE_MESSAGES) \
+    X(NO_MESSAGE_OBJECT) \
+    X(NO_MESSAGES_LIST) \
+    X(NO_MESSAGES) \
+    X(NO_PARALLEL) \
+    X(NO_FUNCTIONS) \
+    X(NO_ROW_END) \
+    X(NO_ROW_OBJECT) \
+    X(NO_MESSAGES_KEY) \
+    X(NO_MORE_IMAGES) \
+    X(NO_ANSWER) \
+    X(NO_GOOD_IMAGE) \
+    X(NO_GOOD_TOOLS) \
+    X(NO_FIT) \
+    X(NO_MORE_PATTERNS) \
+    X(NO_ROOM_FOR_DETAIL)
+
+#define X(name) name,
+enum { GOOD, REASONS(X) REASON_COUNT, FAILED = -1 };
+#undef X
+
+#endif
