@@ -180,7 +180,6 @@ def test_exit_5_when_the_wait_is_over_or_the_job_is_paused(
         (["submit", "nope.yaml"], "nope.yaml"),
         (["submit", "."], "directory"),
         (["submit", "job.yaml", "more.yaml"], "more.yaml"),
-        (["submit", "job.yaml", "--from", "memory:job-0001"], "--from"),
         (["validate"], "FILE"),
         (["validate", "nope.jsonl"], "nope.jsonl"),
         (["validate", ".", "--provider", "memory"], "folder"),
