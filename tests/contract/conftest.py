@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
 
 from ftproviders.testing.plugin import mark_differences
-
-if TYPE_CHECKING:
-    from tests.contract.openai_world import Make, OpenAIWorld
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -19,17 +17,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def make(tmp_path: Path) -> Iterator[Make]:
+def make(tmp_path: Path) -> Iterator[Callable[..., Any]]:
     """Make worlds over adapter `openai`; all are closed in the end."""
     # Here, so that tests of other adapters do not need the SDK.
     from tests.contract.openai_world import OpenAIWorld
 
-    made: list[OpenAIWorld] = []
+    with ExitStack() as made:
 
-    def world(**behaviour: object) -> OpenAIWorld:
-        made.append(OpenAIWorld(tmp_path, **behaviour))
-        return made[-1]
+        def world(**behaviour: object) -> OpenAIWorld:
+            new = OpenAIWorld(tmp_path, **behaviour)
+            made.callback(new.close)
+            return new
 
-    yield world
-    for one in made:
-        one.close()
+        yield world
