@@ -217,9 +217,11 @@ def _judge(run: Run, *, code: int) -> Mapping[str, object]:
     folder = run.directory.path
     outcome = read_json(outcome_file(folder, 0))
     word = outcome.get("outcome")
-    if code == 0 and word in ("cancelled", "paused"):
+    # Process 0 writes it when all of them have come to the end. What becomes of one that is left
+    # behind in its farewell, or stumbles while Python shuts down, changes nothing any more.
+    if word in ("cancelled", "paused"):
         raise WorkCancelled if word == "cancelled" else WorkPaused
-    if code == 0 and word == "done" and run.directory.adapter.is_dir():
+    if word == "done" and run.directory.adapter.is_dir():
         facts: dict[str, object] = outcome["facts"]
         return facts
     raise _cause(run, code)

@@ -15,7 +15,7 @@ from ftproviders.adapters.local.settings import resolve
 from ftproviders.errors import ConfigurationError, MissingDependencyError
 from ftproviders.schema.job import JobSpec
 from ftproviders.worker import hardware
-from ftproviders.worker.failures import WorkError
+from ftproviders.worker.failures import WorkCancelled, WorkError, WorkPaused
 from ftproviders.worker.launching import _judge, outcome_file, threads_each
 from ftproviders.worker.lifecycle import Run
 from ftproviders.worker.rundir import RunDirectory, write_json
@@ -149,12 +149,25 @@ def test_the_first_failure_is_the_one_that_is_told(
     assert part in caught.value.message
 
 
-def test_success_needs_exit_code_outcome_and_model(tmp_path: Path) -> None:
+def test_success_needs_outcome_and_model(tmp_path: Path) -> None:
     run = Run(RunDirectory(tmp_path))
     write_json(outcome_file(tmp_path, 0), {"outcome": "done", "facts": {"trained_tokens": 3}})
     with pytest.raises(WorkError):
         _judge(run, code=0)
     run.directory.adapter.mkdir()
-    with pytest.raises(WorkError):
-        _judge(run, code=1)
     assert _judge(run, code=0) == {"trained_tokens": 3}
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_who_stumbles_after_the_end_changes_nothing(tmp_path: Path, code: int) -> None:
+    """Process 0 writes its outcome when all have come to the end, whatever they do afterwards."""
+    run = Run(RunDirectory(tmp_path))
+    run.directory.adapter.mkdir()
+    write_json(tmp_path / "agent.json", {"failures": [{"rank": 1, "exit_code": -6}]})
+    write_json(outcome_file(tmp_path, 1), FAILED | {"param": None})
+    write_json(outcome_file(tmp_path, 0), {"outcome": "done", "facts": {"trained_tokens": 3}})
+    assert _judge(run, code=code) == {"trained_tokens": 3}
+    for word, raised in (("paused", WorkPaused), ("cancelled", WorkCancelled)):
+        write_json(outcome_file(tmp_path, 0), {"outcome": word})
+        with pytest.raises(raised):
+            _judge(run, code=code)
