@@ -67,8 +67,10 @@ def test_four_processes_killed_at_random_lose_no_acknowledged_row(tmp_path: Path
         assert time.monotonic() < deadline, "the writers do not come to an end"
         time.sleep(chance.uniform(0.05, 0.2))
         alive = [writer for writer in writers if writer.process.poll() is None]
-        if alive and kills < 20 and all(len(w.acknowledged()) > 5 for w in alive):
-            chance.choice(alive).kill()
+        # On a busy machine one of them may wait long for its first row; the others are killed.
+        ready = [writer for writer in alive if len(writer.acknowledged()) > 5]
+        if ready and kills < 20:
+            chance.choice(ready).kill()
             kills += 1
     assert kills >= 8, "too few kills to mean anything"
     assert [writer.process.returncode for writer in writers] == [0, 0, 0, 0]
