@@ -7,6 +7,8 @@
 #include "row.h"
 
 #define SAMPLED_AT_ONCE 512
+#define RECORD 24 /* bytes */
+#define MOST_SEARCHED 1000000000 /* records; their slots fit into 32 bits of a hash */
 
 /* CRC-32 of a prompt, or of samples of a long one: its first and last `edge` characters, and every
  * `step`th one between them. */
@@ -200,100 +202,158 @@ static size_t bucket_of(uint64_t key, size_t buckets)
     return (size_t)((key >> 32) % buckets);
 }
 
-/* spread(records, buckets) -> list of the records of each bucket */
+/* Sort records by bucket, `sizes` getting how many there are in each, and `at` being where the next
+ * one of each goes. */
+static void sort_records(const uint8_t *records, size_t count, size_t buckets, uint64_t *sizes,
+                         size_t *at, uint8_t *sorted)
+{
+    uint64_t key;
+    for (size_t i = 0; i < count; i++) {
+        memcpy(&key, records + RECORD * i, sizeof(key));
+        sizes[bucket_of(key, buckets)]++;
+    }
+    for (size_t b = 1; b < buckets; b++)
+        at[b] = at[b - 1] + sizes[b - 1];
+    for (size_t i = 0; i < count; i++) {
+        memcpy(&key, records + RECORD * i, sizeof(key));
+        memcpy(sorted + RECORD * at[bucket_of(key, buckets)]++, records + RECORD * i, RECORD);
+    }
+}
+
+/* spread(records, buckets) -> the records bucket by bucket, how many there are in each */
 static PyObject *spread(PyObject *Py_UNUSED(module), PyObject *args)
 {
     Py_buffer given;
     Py_ssize_t buckets;
     if (!PyArg_ParseTuple(args, "y*n:spread", &given, &buckets))
         return NULL;
-    PyObject *made = NULL;
-    size_t *sizes = NULL;
-    uint64_t **at = NULL;
-    size_t count = (size_t)given.len / 24;
-    const uint8_t *records = given.buf;
-    if (buckets < 1 || buckets > 65536 || given.len % 24) {
+    PyObject *sorted = NULL, *made = NULL;
+    uint64_t *sizes = NULL;
+    size_t *at = NULL;
+    if (buckets < 1 || buckets > 65536 || given.len % RECORD) {
         PyErr_SetString(PyExc_ValueError, "records of 24 bytes, and 1 to 65536 buckets");
         goto done;
     }
     sizes = PyMem_Calloc((size_t)buckets, sizeof(*sizes));
     at = PyMem_Calloc((size_t)buckets, sizeof(*at));
-    if (!sizes || !at) {
+    sorted = PyBytes_FromStringAndSize(NULL, given.len);
+    if (!sizes || !at || !sorted) {
         PyErr_NoMemory();
         goto done;
     }
-    for (size_t i = 0; i < count; i++) {
-        uint64_t key;
-        memcpy(&key, records + 24 * i, 8);
-        sizes[bucket_of(key, (size_t)buckets)]++;
-    }
-    made = PyList_New(buckets);
-    for (Py_ssize_t b = 0; made && b < buckets; b++) {
-        PyObject *part = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(24 * sizes[b]));
-        if (!part) {
-            Py_CLEAR(made);
-            break;
-        }
-        PyList_SET_ITEM(made, b, part);
-        at[b] = (uint64_t *)(void *)PyBytes_AS_STRING(part);
-    }
-    for (size_t i = 0; made && i < count; i++) {
-        uint64_t key;
-        memcpy(&key, records + 24 * i, 8);
-        size_t b = bucket_of(key, (size_t)buckets);
-        memcpy(at[b], records + 24 * i, 24);
-        at[b] += 3;
-    }
+    Py_BEGIN_ALLOW_THREADS
+    sort_records(given.buf, (size_t)given.len / RECORD, (size_t)buckets, sizes, at,
+                 (uint8_t *)PyBytes_AS_STRING(sorted));
+    Py_END_ALLOW_THREADS
+    made = Py_BuildValue("Oy#", sorted, (const char *)sizes,
+                         (Py_ssize_t)((size_t)buckets * sizeof(*sizes)));
 done:
+    Py_XDECREF(sorted);
     PyMem_Free(sizes);
     PyMem_Free(at);
     PyBuffer_Release(&given);
     return made;
 }
 
-static uint32_t head_at(const uint8_t *heads, size_t index)
-{
-    uint32_t head;
-    memcpy(&head, heads + 4 * index, 4);
-    return head;
-}
+/* Records some of which stand more than once by the upper half of their key, the prompt's. */
+typedef struct {
+    uint64_t *records;
+    size_t count;
+    uint64_t *table; /* prompt, and index of its first record from 1 */
+    int shift;
+    uint8_t *again; /* a byte for each record: whether its prompt stands more than once */
+} Search;
 
-static size_t slot_of(uint32_t head, int shift)
+/* Mark the records whose prompts stand more than once; return how many they are. */
+static size_t mark(Search *s)
 {
-    return (size_t)(head * 2654435769u) >> shift;
-}
-
-/* repeated(heads) -> the numbers of 32 bits that stand in it more than once */
-static PyObject *repeated(PyObject *Py_UNUSED(module), PyObject *args)
-{
-    Py_buffer given;
-    if (!PyArg_ParseTuple(args, "y*:repeated", &given))
-        return NULL;
-    size_t count = (size_t)given.len / 4;
-    int shift = 28; /* 16 slots */
-    while (shift > 1 && ((size_t)1 << (32 - shift)) < 2 * count)
-        shift--;
-    size_t slots = (size_t)1 << (32 - shift);
-    uint32_t *table = slots > count ? PyMem_Calloc(slots, sizeof(*table)) : NULL; /* index from 1 */
-    PyObject *found = table ? PySet_New(NULL) : NULL;
-    for (size_t i = 0; found && i < count; i++) {
-        uint32_t head = head_at(given.buf, i);
-        size_t slot = slot_of(head, shift);
-        while (table[slot] && head_at(given.buf, table[slot] - 1) != head)
+    size_t marked = 0, slots = (size_t)1 << (32 - s->shift);
+    for (size_t i = 0; i < s->count; i++) {
+        uint32_t head = (uint32_t)(s->records[3 * i] >> 32);
+        size_t slot = (size_t)(head * 2654435769u) >> s->shift;
+        while (s->table[slot] && s->table[slot] >> 32 != head)
             slot = (slot + 1) & (slots - 1);
-        if (!table[slot]) {
-            table[slot] = (uint32_t)(i + 1);
+        if (!s->table[slot]) {
+            s->table[slot] = (uint64_t)head << 32 | (uint32_t)(i + 1);
             continue;
         }
-        PyObject *number = PyLong_FromUnsignedLong(head);
-        if (!number || PySet_Add(found, number) < 0)
-            Py_CLEAR(found);
-        Py_XDECREF(number);
+        size_t first = (uint32_t)s->table[slot] - 1u;
+        marked += 1u + !s->again[first];
+        s->again[first] = s->again[i] = 1;
     }
-    if (!found && !PyErr_Occurred())
-        PyErr_NoMemory();
-    PyMem_Free(table);
+    return marked;
+}
+
+/* Add the records of a part, whose lines are counted from `lines`. */
+static int add_part(Search *s, PyObject *part)
+{
+    Py_buffer given;
+    unsigned long long lines;
+    if (!PyTuple_Check(part)) {
+        PyErr_SetString(PyExc_TypeError, "a part is a pair");
+        return -1;
+    }
+    if (!PyArg_ParseTuple(part, "y*K:repeated", &given, &lines))
+        return -1;
+    size_t count = (size_t)given.len / RECORD;
+    if (given.len % RECORD || s->count + count > MOST_SEARCHED) {
+        PyErr_SetString(PyExc_ValueError, "records of 24 bytes, and at most a billion");
+        PyBuffer_Release(&given);
+        return -1;
+    }
+    uint64_t *grown = PyMem_Realloc(s->records, RECORD * (s->count + count + 1));
+    if (grown) {
+        memcpy(grown + 3 * s->count, given.buf, RECORD * count);
+        for (size_t i = s->count; i < s->count + count; i++)
+            grown[3 * i + 1] += lines;
+        s->records = grown;
+        s->count += count;
+    }
     PyBuffer_Release(&given);
+    if (!grown)
+        PyErr_NoMemory();
+    return grown ? 0 : -1;
+}
+
+static PyObject *marked_records(const Search *s, size_t marked)
+{
+    PyObject *found = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(RECORD * marked));
+    uint8_t *out = found ? (uint8_t *)PyBytes_AS_STRING(found) : NULL;
+    for (size_t i = 0; found && i < s->count; i++)
+        if (s->again[i]) {
+            memcpy(out, s->records + 3 * i, RECORD);
+            out += RECORD;
+        }
+    return found;
+}
+
+/* repeated(parts) -> the records whose prompts stand more than once, in their order */
+static PyObject *repeated(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    PyObject *parts, *found = NULL;
+    if (!PyArg_ParseTuple(args, "O!:repeated", &PyList_Type, &parts))
+        return NULL;
+    Search s = {NULL, 0, NULL, 28, NULL};
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(parts); i++)
+        if (add_part(&s, PyList_GET_ITEM(parts, i)) < 0)
+            goto done;
+    while (((size_t)1 << (32 - s.shift)) < 2 * s.count)
+        s.shift--;
+    s.table = PyMem_Calloc((size_t)1 << (32 - s.shift), sizeof(*s.table));
+    s.again = PyMem_Calloc(s.count + 1, 1);
+    if (!s.table || !s.again) {
+        PyErr_NoMemory();
+        goto done;
+    }
+    size_t marked;
+    Py_BEGIN_ALLOW_THREADS
+    marked = mark(&s);
+    Py_END_ALLOW_THREADS
+    found = marked_records(&s, marked);
+done:
+    PyMem_Free(s.records);
+    PyMem_Free(s.table);
+    PyMem_Free(s.again);
     return found;
 }
 

@@ -7,23 +7,13 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "counts.h"
+#include "declared.h"
 #include "keys.h"
 #include "row.h"
 
-#define MAX_PATTERNS 1024
-#define PATTERN_SLOTS 4096 /* a power of two */
-#define MAX_DECLARATION (64 * 1024)
 #define MORE_ROOM (64 * 1024)
 #define MOST_ROOM (4 * 1024 * 1024)
-
-/* An order of roles, and the characters of the messages of every row that has it. */
-typedef struct {
-    uint8_t *roles;
-    size_t count;
-    uint32_t hash;
-    uint32_t *sizes;
-    size_t used, room;
-} Pattern;
 
 typedef struct {
     size_t line, start, end;
@@ -33,18 +23,14 @@ typedef struct {
 typedef struct {
     PyObject_HEAD
     PyObject *ask_tools, *ask_fits, *ask_image; /* given by Python */
-    PyObject *declared;                         /* what ask_tools said last */
-    uint8_t *declaration;                       /* ... of these bytes */
-    size_t declaration_size;
+    Declarations *declarations;                 /* what ask_tools said */
     PyThreadState *thread; /* of the scan that runs without the lock */
     bool busy;
     Questions questions;
     Arena arena;
     Row *row;
     KeyMaker keys;
-    Pattern *patterns;
-    uint16_t *slots; /* hash -> index of a pattern, from 1 */
-    size_t pattern_count, last_pattern, waiting;
+    Statistics *statistics;
     uint64_t *records;
     size_t record_count, record_room;
     Refused *refused;
@@ -78,22 +64,23 @@ static int ask_image(void *asked, const Text *url)
 static int ask_tools(void *asked, const uint8_t *text, size_t size)
 {
     Scanner *self = asked;
-    if (self->declared && size == self->declaration_size
-        && memcmp(text, self->declaration, size) == 0)
+    Declarations *all = self->declarations;
+    if (all->last && is_declaration(all->last, text, size))
+        return 0;
+    Declaration *place = place_of(all, text, size);
+    all->last = place;
+    if (is_declaration(place, text, size))
         return 0;
     PyEval_RestoreThread(self->thread);
     PyObject *found = PyObject_CallFunction(self->ask_tools, "y#", (const char *)text,
                                             (Py_ssize_t)size);
     int refused = found == NULL ? FAILED : found == Py_None ? NO_GOOD_TOOLS : 0;
-    Py_CLEAR(self->declared);
-    if (refused == 0 && size <= MAX_DECLARATION) {
-        memcpy(self->declaration, text, size);
-        self->declaration_size = size;
-    } else {
-        self->declaration_size = SIZE_MAX;
+    if (!refused && remember(place, found, text, size) < 0) {
+        forget(place);
+        refused = FAILED;
     }
-    if (refused == 0)
-        self->declared = Py_NewRef(found);
+    if (refused)
+        all->last = NULL;
     Py_XDECREF(found);
     self->thread = PyEval_SaveThread();
     return refused;
@@ -102,10 +89,13 @@ static int ask_tools(void *asked, const uint8_t *text, size_t size)
 static int ask_fits(void *asked, const Text *name, const Text *arguments)
 {
     Scanner *self = asked;
+    const Declaration *now = self->declarations->last;
+    if (surely_fits(now, name, arguments, &self->arena))
+        return 0;
     PyEval_RestoreThread(self->thread);
     PyObject *answer = PyObject_CallFunction(
-        self->ask_fits, "Os#s#", self->declared, (const char *)name->text,
-        (Py_ssize_t)name->bytes, (const char *)arguments->text, (Py_ssize_t)arguments->bytes);
+        self->ask_fits, "Os#s#", now->declared, (const char *)name->text, (Py_ssize_t)name->bytes,
+        (const char *)arguments->text, (Py_ssize_t)arguments->bytes);
     int found = answer_of(answer, NO_FIT);
     self->thread = PyEval_SaveThread();
     return found;
@@ -127,61 +117,6 @@ static bool grow(void **items, size_t used, size_t *room, size_t more, size_t si
     return true;
 }
 
-/* Return the pattern of the row's known roles; NULL = there are too many, or no memory. */
-static Pattern *pattern_of(Scanner *self, const uint8_t *roles, size_t count)
-{
-    Pattern *last = &self->patterns[self->last_pattern];
-    if (self->pattern_count && last->count == count && memcmp(last->roles, roles, count) == 0)
-        return last;
-    uint32_t hash = 2166136261u;
-    for (size_t i = 0; i < count; i++)
-        hash = (hash ^ roles[i]) * 16777619u;
-    size_t slot = hash & (PATTERN_SLOTS - 1);
-    for (; self->slots[slot]; slot = (slot + 1) & (PATTERN_SLOTS - 1)) {
-        Pattern *known = &self->patterns[self->slots[slot] - 1];
-        if (known->hash == hash && known->count == count
-            && memcmp(known->roles, roles, count) == 0) {
-            self->last_pattern = self->slots[slot] - 1u;
-            return known;
-        }
-    }
-    if (self->pattern_count == MAX_PATTERNS)
-        return NULL;
-    Pattern *made = &self->patterns[self->pattern_count];
-    memset(made, 0, sizeof(*made));
-    made->roles = PyMem_RawMalloc(count ? count : 1);
-    if (!made->roles)
-        return NULL;
-    memcpy(made->roles, roles, count);
-    made->count = count;
-    made->hash = hash;
-    self->last_pattern = self->pattern_count++;
-    self->slots[slot] = (uint16_t)self->pattern_count;
-    return made;
-}
-
-/* Count the messages of a row. */
-static int count_messages(Scanner *self, const Row *row)
-{
-    uint8_t roles[MAX_MESSAGES];
-    size_t count = 0;
-    for (size_t i = 0; i < row->messages; i++)
-        if (row->message[i].role != ROLE_OTHER)
-            roles[count++] = row->message[i].role;
-    if (!count)
-        return 0;
-    Pattern *pattern = pattern_of(self, roles, count);
-    if (!pattern
-        || !grow((void **)&pattern->sizes, pattern->used, &pattern->room, count,
-                 sizeof(*pattern->sizes)))
-        return NO_MORE_PATTERNS;
-    for (size_t i = 0; i < row->messages; i++)
-        if (row->message[i].role != ROLE_OTHER)
-            pattern->sizes[pattern->used++] = (uint32_t)row->message[i].chars;
-    self->waiting += count;
-    return 0;
-}
-
 static void count_line(Scanner *self, size_t size)
 {
     self->rows++;
@@ -194,7 +129,8 @@ static int count_row(Scanner *self, Row *row, uint32_t spared, size_t size)
 {
     if (row->broken & ~spared)
         return NO_ROOM_FOR_DETAIL;
-    TRY(count_messages(self, row));
+    if (!count_messages(self->statistics, row))
+        return NO_MEMORY;
     count_line(self, size);
     self->text_bytes += row->text_bytes;
     self->image_rows += row->images > 0;
@@ -210,6 +146,7 @@ typedef struct {
     uint64_t first_line, offset;
     uint32_t spared; /* faults of which no detail is wanted */
     size_t first;    /* index of the first row that was taken up, from 1 */
+    size_t crlf;     /* index of the first line with a carriage return at its end, from 1 */
     size_t lines;
 } Block;
 
@@ -225,12 +162,16 @@ static bool scan_lines(Scanner *self, const uint8_t *text, size_t size, Block *b
         int refused = read_row(&c, row);
         const uint8_t *end = memchr(c.at, '\n', (size_t)(c.end - c.at));
         end = end ? end : c.end;
+        if (!block->crlf && end > start && end[-1] == '\r')
+            block->crlf = line + 1;
         if (refused == GOOD)
             refused = count_row(self, row, block->spared, (size_t)(end - start));
         if (refused == FAILED) {
             *failed = true;
             return true;
         }
+        if (refused == NO_MEMORY)
+            return false;
         block->lines++;
         if (refused)
             self->reasons[refused]++;
@@ -315,16 +256,14 @@ static PyObject *scanner_scan(Scanner *self, PyObject *args)
     }
     const uint8_t *text = (const uint8_t *)PyBytes_AS_STRING(raw);
     size_t size = (size_t)PyBytes_GET_SIZE(raw);
-    if (!prepare(self, text, size))
-        return PyErr_NoMemory();
-    Block block = {first_line, offset, spared, 0, 0};
+    Block block = {first_line, offset, spared, 0, 0, 0};
     bool failed = false;
     self->busy = true;
     self->thread = PyEval_SaveThread();
-    bool done = scan_lines(self, text, size, &block, &failed);
+    bool done = prepare(self, text, size) && scan_lines(self, text, size, &block, &failed);
+    tidy(self);
     PyEval_RestoreThread(self->thread);
     self->busy = false;
-    tidy(self);
     if (failed)
         return NULL;
     if (!done)
@@ -333,22 +272,38 @@ static PyObject *scanner_scan(Scanner *self, PyObject *args)
     if (!refused)
         return NULL;
     /* Without records there is no pointer, and None would be made of that. */
-    return Py_BuildValue("y#Nnn", self->records ? (const char *)self->records : "",
+    return Py_BuildValue("y#Nnnn", self->records ? (const char *)self->records : "",
                          (Py_ssize_t)(self->record_count * sizeof(*self->records)), refused,
-                         (Py_ssize_t)block.first - 1, (Py_ssize_t)block.lines);
+                         (Py_ssize_t)block.first - 1, (Py_ssize_t)block.lines,
+                         (Py_ssize_t)block.crlf - 1);
 }
 
 /* --- what was counted ------------------------------------------------------------------------ */
 
-static void clear_patterns(Scanner *self)
+static PyObject *list_of(const uint64_t *numbers, int count)
 {
-    for (size_t i = 0; i < self->pattern_count; i++) {
-        PyMem_RawFree(self->patterns[i].roles);
-        PyMem_RawFree(self->patterns[i].sizes);
+    PyObject *list = PyList_New(count);
+    for (int i = 0; list && i < count; i++) {
+        PyObject *number = PyLong_FromUnsignedLongLong(numbers[i]);
+        if (!number)
+            Py_CLEAR(list);
+        else
+            PyList_SET_ITEM(list, i, number);
     }
-    if (self->slots)
-        memset(self->slots, 0, PATTERN_SLOTS * sizeof(*self->slots));
-    self->pattern_count = self->last_pattern = self->waiting = 0;
+    return list;
+}
+
+static PyObject *counts_list(const Statistics *statistics)
+{
+    PyObject *list = PyList_New(COUNTS);
+    for (int i = 0; list && i < COUNTS; i++) {
+        PyObject *counts = counts_of(&statistics->of[i]);
+        if (!counts)
+            Py_CLEAR(list);
+        else
+            PyList_SET_ITEM(list, i, counts);
+    }
+    return list;
 }
 
 static PyObject *scanner_drain(Scanner *self, PyObject *Py_UNUSED(ignored))
@@ -357,38 +312,22 @@ static PyObject *scanner_drain(Scanner *self, PyObject *Py_UNUSED(ignored))
         PyErr_SetString(PyExc_RuntimeError, "this scanner is at work in another thread");
         return NULL;
     }
-    PyObject *patterns = PyList_New(0), *faults = PyList_New(0);
-    if (!patterns || !faults)
-        goto failed;
-    for (size_t i = 0; i < self->pattern_count; i++) {
-        const Pattern *one = &self->patterns[i];
-        PyObject *item = Py_BuildValue("y#y#", (const char *)one->roles, (Py_ssize_t)one->count,
-                                       one->sizes ? (const char *)one->sizes : "",
-                                       (Py_ssize_t)(one->used * 4));
-        if (!item || PyList_Append(patterns, item) < 0) {
-            Py_XDECREF(item);
-            goto failed;
-        }
-        Py_DECREF(item);
+    Statistics *s = self->statistics;
+    PyObject *messages = list_of(s->messages, ROLE_OTHER), *counts = counts_list(s);
+    PyObject *faults = list_of(self->faults, FAULT_COUNT);
+    if (!messages || !counts || !faults) {
+        Py_XDECREF(messages);
+        Py_XDECREF(counts);
+        Py_XDECREF(faults);
+        return NULL;
     }
-    for (int i = 0; i < FAULT_COUNT; i++) {
-        PyObject *item = PyLong_FromUnsignedLongLong(self->faults[i]);
-        if (!item || PyList_Append(faults, item) < 0) {
-            Py_XDECREF(item);
-            goto failed;
-        }
-        Py_DECREF(item);
-    }
-    PyObject *drained = Py_BuildValue("KKKKNN", self->rows, self->text_bytes, self->image_rows,
-                                      self->longest, patterns, faults);
-    clear_patterns(self);
+    PyObject *drained = Py_BuildValue("KKKKKKNNN", self->rows, self->text_bytes, self->image_rows,
+                                      self->longest, s->without_system, s->without_user, messages,
+                                      counts, faults);
+    clear_statistics(s);
     self->rows = self->text_bytes = self->image_rows = self->longest = 0;
     memset(self->faults, 0, sizeof(self->faults));
     return drained;
-failed:
-    Py_XDECREF(patterns);
-    Py_XDECREF(faults);
-    return NULL;
 }
 
 static const char *const REASON_NAMES[] = {
@@ -412,8 +351,7 @@ static PyObject *scanner_refusals(Scanner *self, PyObject *Py_UNUSED(ignored))
 
 static PyObject *scanner_waiting(Scanner *self, void *Py_UNUSED(closure))
 {
-    /* Nearly as many patterns as there is room for are as good as too many. */
-    return PyLong_FromSize_t(self->pattern_count > MAX_PATTERNS / 2 ? SIZE_MAX / 2 : self->waiting);
+    return PyLong_FromSize_t(most_large(self->statistics));
 }
 
 /* --- the type -------------------------------------------------------------------------------- */
@@ -436,11 +374,9 @@ static int scanner_init(Scanner *self, PyObject *args, PyObject *named)
         return -1;
     }
     self->row = PyMem_RawCalloc(1, sizeof(*self->row));
-    self->patterns = PyMem_RawCalloc(MAX_PATTERNS, sizeof(*self->patterns));
-    self->slots = PyMem_RawCalloc(PATTERN_SLOTS, sizeof(*self->slots));
-    self->declaration = PyMem_RawMalloc(MAX_DECLARATION);
-    self->declaration_size = SIZE_MAX;
-    if (!self->row || !self->patterns || !self->slots || !self->declaration) {
+    self->statistics = PyMem_RawCalloc(1, sizeof(*self->statistics));
+    self->declarations = PyMem_RawCalloc(1, sizeof(*self->declarations));
+    if (!self->row || !self->statistics || !self->declarations) {
         PyErr_NoMemory();
         return -1;
     }
@@ -460,14 +396,19 @@ static int scanner_traverse(Scanner *self, visitproc visit, void *arg)
     Py_VISIT(self->ask_tools);
     Py_VISIT(self->ask_fits);
     Py_VISIT(self->ask_image);
-    Py_VISIT(self->declared);
+    for (int i = 0; self->declarations && i <= DECLARATIONS; i++)
+        Py_VISIT(self->declarations->one[i].declared);
     return 0;
 }
 
 static int scanner_clear(Scanner *self)
 {
     /* The callables are kept: a scan that runs may still ask them. */
-    Py_CLEAR(self->declared);
+    if (!self->declarations || self->busy)
+        return 0;
+    self->declarations->last = NULL;
+    for (int i = 0; i <= DECLARATIONS; i++)
+        forget(&self->declarations->one[i]);
     return 0;
 }
 
@@ -478,12 +419,12 @@ static void scanner_dealloc(Scanner *self)
     Py_XDECREF(self->ask_tools);
     Py_XDECREF(self->ask_fits);
     Py_XDECREF(self->ask_image);
-    Py_XDECREF(self->declared);
-    if (self->patterns)
-        clear_patterns(self);
-    PyMem_RawFree(self->patterns);
-    PyMem_RawFree(self->slots);
-    PyMem_RawFree(self->declaration);
+    for (int i = 0; self->declarations && i <= DECLARATIONS; i++)
+        forget(&self->declarations->one[i]);
+    PyMem_RawFree(self->declarations);
+    if (self->statistics)
+        clear_statistics(self->statistics);
+    PyMem_RawFree(self->statistics);
     PyMem_RawFree(self->row);
     PyMem_RawFree(self->records);
     PyMem_RawFree(self->refused);
@@ -503,7 +444,7 @@ static PyMethodDef scanner_methods[] = {
 };
 
 static PyGetSetDef scanner_properties[] = {
-    {"waiting", (getter)scanner_waiting, NULL, PyDoc_STR("Messages that wait for drain."), NULL},
+    {"waiting", (getter)scanner_waiting, NULL, PyDoc_STR("The most different large numbers of a kind."), NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -76,11 +76,10 @@
     X(NO_GOOD_IMAGE) \
     X(NO_GOOD_TOOLS) \
     X(NO_FIT) \
-    X(NO_MORE_PATTERNS) \
     X(NO_ROOM_FOR_DETAIL)
 
 #define X(name) name,
-enum { GOOD, REASONS(X) REASON_COUNT, FAILED = -1 };
+enum { GOOD, REASONS(X) REASON_COUNT, FAILED = -1, NO_MEMORY = -2 };
 #undef X
 
 #endif

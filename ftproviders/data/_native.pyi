@@ -8,14 +8,17 @@ from typing_extensions import Buffer
 RULES: tuple[str, ...]
 # Control tokens that text must not hold.
 TOKENS: tuple[str, ...]
-# Role of each number in a pattern.
+# Roles that are known, in the order in which they are counted.
 ROLES: tuple[str, ...]
 
 # Accepts and counts good rows of a supervised file, and refuses others. It gives way to other
 # threads while it scans, and serves one of them at a time.
 #
-# tools: returns what is declared by the JSON text of `tools`; None refuses the row
-# fits: says whether arguments fit: what `tools` returned, name of the function, arguments
+# tools: returns what is declared by the JSON text of `tools`, and a description of functions: name,
+#     and name, kinds (`KINDS` in fast/schemas.py) and being required of each property; None refuses
+#     the row
+# fits: says whether arguments fit, where the scanner is not sure: what `tools` returned, name of
+#     the function, arguments
 # image: says whether an image's address is good; not asked about the usual ones
 # spared_images: more images than these refuse a row
 # long_characters: prompts of so many characters are sampled for the key
@@ -24,7 +27,9 @@ ROLES: tuple[str, ...]
 class Scanner:
     def __init__(
         self,
-        tools: Callable[[bytes], object],
+        tools: Callable[
+            [bytes], tuple[object, tuple[tuple[str, tuple[tuple[str, int, bool], ...]], ...]] | None
+        ],
         fits: Callable[..., object],
         image: Callable[[str], object],
         *,
@@ -41,27 +46,32 @@ class Scanner:
     # Returns a record for each line that is JSON or was refused: key (0 where it was refused), line
     # number and place in the file, 64 bits each; of each line refused its index, start, end and the
     # index of its record; the index of the first row with messages that was not refused (-1 = there
-    # is none); the number of lines.
+    # is none); the number of lines; the index of the first line with a carriage return at its end
+    # (-1 = there is none).
     def scan(
         self, raw: bytes, first_line: int, offset: int, spared: int, /
-    ) -> tuple[bytes, list[tuple[int, int, int, int]], int, int]: ...
+    ) -> tuple[bytes, list[tuple[int, int, int, int]], int, int, int]: ...
 
     # Returns what was counted since the last time: rows; bytes of their texts; rows with images;
-    # bytes of the longest row; for each order of roles its numbers in ROLES, and the characters of
-    # all messages, 32 bits each; how often each of RULES was broken.
+    # bytes of the longest row; rows without instructions; rows in which no user speaks; messages of
+    # each of ROLES; how often each number of characters in a row was seen of each of ROLES and of
+    # all, and each number of messages in a row; how often each of RULES was broken.
     def drain(
         self,
-    ) -> tuple[int, int, int, int, list[tuple[bytes, bytes]], list[int]]: ...
+    ) -> tuple[int, int, int, int, int, int, list[int], list[dict[int, int]], list[int]]: ...
 
     # Returns how often rows were refused, by the place in the code.
     def refusals(self) -> dict[str, int]: ...
 
-    # Messages that wait for `drain`.
+    # The most different large numbers of one kind that wait for `drain`.
     @property
     def waiting(self) -> int: ...
 
-# Sorts records into buckets by the upper half of their keys; their order stays.
-def spread(records: Buffer, buckets: int, /) -> list[bytes]: ...
+# Sorts records into buckets by the upper half of their keys; their order stays. Returns them bucket
+# by bucket, and how many there are in each, 64 bits each. Gives way to other threads.
+def spread(records: Buffer, buckets: int, /) -> tuple[bytes, bytes]: ...
 
-# Returns the numbers of 32 bits that stand more than once.
-def repeated(heads: Buffer, /) -> set[int]: ...
+# Returns the records of which the upper half of the key stands more than once, in their order. They
+# are given in parts, each with a number that is added to its line numbers. Gives way to other
+# threads.
+def repeated(parts: list[tuple[Buffer, int]], /) -> bytes: ...

@@ -17,8 +17,11 @@ __all__ = ["add_overlaps", "add_repeats", "count_long_rows"]
 def add_repeats(
     ledger: Ledger, path: Path, keys: Sequence[RowKeys], *, keep: int, graded: bool
 ) -> None:
-    """Write into the ledger which rows of a file repeat or contradict others."""
-    found = find_repeats(path, keys, keep=keep, graded=graded)
+    """Write into the ledger which rows of a file repeat or contradict others.
+
+    Whoever looked at the parts of a file side by side goes through their keys so, too.
+    """
+    found = find_repeats(path, keys, keep=keep, graded=graded, threads=len(keys))
     _add(ledger, found, _in_file)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import sys
 from array import array
-from collections.abc import Mapping
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +17,12 @@ from typing_extensions import override
 from ftproviders.data.engine import Engine, ExactEngine, Rows, TwoPathEngine
 from ftproviders.data.exact.image import is_plain_image
 from ftproviders.data.exact.parts import SPARED_IMAGES
-from ftproviders.data.fast.rich import Declarations, fits
+from ftproviders.data.fast.rich import Declarations, Declared, fits
+from ftproviders.data.fast.schemas import Properties
 from ftproviders.data.fast.sums import Refused
 from ftproviders.data.keys import sampling
 from ftproviders.data.ledger import Ledger
 from ftproviders.data.native import native
-from ftproviders.data.patterns import MOST_WAITING
 from ftproviders.data.stream import Block
 from ftproviders.schema.hyperparameters import Method
 
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["ExactEngine", "NativeEngine", "TwoPathEngine", "engine_for"]
 
 _RECORD = 3
+_MOST_DIFFERENT = 65_536
 
 
 def engine_for(rows: Rows) -> Engine:
@@ -57,8 +57,9 @@ class NativeEngine(TwoPathEngine):
         super().__init__(rows)
         extension = module or native()
         long_characters, step, edge = sampling()
+        self._declarations = Declarations()
         self._scanner: _native.Scanner = extension.Scanner(
-            Declarations().of,
+            self._declared,
             _fit,
             is_plain_image,
             spared_images=SPARED_IMAGES,
@@ -76,7 +77,7 @@ class NativeEngine(TwoPathEngine):
     def sample(self, raw: bytes) -> tuple[int, int]:
         """Return the lines of some bytes, and how many of them the extension refuses."""
         every = (1 << len(self._rules)) - 1
-        _, refused, _, lines = self._scanner.scan(raw, 1, 0, every)
+        _, refused, _, lines, _ = self._scanner.scan(raw, 1, 0, every)
         return lines, len(refused)
 
     @override
@@ -87,7 +88,8 @@ class NativeEngine(TwoPathEngine):
         raw = block.raw or block.lines[0]
         spared = self._spared(ledger)
         scanned = self._scanner.scan(raw, block.first_line, block.offset, spared)
-        found, refused, first, block.line_count = scanned
+        found, refused, first, block.line_count, crlf = scanned
+        block.crlf_line = block.first_line + crlf if crlf >= 0 else 0
         self._note_first(block.first_line + first if first >= 0 else 0, ledger)
         if refused:
             records = array("Q", found)
@@ -126,7 +128,7 @@ class NativeEngine(TwoPathEngine):
         for place in looked.refused:
             number, line = block.first_line + refused[place][0], lines[place].removesuffix(b"\n")
             if before != spared:
-                one, left, first, lines_seen = self._scanner.scan(line, number, 0, spared)
+                one, left, first, lines_seen, _ = self._scanner.scan(line, number, 0, spared)
                 if lines_seen and not left:
                     keys[place] = int.from_bytes(one[:8], sys.byteorder) if one else None
                     self._note_first(number if first == 0 else 0, ledger)
@@ -155,17 +157,30 @@ class NativeEngine(TwoPathEngine):
             )
         self._unread.clear()
 
+    def _declared(self, raw: bytes) -> tuple[Declared, tuple[tuple[str, Properties], ...]] | None:
+        """Return what a row declares, for the extension; None = it is not good."""
+        known = self._declarations.of(raw)
+        return None if known is None else (known, known.described)
+
     @override
     def finish(self, ledger: Ledger) -> None:
-        rows, text_bytes, image_rows, longest, patterns, faults = self._scanner.drain()
+        rows, text_bytes, image_rows, longest, unled, unasked, messages, counts, faults = (
+            self._scanner.drain()
+        )
         tally = ledger.tally
         tally.rows += rows
         tally.text_bytes += text_bytes
         tally.image_rows += image_rows
         tally.longest_row_bytes = max(tally.longest_row_bytes, longest)
-        for numbers, sizes in patterns:
-            roles = tuple([self._roles[number] for number in numbers])
-            self._patterns.of(roles).sizes += array("I", sizes)
+        tally.rows_without_system += unled
+        tally.rows_without_user += unasked
+        *said, of_rows, of_messages = counts
+        tally.characters_per_row.add_counts(of_rows)
+        tally.messages_per_row.add_counts(of_messages)
+        for role, times, characters in zip(self._roles, messages, said, strict=True):
+            if times:
+                tally.by_role[role] = tally.by_role.get(role, 0) + times
+                tally.of_role(role).add_counts(characters)
         for rule, times in zip(self._rules, faults, strict=True):
             if times:
                 ledger.counts[rule] += times
@@ -174,12 +189,12 @@ class NativeEngine(TwoPathEngine):
     @property
     @override
     def _full(self) -> bool:
-        return super()._full or self._scanner.waiting > MOST_WAITING
+        return super()._full or self._scanner.waiting > _MOST_DIFFERENT
 
 
-def _fit(declared: tuple[int, Mapping[str, Any]], name: str, arguments: str) -> bool:
+def _fit(declared: Declared, name: str, arguments: str) -> bool:
     """Say whether the arguments of a call fit what is declared."""
     try:
-        return fits(declared[1], name, arguments)
+        return fits(declared.fits, name, arguments)
     except Refused:
         return False

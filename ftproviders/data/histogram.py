@@ -1,8 +1,8 @@
 """How often each whole number was seen: distributions in constant memory, which can be added up.
 
 Counts are exact while there are at most 65,536 different numbers. Beyond that, numbers from 4,096
-up are kept with 12 significant bits, which is a difference of less than 0.05 %; count, sum, least
-and greatest stay exact.
+up are kept with 12 significant bits, whatever the order in which they came; that is a difference
+of less than 0.05 %. Count, sum, least and greatest stay exact.
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ class Histogram:
 
     def add(self, values: Iterable[int]) -> None:
         """Count numbers."""
-        new = Counter(values)
+        self.add_counts(Counter(values))
+
+    def add_counts(self, new: Mapping[int, int]) -> None:
+        """Count numbers of which it is known how often each was seen."""
         if not new:
             return
         self._widen(min(new), max(new))
@@ -54,7 +57,9 @@ class Histogram:
             return
         self._widen(other.least, other.greatest)
         self.total += other.total
-        self.coarse = self.coarse or other.coarse
+        if other.coarse and not self.coarse:
+            self.coarse = True
+            self.counts = _coarse(self.counts)
         self._put(other.counts)
 
     def _widen(self, least: int, greatest: int) -> None:
@@ -62,13 +67,10 @@ class Histogram:
         self.greatest = max(self.greatest, greatest)
 
     def _put(self, new: Mapping[int, int]) -> None:
-        self.counts.update(new)
+        self.counts.update(_coarse(new) if self.coarse else new)
         if len(self.counts) > _DISTINCT:
             self.coarse = True
-            rounded: Counter[int] = Counter()
-            for value, count in self.counts.items():
-                rounded[_rounded(value)] += count
-            self.counts = rounded
+            self.counts = _coarse(self.counts)
 
     def distribution(self) -> Distribution | None:
         """Return the usual figures, None when nothing was counted."""
@@ -90,6 +92,13 @@ class Histogram:
             q90=q90,
             q95=q95,
         )
+
+
+def _coarse(counts: Mapping[int, int]) -> Counter[int]:
+    rounded: Counter[int] = Counter()
+    for value, count in counts.items():
+        rounded[_rounded(value)] += count
+    return rounded
 
 
 def _rounded(value: int) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import compress, repeat
+from itertools import chain, compress, repeat
 from operator import itemgetter, lshift, or_
 from pathlib import Path
 from typing import Any, cast
@@ -44,14 +44,14 @@ def sampling() -> tuple[int, int, int]:
 class RowKeys:
     """Keys with line and place of their rows, in the order of the file.
 
-    Few of them stay in memory. Many go to a folder, sorted into buckets so that each bucket can be
+    Few of them stay in memory. Many go to a file, sorted into buckets so that each bucket can be
     looked at by itself; equal prompts are always in the same bucket. Whoever reads several
     instances bucket by bucket either finds all of them `in_memory` or calls `spill` of each.
 
     Args:
         buckets: How many; 1 keeps everything in memory.
-        folder: Where buckets are written.
-        tag: First part of the files' names.
+        folder: Where the file is written.
+        tag: First part of its name.
     """
 
     def __init__(self, buckets: int = 1, *, folder: Path | None = None, tag: str = "keys") -> None:
@@ -60,7 +60,8 @@ class RowKeys:
         """Lines of the file before the part that these keys are of."""
         self._folder = folder
         self._tag = tag
-        self._spilled = False
+        self._spilled: list[array[int]] = []
+        """Rows in each bucket, for each time that some were written."""
         self._records = array("Q")
         """Key, line and place of each row, one after the other."""
 
@@ -93,24 +94,22 @@ class RowKeys:
         return None if self._spilled else len(self._records) // 3
 
     def spill(self) -> None:
-        """Write what is in memory to the buckets; without buckets it stays."""
+        """Write what is in memory to the file, by buckets; without buckets it stays."""
         if self.buckets == 1 or not self._records:
             return
-        self._spilled = True
         module = native()
         sort = module.spread if module else _spread
-        for number, part in enumerate(sort(self._records, self.buckets)):
-            if part:
-                with self._file(number).open("ab") as file:
-                    file.write(part)
+        records, sizes = sort(self._records, self.buckets)
+        self._spilled.append(array("Q", sizes))
+        with self._file.open("ab") as file:
+            file.write(records)
         self._records = array("Q")
 
     def size(self, bucket: int) -> int:
         """Return the number of rows in a bucket; of all rows when none were written."""
         if not self._spilled:
             return len(self._records) // 3
-        file = self._file(bucket)
-        return file.stat().st_size // 24 if file.exists() else 0
+        return sum(sizes[bucket] for sizes in self._spilled)
 
     def read(self, bucket: int) -> Iterator[array[int]]:
         """Yield the records of one bucket, some at a time; of all rows when none were written."""
@@ -118,29 +117,34 @@ class RowKeys:
             if self._records:
                 yield self._records
             return
-        try:
-            file = self._file(bucket).open("rb")
-        except FileNotFoundError:
-            return
-        with file:
-            while chunk := file.read(_READ_BYTES):
-                yield array("Q", chunk)
+        begun = 0
+        with self._file.open("rb") as file:
+            for sizes in self._spilled:
+                file.seek(_RECORD_BYTES * (begun + sum(sizes[:bucket])))
+                left = _RECORD_BYTES * sizes[bucket]
+                while chunk := file.read(min(left, _READ_BYTES)):
+                    left -= len(chunk)
+                    yield array("Q", chunk)
+                begun += sum(sizes)
 
-    def _file(self, bucket: int) -> Path:
-        return Path(self._folder or ".") / f"{self._tag}-{bucket}"
+    @property
+    def _file(self) -> Path:
+        return Path(self._folder or ".") / f"{self._tag}-keys"
 
 
-_READ_BYTES = 24 * 16_384
+_RECORD_BYTES = 24
+_READ_BYTES = _RECORD_BYTES * 16_384
 
 
-def _spread(records: array[int], buckets: int) -> list[bytes]:
-    """Return the records of each bucket, in their order."""
+def _spread(records: array[int], buckets: int) -> tuple[bytes, bytes]:
+    """Return the records bucket by bucket, and how many there are in each."""
     columns = [records[at::3] for at in range(3)]
     parts: list[list[int]] = [[] for _ in range(buckets)]
     put = [part.append for part in parts]
     for index, key in enumerate(columns[0]):
         put[(key >> 32) % buckets](index)
-    return [_chosen(columns, part).tobytes() if part else b"" for part in parts]
+    sizes = array("Q", [len(part) for part in parts])
+    return _chosen(columns, list(chain.from_iterable(parts))).tobytes(), sizes.tobytes()
 
 
 def _chosen(columns: Sequence[array[int]], indexes: Sequence[int]) -> array[int]:

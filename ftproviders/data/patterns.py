@@ -11,11 +11,10 @@ from operator import add
 
 from ftproviders.data.statistics import SYSTEM_ROLES, Tally
 
-__all__ = ["MOST_WAITING", "Pattern", "Patterns"]
+__all__ = ["Pattern", "Patterns"]
 
 _REMEMBERED = 1024
-MOST_WAITING = 200_000
-"""Messages that are kept before they are added up."""
+_MOST_WAITING = 200_000  # messages that are kept before they are added up
 
 
 class Pattern:
@@ -47,14 +46,10 @@ class Pattern:
         totals = _sums(columns)
         tally.characters_per_row.add(totals)
         tally.messages_per_row.add_one(width, times=rows)
-        tally.characters += sum(totals)
         for role in dict.fromkeys(self.roles):
             own = [columns[i] for i, name in enumerate(self.roles) if name == role]
-            said = _sums(own)
-            tally.of_role(role).add(said)
+            tally.of_role(role).add(_sums(own))
             tally.by_role[role] = tally.by_role.get(role, 0) + rows * len(own)
-            if role == "assistant":
-                tally.assistant_characters += sum(said)
         tally.rows_without_system += 0 if SYSTEM_ROLES & set(self.roles) else rows
         tally.rows_without_user += 0 if "user" in self.roles else rows
 
@@ -92,7 +87,7 @@ class Patterns:
     def full(self) -> bool:
         """Whether so much waits that it is time to drain."""
         waiting = sum(len(pattern.sizes) for pattern in self._known.values())
-        return waiting > MOST_WAITING or len(self._known) > 2 * _REMEMBERED
+        return waiting > _MOST_WAITING or len(self._known) > 2 * _REMEMBERED
 
     def drain(self, tally: Tally) -> None:
         """Add what was counted since the last time to `tally`."""

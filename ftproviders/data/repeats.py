@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import heapq
 import json
+import struct
 from array import array
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Container, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -27,6 +30,8 @@ __all__ = ["Repeat", "Repeats", "find_overlaps", "find_repeats"]
 
 _CACHE_BYTES = 2 * 1024 * 1024
 _MOST_AT_ONCE = 500_000
+_MOST_HELD = 200_000
+"""Rows of a bucket that are compared in memory, for each of the threads that do so."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -156,6 +161,8 @@ the texts are the same and something else is not, in a file of images for instan
 _Record = tuple[int, int, int]
 """Key, line and offset of a row."""
 
+_RECORD = struct.Struct("=QQQ")
+
 
 def _records(keys: Sequence[RowKeys], bucket: int, heads: Container[int]) -> Iterator[_Record]:
     """Yield the rows in a bucket that have one of some prompts, in the order of the file."""
@@ -167,16 +174,15 @@ def _records(keys: Sequence[RowKeys], bucket: int, heads: Container[int]) -> Ite
                 yield key, line + before, offset
 
 
-def _prompts(keys: Sequence[RowKeys], bucket: int) -> tuple[set[int], int]:
-    """Return the prompts of a bucket that stand more than once, and how many rows it has."""
+def _again(keys: Sequence[RowKeys], bucket: int) -> tuple[int, Callable[[], Iterator[_Record]]]:
+    """Return the rows in a bucket, and what yields those whose prompts stand more than once."""
     rows = sum(part.size(bucket) for part in keys)
     module = native()
-    if module and rows <= _MOST_AT_ONCE:
-        heads = array("I")
-        for part in keys:
-            for chunk in part.read(bucket):
-                heads.extend(heads_of(chunk))
-        return module.repeated(heads), rows
+    if module and rows <= _MOST_HELD:
+        found = module.repeated(
+            [(chunk, part.lines_before) for part in keys for chunk in part.read(bucket)]
+        )
+        return rows, lambda: _RECORD.iter_unpack(found)
     seen: set[int] = set()
     repeated: set[int] = set()
     for part in keys:
@@ -187,11 +193,11 @@ def _prompts(keys: Sequence[RowKeys], bucket: int) -> tuple[set[int], int]:
                 repeated.update(head for head, times in Counter(heads).items() if times > 1)
             repeated |= seen & new
             seen |= new
-    return repeated, rows
+    return rows, lambda: _records(keys, bucket, repeated)
 
 
 def find_repeats(
-    path: Path, keys: Sequence[RowKeys], *, keep: int, graded: bool = False
+    path: Path, keys: Sequence[RowKeys], *, keep: int, graded: bool = False, threads: int = 1
 ) -> Repeats:
     """Find rows that stand twice, and prompts that have several answers, in one file.
 
@@ -200,18 +206,36 @@ def find_repeats(
         keys: Keys of its parts, in the order of the file.
         keep: How many to keep in detail.
         graded: True for reinforcement rows, whose messages are all prompt.
+        threads: How many go through the keys; one compares rows.
     """
     found = Repeats(keep)
     reader = _Reader(path, graded=graded)
     try:
-        for bucket in range(bucket_count(keys)):
-            repeated, rows = _prompts(keys, bucket)
+        for rows, again in _ahead(partial(_again, keys), bucket_count(keys), threads):
             turns = rows // _MOST_AT_ONCE + 1
-            for turn in range(turns) if repeated else ():
-                _Search(reader, found, turn, turns).run(_records(keys, bucket, repeated))
+            for turn in range(turns):
+                _Search(reader, found, turn, turns).run(again())
     finally:
         reader.close()
     return found
+
+
+_Result = TypeVar("_Result")
+
+
+def _ahead(work: Callable[[int], _Result], count: int, threads: int) -> Iterator[_Result]:
+    """Yield what `work` makes of the numbers below `count`, a few of which are worked on ahead."""
+    if min(threads, count) < 2:
+        yield from map(work, range(count))
+        return
+    waiting: deque[Future[_Result]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for number in range(count):
+            waiting.append(pool.submit(work, number))
+            if len(waiting) > threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 class _Search:

@@ -31,9 +31,7 @@ class Tally:
 
     rows: int = 0
     by_role: dict[str, int] = field(default_factory=dict)
-    characters: int = 0
     text_bytes: int = 0
-    assistant_characters: int = 0
     longest_row_bytes: int = 0
     image_rows: int = 0
     """Rows with images."""
@@ -53,9 +51,7 @@ class Tally:
         self.rows += other.rows
         for role, count in other.by_role.items():
             self.by_role[role] = self.by_role.get(role, 0) + count
-        self.characters += other.characters
         self.text_bytes += other.text_bytes
-        self.assistant_characters += other.assistant_characters
         self.longest_row_bytes = max(self.longest_row_bytes, other.longest_row_bytes)
         self.image_rows += other.image_rows
         self.rows_without_system += other.rows_without_system
@@ -67,13 +63,14 @@ class Tally:
 
     def to_statistics(self) -> DatasetStatistics:
         """Return the sums as a value."""
+        answers = self.characters_by_role.get(Role.ASSISTANT.value)
         return DatasetStatistics(
             rows=self.rows,
             messages=sum(self.by_role.values()),
             messages_by_role=dict(sorted(self.by_role.items())),
-            characters=self.characters,
+            characters=self.characters_per_row.total,
             text_bytes=self.text_bytes,
-            assistant_characters=self.assistant_characters,
+            assistant_characters=answers.total if answers else 0,
             longest_row_bytes=self.longest_row_bytes,
             rows_without_system=self.rows_without_system,
             rows_without_user=self.rows_without_user,

@@ -43,9 +43,21 @@ class Block:
         too_long: True for a block of one line that is longer than allowed, of which only the start
             is here.
         blank: Numbers of lines that hold nothing, from whoever looked at all of them.
+        crlf_line: First line that ends with carriage return and line feed, 0 = none, from whoever
+            looked at all of them; None = nobody did.
     """
 
-    __slots__ = ("_count", "_ended", "_lines", "blank", "first_line", "offset", "raw", "too_long")
+    __slots__ = (
+        "_count",
+        "_ended",
+        "_lines",
+        "blank",
+        "crlf_line",
+        "first_line",
+        "offset",
+        "raw",
+        "too_long",
+    )
 
     def __init__(
         self,
@@ -64,6 +76,7 @@ class Block:
         self._ended = lines
         self._count: int | None = None
         self.blank: list[int] = []
+        self.crlf_line: int | None = None
 
     @property
     def lines(self) -> list[bytes]:
@@ -349,11 +362,17 @@ class LineStream:
         yield from self._emit(block, size + ended)
 
     def _emit(self, block: Block, size: int) -> Iterator[Block]:
-        if not self.crlf_line and not block.too_long and (not block.raw or b"\r" in block.raw):
-            for number, line in enumerate(block.lines, block.first_line):
-                if line.endswith(b"\r"):
-                    self.crlf_line = number
-                    break
         yield block
+        if not self.crlf_line and not block.too_long:
+            self.crlf_line = _crlf_line(block)
         self._line += block.line_count
         self._offset += size
+
+
+def _crlf_line(block: Block) -> int:
+    """Return the first line that ends with carriage return and line feed; 0 = there is none."""
+    if block.crlf_line is None and (not block.raw or b"\r" in block.raw):
+        for number, line in enumerate(block.lines, block.first_line):
+            if line.endswith(b"\r"):
+                return number
+    return block.crlf_line or 0

@@ -9,7 +9,6 @@ UNREACHED: Mapping[str, str] = {
     "NO_ROOM": "there is room for all bytes of a row, and text never grows when it is decoded; in "
     "arguments, which are decoded twice, it counts as NO_ARGUMENTS",
     "NO_ROOM_LAST": "the same",
-    "NO_MORE_PATTERNS": "takes more orders of roles than a block of the run has rows; unit/data",
 }
 """Places that no row of the run comes to, with the reason."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import msgspec
@@ -13,7 +14,7 @@ from ftproviders.data.exact.image import is_plain_image
 from ftproviders.data.exact.pairing import declared_functions
 from ftproviders.data.exact.parts import SPARED_IMAGES
 from ftproviders.data.exact.tools import check_tools
-from ftproviders.data.fast.schemas import fitting
+from ftproviders.data.fast.schemas import Properties, described, fitting
 from ftproviders.data.fast.sums import Refused, RichRow, is_clean
 from ftproviders.data.fast.types import ROLES, Assistant, Call, Image, Message, Refusal, Row, Text
 from ftproviders.data.fast.types import Tool as ToolMessage
@@ -22,14 +23,26 @@ from ftproviders.data.patterns import Patterns
 from ftproviders.data.quotes import quotes_in
 from ftproviders.data.rule import MAX_DEPTH
 
-__all__ = ["Declarations", "RichRows", "fits"]
+__all__ = ["Declarations", "Declared", "RichRows", "fits"]
 
 _REMEMBERED_TOOLS = 256
 _LONGEST_REMEMBERED_BYTES = 64 * 1024
 
 _Fits: TypeAlias = Callable[[Any], bool]
-_Declared: TypeAlias = tuple[int, Mapping[str, _Fits]]
-"""Quotes of a declaration; name of each function -> what its arguments have to fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What a row declares as its tools."""
+
+    quotes: int
+    """Quotes of the declaration."""
+    fits: Mapping[str, _Fits]
+    """Name of each function -> what its arguments have to fit."""
+    described: tuple[tuple[str, Properties], ...]
+    """Name and properties of those functions that can be described."""
+
+
 _decode_json = msgspec.json.Decoder().decode
 
 
@@ -75,8 +88,8 @@ class RichRows:
             known = self._tools.of(bytes(row.tools))
             if known is None:
                 raise Refused
-            look.quotes += 2 + known[0]
-            look.declared = known[1]
+            look.quotes += 2 + known.quotes
+            look.declared = known.fits
         if row.parallel_tool_calls is not UNSET:
             look.quotes += 2
         types = tuple(map(type, row.messages))
@@ -107,10 +120,10 @@ class Declarations:
     """What rows declare as their tools; they tend to repeat it."""
 
     def __init__(self) -> None:
-        self._tools: dict[bytes, _Declared | None] = {}
+        self._tools: dict[bytes, Declared | None] = {}
 
-    def of(self, raw: bytes) -> _Declared | None:
-        """Return the quotes of a declaration and what arguments have to fit; None = not good."""
+    def of(self, raw: bytes) -> Declared | None:
+        """Return what a declaration says; None = it is not good."""
         known = self._tools.get(raw, ...)
         if known is ...:
             known = _judge_tools(raw)
@@ -131,12 +144,17 @@ def fits(declared: Mapping[str, _Fits], name: str, arguments: str) -> bool:
     return one is not None and one(_read(arguments))
 
 
-def _judge_tools(raw: bytes) -> _Declared | None:
+def _judge_tools(raw: bytes) -> Declared | None:
     document = read_document(raw, max_depth=MAX_DEPTH - 1)  # the row is around it
     if not document.readable or document.findings or any(check_tools(document.value, ())):
         return None
     declared = declared_functions(document.value) or {}
-    return quotes_in(raw), {name: fitting(schema) for name, schema in declared.items()}
+    known = ((name, described(schema)) for name, schema in declared.items())
+    return Declared(
+        quotes=quotes_in(raw),
+        fits={name: fitting(schema) for name, schema in declared.items()},
+        described=tuple([(name, one) for name, one in known if one is not None]),
+    )
 
 
 def _other(message: Message, look: _Look) -> str:

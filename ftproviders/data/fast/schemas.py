@@ -1,13 +1,16 @@
-"""Whether arguments fit a declared JSON Schema: the same answer as the judge's, more quickly."""
+"""Whether arguments fit a declared JSON Schema: the same answer as the judge's, more quickly.
+
+Most declare an object without depth. Such a schema can be described, for the native engine.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 from ftproviders.data.exact.json_text import schema_problems
 
-__all__ = ["fitting"]
+__all__ = ["Properties", "described", "fitting"]
 
 _TYPES: dict[object, frozenset[type]] = {
     "object": frozenset({dict}),
@@ -19,14 +22,19 @@ _TYPES: dict[object, frozenset[type]] = {
 }
 """What surely has a type. More may have it, 1.0 for instance is an integer."""
 
+KINDS: dict[type, int] = {str: 1, bool: 2, int: 4, float: 8, dict: 16, list: 32}
+"""A bit for each type; the same as in ``native/declared.h``."""
+
+Properties: TypeAlias = tuple[tuple[str, int, bool], ...]
+"""Of each property its name, the types that surely fit, and whether it has to be there."""
+
 
 def fitting(schema: object) -> Callable[[Any], bool]:
     """Return what says whether a value fits `schema`; the common cases need no look at it."""
-    types = _flat(schema)
-    if types is None or not isinstance(schema, dict):
+    flat = _flat(schema)
+    if flat is None:
         return lambda value: not any(schema_problems(value, schema))
-    properties: dict[str, frozenset[type]] = types
-    required = frozenset(name for name in schema.get("required") or () if isinstance(name, str))
+    properties, required = flat
 
     def fits(value: Any) -> bool:
         if type(value) is dict and required <= value.keys():
@@ -40,8 +48,27 @@ def fitting(schema: object) -> Callable[[Any], bool]:
     return fits
 
 
-def _flat(schema: object) -> dict[str, frozenset[type]] | None:
-    """Return the types of the properties of an object without depth; None for other schemas."""
+def described(schema: object) -> Properties | None:
+    """Describe a schema whose common cases need no look at it; None for others.
+
+    An object surely fits when each of its members is a property of one of these types, and none is
+    missing that has to be there.
+    """
+    flat = _flat(schema)
+    return flat and tuple(
+        (name, sum(KINDS[one] for one in flat[0].get(name, ())), name in flat[1])
+        for name in {**flat[0], **dict.fromkeys(sorted(flat[1]))}
+    )
+
+
+_Flat: TypeAlias = tuple[Mapping[str, frozenset[type]], frozenset[str]]
+
+
+def _flat(schema: object) -> _Flat | None:
+    """Return the types of an object's properties, and which have to be there; None = it has depth.
+
+    Properties of other kinds are left out.
+    """
     if not isinstance(schema, dict) or schema.get("type") != "object" or "enum" in schema:
         return None
     properties = schema.get("properties")
@@ -51,4 +78,4 @@ def _flat(schema: object) -> dict[str, frozenset[type]] | None:
             kind = one.get("type")
             if isinstance(kind, str) and kind in _TYPES and "additionalProperties" not in one:
                 types[name] = _TYPES[kind]
-    return types
+    return types, frozenset(one for one in schema.get("required") or () if isinstance(one, str))

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from ftproviders import data
-from ftproviders.data import keys, threads, workers
+from ftproviders.data import engines, keys, threads, workers
 from ftproviders.data.engine import ExactEngine, Rows, TwoPathEngine
 from ftproviders.data.engines import NativeEngine, engine_for
 from ftproviders.data.keys import RowKeys
@@ -137,15 +137,65 @@ def test_keys_of_long_prompts_in_any_script() -> None:
 
 
 @built
-def test_more_orders_of_roles_than_are_remembered() -> None:
-    roles = ("system", "developer", "user")
+def test_sizes_of_every_kind_are_counted() -> None:
+    """Orders of roles without number, and texts larger than the table of small ones."""
+    chance = random.Random(11)
+    roles = ("system", "developer", "user", "assistant")
     lines = []
-    for number in range(1_500):
-        said = [{"role": roles[number // 3**at % 3], "content": "a"} for at in range(7)]
-        lines.append(json.dumps({"messages": [*said, {"role": "assistant", "content": "b"}]}))
-    engine = NativeEngine(Rows(keys=RowKeys()))
-    engine.check(Block(1, raw="\n".join(lines).encode()), Ledger(judgements({}), max_issues=1))
-    assert engine.refusals()["NO_MORE_PATTERNS"] == 1_500 - 1_024
+    for _ in range(3_000):
+        said = [
+            {"role": chance.choice(roles), "content": "ä" * int(chance.paretovariate(0.4) % 9_000)}
+            for _ in range(chance.randrange(1, 8))
+        ]
+        lines.append(json.dumps({"messages": said}, ensure_ascii=False))
+    assert_same("\n".join(lines).encode())
+
+
+@built
+def test_too_many_sizes_are_added_up_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "_MOST_DIFFERENT", 100)
+    rows = Rows(keys=RowKeys())
+    engine, ledger = NativeEngine(rows), Ledger(judgements({}), max_issues=1)
+    line = 1
+    for start in range(5_000, 8_000, 60):
+        block = b"".join(
+            GOOD.replace("Hi", "x" * size).encode() + b"\n" for size in range(start, start + 60)
+        )
+        engine.check(Block(line, raw=block), ledger)
+        line += 60
+        assert engine._scanner.waiting <= 160
+    engine.finish(ledger)
+    assert sorted(ledger.tally.of_role("user").counts) == list(range(5_000, 8_000))
+
+
+@built
+def test_arguments_beside_many_declarations() -> None:
+    """Kinds of values, required and unknown properties; and more declarations than are kept."""
+    kinds = ("string", "boolean", "number", "integer", "object", "array", "null", None)
+    values = ('"a"', "true", "1", "-1.5", "1.0", "1e2", "{}", '{"a": [1]}', "[]", "null",
+              "1" * 350, '"\\u0000"', "NaN")  # fmt: skip
+    lines = []
+    for number, (kind, value) in enumerate(itertools.product(kinds, values)):
+        more = [f"ä{number}", *[f"p{one}" for one in range(70 if number == 9 else 0)]]
+        properties: dict[str, Any] = {name: {"type": "string"} for name in more}
+        properties["a"] = {"type": kind} if kind else {}
+        schema = {"type": "object", "required": ["a"][: number % 2], "properties": properties}
+        tools = [{"type": "function", "function": {"name": "f", "parameters": schema}}]
+        forms = (
+            f'{{"a": {value}}}',
+            f'{{"a":{value}, "ä{number}": "\\u00e9"}}',
+            "{}",
+            f'{{"b": {value}}}',
+            f'{{"a": 1, "a": {value}}}',
+            f"[{value}]",
+        )
+        for arguments in forms:
+            call = {"id": "c", "type": "function",
+                    "function": {"name": "f", "arguments": arguments}}  # fmt: skip
+            said = [{"role": "user", "content": "x"}, {"role": "assistant", "tool_calls": [call]}]
+            lines.append(json.dumps({"messages": said, "tools": tools}))
+    chance = random.Random(2)
+    chance.shuffle(lines)
     assert_same("\n".join(lines).encode())
 
 
@@ -206,10 +256,22 @@ def test_buckets_are_those_of_python() -> None:
     records = array("Q", [chance.getrandbits(64) for _ in range(3 * 999)])
     for buckets in (1, 7, 64):
         assert extension.spread(records, buckets) == keys._spread(records, buckets)
-    heads = array("I", [chance.randrange(2_000) for _ in range(1_500)])
-    twice = {head for head in heads if heads.count(head) > 1}
-    assert extension.repeated(heads) == twice
-    assert extension.repeated(array("I")) == set()
+    heads = [chance.randrange(2_000) for _ in range(1_500)]
+    rows = [(head << 32 | number, number, 9 * number) for number, head in enumerate(heads)]
+    parts = [(array("Q", itertools.chain(*rows[:700])), 0),
+             (array("Q", itertools.chain(*rows[700:])), 5)]  # fmt: skip
+    twice = [
+        (key, line + (0 if line < 700 else 5), place)
+        for key, line, place in rows
+        if heads.count(key >> 32) > 1
+    ]
+    found = array("Q", extension.repeated(parts))
+    assert list(zip(found[0::3], found[1::3], found[2::3], strict=True)) == twice
+    assert extension.repeated([]) == b""
+    with pytest.raises(TypeError):
+        extension.repeated([parts[0][0]])
+    with pytest.raises(ValueError, match="records"):
+        extension.repeated([(b"1234", 0)])
     with pytest.raises(ValueError, match="records"):
         extension.spread(b"1234", 4)
 

@@ -63,6 +63,20 @@ def test_memory_is_bounded_and_the_error_is_small(monkeypatch: pytest.MonkeyPatc
         assert getattr(found, name) == pytest.approx(linear(values, quantile), rel=1e-3)
 
 
+def test_coarse_counts_do_not_depend_on_the_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(histogram_module, "_DISTINCT", 50)
+    values = [*range(5_000, 9_000, 37), *range(100_000, 900_000, 7_001)] * 2
+    whole, backwards, first, second = (Histogram() for _ in range(4))
+    whole.add(values)
+    for value in reversed(values):
+        backwards.add_one(value)
+    first.add(values[:20])
+    second.add(values[20:])
+    first.merge(second)
+    assert whole.coarse
+    assert whole.distribution() == backwards.distribution() == first.distribution()
+
+
 def test_nothing_counted_has_no_distribution() -> None:
     assert Histogram().distribution() is None
     empty = Histogram()
