@@ -17,6 +17,7 @@
 #include "reasons.h"
 
 #define MAX_SKIPPED_DEPTH 64
+#define MAX_SKIPPED_KEYS 128
 #define STAY_BYTEWISE 16
 
 /* Where strings with escapes are decoded to. */
@@ -44,6 +45,11 @@ typedef struct {
         if (refused_)             \
             return refused_;      \
     } while (0)
+
+static bool same_text(const Text *a, const Text *b)
+{
+    return a->bytes == b->bytes && memcmp(a->text, b->text, a->bytes) == 0;
+}
 
 #define IS(t, word) \
     ((t)->bytes == sizeof(word) - 1 && memcmp((t)->text, word, sizeof(word) - 1) == 0)
@@ -388,8 +394,27 @@ static int next_item(Cursor *c, bool *first, bool *more)
     return 0;
 }
 
-/* Pass a value of any kind, which is looked at for its grammar alone. */
-static int skip_value(Cursor *c)
+/* Keys of the objects that are open while a value is passed. */
+typedef struct {
+    Text key[MAX_SKIPPED_KEYS];
+    size_t held, first[MAX_SKIPPED_DEPTH]; /* first key of each container */
+} Keys;
+
+/* Note a key of the innermost object; refuse one that stands there already. */
+static int note_key(Keys *keys, const Text *key, int depth)
+{
+    for (size_t i = keys->first[depth - 1]; i < keys->held; i++)
+        if (same_text(&keys->key[i], key))
+            return NO_TWICE_INSIDE;
+    if (keys->held == MAX_SKIPPED_KEYS)
+        return NO_MORE_KEYS;
+    keys->key[keys->held++] = *key;
+    return 0;
+}
+
+/* Pass a value of any kind, which is looked at for its grammar alone, and for keys that stand twice
+ * if `keys` is given. */
+static int pass_value(Cursor *c, Keys *keys)
 {
     uint64_t objects = 0; /* one bit for each open container: whether it is an object */
     int depth = 0;
@@ -398,12 +423,15 @@ static int skip_value(Cursor *c)
     Scalar kind;
     size_t used = c->arena->used;
     for (;;) {
-        /* A value begins here, and nobody wants the strings before it. */
+        /* A value begins here, and nobody wants the strings before it, but for keys. */
         uint8_t byte = peek(c);
-        c->arena->used = used;
+        if (!keys)
+            c->arena->used = used;
         if (byte == '{' || byte == '[') {
             if (depth == MAX_SKIPPED_DEPTH)
                 return NO_DEPTH;
+            if (keys)
+                keys->first[depth] = keys->held;
             objects = objects << 1 | (byte == '{');
             depth++;
             c->at++;
@@ -418,10 +446,40 @@ static int skip_value(Cursor *c)
                 objects >>= 1;
                 depth--;
                 first = false;
+                if (keys)
+                    keys->held = keys->first[depth];
+            } else if (keys && objects & 1) {
+                TRY(note_key(keys, &text, depth));
             }
         }
         if (!more)
             return 0;
+    }
+}
+
+static int skip_value(Cursor *c)
+{
+    return pass_value(c, NULL);
+}
+
+/* Pass a value in none of whose objects a key stands twice. */
+static int skip_unique(Cursor *c)
+{
+    Keys keys;
+    keys.held = 0;
+    return pass_value(c, &keys);
+}
+
+/* Say whether what was refused for this reason is no JSON, whoever reads it. */
+static bool is_no_json(int refused)
+{
+    switch (refused) {
+    case NO_STRING_END: case NO_ESCAPE: case NO_ESCAPE_END: case NO_ESCAPE_HEX: case NO_CONTROL:
+    case NO_NUMBER: case NO_FRACTION: case NO_EXPONENT: case NO_WORD: case NO_KEY: case NO_COLON:
+    case NO_COMMA_IN_OBJECT: case NO_COMMA_IN_LIST:
+        return true;
+    default:
+        return false;
     }
 }
 

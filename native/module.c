@@ -10,7 +10,7 @@
 #include "counts.h"
 #include "declared.h"
 #include "keys.h"
-#include "row.h"
+#include "message.h"
 
 #define MORE_ROOM (64 * 1024)
 #define MOST_ROOM (4 * 1024 * 1024)
@@ -42,61 +42,73 @@ typedef struct {
 
 /* --- what Python is asked -------------------------------------------------------------------- */
 
-/* Return 0 for a true answer, `no` for another one, and FAILED after an exception. */
-static int answer_of(PyObject *answer, int no)
-{
-    int truth = answer ? PyObject_IsTrue(answer) : -1;
-    Py_XDECREF(answer);
-    return truth < 0 ? FAILED : truth ? 0 : no;
-}
-
 static int ask_image(void *asked, const Text *url)
 {
     Scanner *self = asked;
     PyEval_RestoreThread(self->thread);
-    PyObject *answer = PyObject_CallFunction(self->ask_image, "s#", (const char *)url->text,
-                                             (Py_ssize_t)url->bytes);
-    int found = answer_of(answer, NO_GOOD_IMAGE);
+    PyObject *rule = PyObject_CallFunction(self->ask_image, "s#", (const char *)url->text,
+                                           (Py_ssize_t)url->bytes);
+    const char *name = rule && rule != Py_None ? PyUnicode_AsUTF8(rule) : NULL;
+    int found = name ? fault_of(name) : rule == Py_None ? NOTHING_WRONG : FAILED;
+    Py_XDECREF(rule);
     self->thread = PyEval_SaveThread();
-    return found;
+    return found == -1 && name ? UNSURE : found;
 }
 
-static int ask_tools(void *asked, const uint8_t *text, size_t size)
+static int ask_tools(void *asked, const uint8_t *text, size_t size, bool deprecated)
 {
     Scanner *self = asked;
     Declarations *all = self->declarations;
-    if (all->last && is_declaration(all->last, text, size))
-        return 0;
-    Declaration *place = place_of(all, text, size);
-    all->last = place;
-    if (is_declaration(place, text, size))
-        return 0;
-    PyEval_RestoreThread(self->thread);
-    PyObject *found = PyObject_CallFunction(self->ask_tools, "y#", (const char *)text,
-                                            (Py_ssize_t)size);
-    int refused = found == NULL ? FAILED : found == Py_None ? NO_GOOD_TOOLS : 0;
-    if (!refused && remember(place, found, text, size) < 0) {
-        forget(place);
-        refused = FAILED;
+    Declaration *place = deprecated ? &all->one[DECLARATIONS + 1] : all->last;
+    if (!place || (!deprecated && !is_declaration(place, text, size)))
+        place = place_of(all, text, size);
+    int refused = 0;
+    if (!is_declaration(place, text, size)) {
+        PyEval_RestoreThread(self->thread);
+        PyObject *found = PyObject_CallFunction(self->ask_tools, "y#N", (const char *)text,
+                                                (Py_ssize_t)size, PyBool_FromLong(deprecated));
+        refused = found == NULL ? FAILED : found == Py_None ? NO_GOOD_TOOLS : 0;
+        if (!refused && remember(place, found, text, size) < 0) {
+            forget(place);
+            refused = FAILED;
+        }
+        Py_XDECREF(found);
+        self->thread = PyEval_SaveThread();
     }
     if (refused)
-        all->last = NULL;
-    Py_XDECREF(found);
-    self->thread = PyEval_SaveThread();
-    return refused;
+        return refused;
+    add_faults(self->row, place);
+    if (!deprecated) {
+        all->last = place;
+        self->row->declared = place->declared != Py_None;
+    }
+    return 0;
 }
 
-static int ask_fits(void *asked, const Text *name, const Text *arguments)
+static int ask_fits(void *asked, const Call *call)
 {
     Scanner *self = asked;
     const Declaration *now = self->declarations->last;
-    if (surely_fits(now, name, arguments, &self->arena))
-        return 0;
+    const Function *function = function_of(now, &call->name);
+    if (!function)
+        return FAULT_UNDECLARED;
+    if (!call->has_arguments || !call->json)
+        return NOTHING_WRONG;
+    if (function->described) {
+        Fit fit = arguments_fit(function, &call->arguments, &self->arena);
+        if (fit != NOT_SURE)
+            return fit == FITS ? NOTHING_WRONG : FAULT_SCHEMA;
+    }
     PyEval_RestoreThread(self->thread);
     PyObject *answer = PyObject_CallFunction(
-        self->ask_fits, "Os#s#", now->declared, (const char *)name->text, (Py_ssize_t)name->bytes,
-        (const char *)arguments->text, (Py_ssize_t)arguments->bytes);
-    int found = answer_of(answer, NO_FIT);
+        self->ask_fits, "Os#s#", now->declared, (const char *)call->name.text,
+        (Py_ssize_t)call->name.bytes, (const char *)call->arguments.text,
+        (Py_ssize_t)call->arguments.bytes);
+    int truth = answer && answer != Py_None ? PyObject_IsTrue(answer) : -1;
+    int found = answer == Py_None ? UNSURE
+                : truth < 0       ? FAILED
+                                  : truth ? NOTHING_WRONG : FAULT_SCHEMA;
+    Py_XDECREF(answer);
     self->thread = PyEval_SaveThread();
     return found;
 }
@@ -125,7 +137,7 @@ static void count_line(Scanner *self, size_t size)
 }
 
 /* Take up a row that was read, or say why not. */
-static int count_row(Scanner *self, Row *row, uint32_t spared, size_t size)
+static int count_row(Scanner *self, Row *row, uint64_t spared, size_t size)
 {
     if (row->broken & ~spared)
         return NO_ROOM_FOR_DETAIL;
@@ -144,7 +156,7 @@ static int count_row(Scanner *self, Row *row, uint32_t spared, size_t size)
 
 typedef struct {
     uint64_t first_line, offset;
-    uint32_t spared; /* faults of which no detail is wanted */
+    uint64_t spared; /* faults of which no detail is wanted */
     size_t first;    /* index of the first row that was taken up, from 1 */
     size_t crlf;     /* index of the first line with a carriage return at its end, from 1 */
     size_t lines;
@@ -175,9 +187,15 @@ static bool scan_lines(Scanner *self, const uint8_t *text, size_t size, Block *b
         block->lines++;
         if (refused)
             self->reasons[refused]++;
-        if (refused && block->spared & 1u << FAULT_SYNTAX && is_broken(&c, start, end, refused)) {
+        if (refused && block->spared & (uint64_t)1 << FAULT_SYNTAX && is_broken(&c, start, end, refused)) {
             self->faults[FAULT_SYNTAX]++;
             count_line(self, (size_t)(end - start));
+            c.at = end < c.end ? end + 1 : end;
+            continue;
+        }
+        if (!refused && row->first && !block->first)
+            block->first = line + 1;
+        if (!refused && !row->messages) { /* it has no key, either */
             c.at = end < c.end ? end + 1 : end;
             continue;
         }
@@ -195,8 +213,6 @@ static bool scan_lines(Scanner *self, const uint8_t *text, size_t size, Block *b
             self->refused[self->refused_count++] =
                 (Refused){line, (size_t)(start - text), (size_t)(end - text),
                           self->record_count / 3 - 1};
-        } else if (!block->first) {
-            block->first = line + 1;
         }
         c.at = end < c.end ? end + 1 : end;
     }
@@ -246,9 +262,8 @@ static PyObject *refused_list(const Scanner *self)
 static PyObject *scanner_scan(Scanner *self, PyObject *args)
 {
     PyObject *raw;
-    unsigned long long first_line, offset;
-    unsigned int spared;
-    if (!PyArg_ParseTuple(args, "SKKI:scan", &raw, &first_line, &offset, &spared))
+    unsigned long long first_line, offset, spared;
+    if (!PyArg_ParseTuple(args, "SKKK:scan", &raw, &first_line, &offset, &spared))
         return NULL;
     if (self->busy) {
         PyErr_SetString(PyExc_RuntimeError, "this scanner is at work in another thread");
@@ -396,7 +411,7 @@ static int scanner_traverse(Scanner *self, visitproc visit, void *arg)
     Py_VISIT(self->ask_tools);
     Py_VISIT(self->ask_fits);
     Py_VISIT(self->ask_image);
-    for (int i = 0; self->declarations && i <= DECLARATIONS; i++)
+    for (int i = 0; self->declarations && i < DECLARATIONS + 2; i++)
         Py_VISIT(self->declarations->one[i].declared);
     return 0;
 }
@@ -407,7 +422,7 @@ static int scanner_clear(Scanner *self)
     if (!self->declarations || self->busy)
         return 0;
     self->declarations->last = NULL;
-    for (int i = 0; i <= DECLARATIONS; i++)
+    for (int i = 0; i < DECLARATIONS + 2; i++)
         forget(&self->declarations->one[i]);
     return 0;
 }
@@ -419,7 +434,7 @@ static void scanner_dealloc(Scanner *self)
     Py_XDECREF(self->ask_tools);
     Py_XDECREF(self->ask_fits);
     Py_XDECREF(self->ask_image);
-    for (int i = 0; self->declarations && i <= DECLARATIONS; i++)
+    for (int i = 0; self->declarations && i < DECLARATIONS + 2; i++)
         forget(&self->declarations->one[i]);
     PyMem_RawFree(self->declarations);
     if (self->statistics)
@@ -482,15 +497,10 @@ static PyObject *names_of(const char *const *names, int count)
 
 static int module_exec(PyObject *module)
 {
-    static const char *const faults[] = {
-#define X(name, rule) rule,
-        FAULTS(X)
-#undef X
-    };
     PyObject *type = PyType_FromModuleAndSpec(module, &scanner_spec, NULL);
     int failed = type == NULL || PyModule_AddObjectRef(module, "Scanner", type) < 0;
     Py_XDECREF(type);
-    PyObject *rules = failed ? NULL : names_of(faults, FAULT_COUNT);
+    PyObject *rules = failed ? NULL : names_of(FAULT_RULES, FAULT_COUNT);
     failed = rules == NULL || PyModule_AddObjectRef(module, "RULES", rules) < 0;
     Py_XDECREF(rules);
     PyObject *tokens = failed ? NULL : names_of(TOKENS, TOKEN_COUNT);

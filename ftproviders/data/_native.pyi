@@ -14,12 +14,15 @@ ROLES: tuple[str, ...]
 # Accepts and counts good rows of a supervised file, and refuses others. It gives way to other
 # threads while it scans, and serves one of them at a time.
 #
-# tools: returns what is declared by the JSON text of `tools`, and a description of functions: name,
-#     and name, kinds (`KINDS` in fast/schemas.py) and being required of each property; None refuses
-#     the row
+# tools: given the JSON text of `tools`, or of `functions`, and which it is; returns what is
+#     declared (None = calls need not be), a description of each function, and the ids of the rules
+#     that are broken; None refuses the row. A function is described by its name, its properties -
+#     name, kinds (`KINDS` in fast/schemas.py), being required, texts that it may be - or None, and
+#     whether only these fit
 # fits: says whether arguments fit, where the scanner is not sure: what `tools` returned, name of
-#     the function, arguments
-# image: says whether an image's address is good; not asked about the usual ones
+#     the function, arguments; None refuses the row
+# image: returns the id of the rule that an image's address breaks, or None; not asked about the
+#     usual ones
 # spared_images: more images than these refuse a row
 # long_characters: prompts of so many characters are sampled for the key
 # step: distance of the samples, in characters
@@ -27,11 +30,9 @@ ROLES: tuple[str, ...]
 class Scanner:
     def __init__(
         self,
-        tools: Callable[
-            [bytes], tuple[object, tuple[tuple[str, tuple[tuple[str, int, bool], ...]], ...]] | None
-        ],
-        fits: Callable[..., object],
-        image: Callable[[str], object],
+        tools: Callable[[bytes, bool], tuple[object, tuple[object, ...], tuple[str, ...]] | None],
+        fits: Callable[..., bool | None],
+        image: Callable[[str], str | None],
         *,
         spared_images: int,
         long_characters: int,

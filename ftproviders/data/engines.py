@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from ftproviders.data.engine import Engine, ExactEngine, Rows, TwoPathEngine
-from ftproviders.data.exact.image import is_plain_image
+from ftproviders.data.exact.image import is_image_address
+from ftproviders.data.exact.json_text import parse_json_text, schema_problems
 from ftproviders.data.exact.parts import SPARED_IMAGES
+from ftproviders.data.exact.picture import picture_fault
 from ftproviders.data.fast.rich import Declarations, Declared, fits
-from ftproviders.data.fast.schemas import Properties
 from ftproviders.data.fast.sums import Refused
 from ftproviders.data.keys import sampling
 from ftproviders.data.ledger import Ledger
@@ -61,7 +62,7 @@ class NativeEngine(TwoPathEngine):
         self._scanner: _native.Scanner = extension.Scanner(
             self._declared,
             _fit,
-            is_plain_image,
+            _image_fault,
             spared_images=SPARED_IMAGES,
             long_characters=long_characters,
             step=step,
@@ -157,10 +158,14 @@ class NativeEngine(TwoPathEngine):
             )
         self._unread.clear()
 
-    def _declared(self, raw: bytes) -> tuple[Declared, tuple[tuple[str, Properties], ...]] | None:
-        """Return what a row declares, for the extension; None = it is not good."""
-        known = self._declarations.of(raw)
-        return None if known is None else (known, known.described)
+    def _declared(
+        self, raw: bytes, deprecated: bool
+    ) -> tuple[Declared | None, tuple[object, ...], tuple[str, ...]] | None:
+        """Return what a row declares, for the extension; None = it takes the judge to read it."""
+        known = self._declarations.of(raw, deprecated=deprecated)
+        if known is None:
+            return None
+        return known if known.is_list else None, known.described(), known.faults
 
     @override
     def finish(self, ledger: Ledger) -> None:
@@ -192,9 +197,22 @@ class NativeEngine(TwoPathEngine):
         return super()._full or self._scanner.waiting > _MOST_DIFFERENT
 
 
-def _fit(declared: Declared, name: str, arguments: str) -> bool:
-    """Say whether the arguments of a call fit what is declared."""
+def _fit(declared: Declared, name: str, arguments: str) -> bool | None:
+    """Say whether the arguments of a call fit what is declared; None = they are no JSON."""
     try:
-        return fits(declared.fits, name, arguments)
+        if fits(declared.fits, name, arguments):
+            return True
     except Refused:
-        return False
+        pass  # of the faster reader
+    try:
+        return not any(schema_problems(parse_json_text(arguments), declared.schemas[name]))
+    except ValueError:
+        return None
+
+
+def _image_fault(url: str) -> str | None:
+    """Return the rule that the address of an image breaks, or None."""
+    if not is_image_address(url):
+        return "image.url"
+    fault = picture_fault(url) if url.startswith("data:") else None
+    return fault[0] if fault else None

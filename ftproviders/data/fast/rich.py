@@ -13,7 +13,7 @@ from ftproviders.data.exact.document import read_document
 from ftproviders.data.exact.image import is_plain_image
 from ftproviders.data.exact.pairing import declared_functions
 from ftproviders.data.exact.parts import SPARED_IMAGES
-from ftproviders.data.exact.tools import check_tools
+from ftproviders.data.exact.tools import check_functions, check_tools
 from ftproviders.data.fast.schemas import Properties, described, fitting
 from ftproviders.data.fast.sums import Refused, RichRow, is_clean
 from ftproviders.data.fast.types import ROLES, Assistant, Call, Image, Message, Refusal, Row, Text
@@ -37,10 +37,18 @@ class Declared:
 
     quotes: int
     """Quotes of the declaration."""
+    schemas: Mapping[str, object]
+    """Name of each function -> its parameters."""
     fits: Mapping[str, _Fits]
     """Name of each function -> what its arguments have to fit."""
-    described: tuple[tuple[str, Properties], ...]
-    """Name and properties of those functions that can be described."""
+    is_list: bool
+    """False when what is declared is no list of functions, so that calls need not be in it."""
+    faults: tuple[str, ...]
+    """Rules that the declaration breaks, each as often as it does."""
+
+    def described(self) -> tuple[tuple[str, Properties | None, bool], ...]:
+        """Return of each function its name and the description of its parameters."""
+        return tuple([(name, *described(schema)) for name, schema in self.schemas.items()])
 
 
 _decode_json = msgspec.json.Decoder().decode
@@ -86,7 +94,7 @@ class RichRows:
         look = _Look()
         if row.tools is not UNSET:
             known = self._tools.of(bytes(row.tools))
-            if known is None:
+            if known is None or known.faults:
                 raise Refused
             look.quotes += 2 + known.quotes
             look.declared = known.fits
@@ -120,17 +128,22 @@ class Declarations:
     """What rows declare as their tools; they tend to repeat it."""
 
     def __init__(self) -> None:
-        self._tools: dict[bytes, Declared | None] = {}
+        self._tools: dict[tuple[bytes, bool], Declared | None] = {}
 
-    def of(self, raw: bytes) -> Declared | None:
-        """Return what a declaration says; None = it is not good."""
-        known = self._tools.get(raw, ...)
+    def of(self, raw: bytes, *, deprecated: bool = False) -> Declared | None:
+        """Return what a declaration says; None = it takes the judge to read it.
+
+        Args:
+            raw: The JSON text of ``tools``.
+            deprecated: It is that of ``functions``.
+        """
+        known = self._tools.get((raw, deprecated), ...)
         if known is ...:
-            known = _judge_tools(raw)
+            known = _judge_tools(raw, deprecated)
             if len(raw) <= _LONGEST_REMEMBERED_BYTES:
                 if len(self._tools) >= _REMEMBERED_TOOLS:
                     self._tools.clear()
-                self._tools[raw] = known
+                self._tools[raw, deprecated] = known
         return known
 
 
@@ -144,16 +157,23 @@ def fits(declared: Mapping[str, _Fits], name: str, arguments: str) -> bool:
     return one is not None and one(_read(arguments))
 
 
-def _judge_tools(raw: bytes) -> Declared | None:
+def _judge_tools(raw: bytes, deprecated: bool) -> Declared | None:
     document = read_document(raw, max_depth=MAX_DEPTH - 1)  # the row is around it
-    if not document.readable or document.findings or any(check_tools(document.value, ())):
+    if not document.readable or document.findings:
         return None
-    declared = declared_functions(document.value) or {}
-    known = ((name, described(schema)) for name, schema in declared.items())
+    found = (
+        check_functions(document.value, ("functions",))
+        if deprecated
+        else check_tools(document.value, ("tools",))
+    )
+    declared = declared_functions(document.value)
+    schemas = declared or {}
     return Declared(
         quotes=quotes_in(raw),
-        fits={name: fitting(schema) for name, schema in declared.items()},
-        described=tuple([(name, one) for name, one in known if one is not None]),
+        schemas=schemas,
+        fits={name: fitting(schema) for name, schema in schemas.items()},
+        is_list=declared is not None,
+        faults=tuple([one.rule for one in found]),
     )
 
 

@@ -6,6 +6,8 @@ Most declare an object without depth. Such a schema can be described, for the na
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import reduce
+from operator import or_
 from typing import Any, TypeAlias
 
 from ftproviders.data.exact.json_text import schema_problems
@@ -22,11 +24,22 @@ _TYPES: dict[object, frozenset[type]] = {
 }
 """What surely has a type. More may have it, 1.0 for instance is an integer."""
 
-KINDS: dict[type, int] = {str: 1, bool: 2, int: 4, float: 8, dict: 16, list: 32}
-"""A bit for each type; the same as in ``native/declared.h``."""
+KINDS: dict[str, int] = {
+    "string": 1,
+    "boolean": 2,
+    "integer": 4,
+    "number": 4 | 8,
+    "object": 16,
+    "array": 32,
+    "null": 64,
+}
+"""A bit for each kind of value; the same as in ``native/declared.h``."""
 
-Properties: TypeAlias = tuple[tuple[str, int, bool], ...]
-"""Of each property its name, the types that surely fit, and whether it has to be there."""
+ANY_KIND = 127
+
+Properties: TypeAlias = tuple[tuple[str, int, bool, tuple[str, ...]], ...]
+"""Of each property its name, the kinds of values that fit, whether it has to be there, and the
+texts that it may be, if those are listed. No kind = it takes more to say what fits."""
 
 
 def fitting(schema: object) -> Callable[[Any], bool]:
@@ -48,16 +61,51 @@ def fitting(schema: object) -> Callable[[Any], bool]:
     return fits
 
 
-def described(schema: object) -> Properties | None:
-    """Describe a schema whose common cases need no look at it; None for others.
+def described(schema: object) -> tuple[Properties | None, bool]:
+    """Describe a schema of an object: its properties, and whether no others fit.
 
-    An object surely fits when each of its members is a property of one of these types, and none is
-    missing that has to be there.
+    Returns:
+        No properties for another schema. A value fits just when it is an object whose properties
+        fit, and all are there that have to be.
     """
-    flat = _flat(schema)
-    return flat and tuple(
-        (name, sum(KINDS[one] for one in flat[0].get(name, ())), name in flat[1])
-        for name in {**flat[0], **dict.fromkeys(sorted(flat[1]))}
+    if not isinstance(schema, dict) or _flat(schema) is None:
+        return None, False
+    properties = schema.get("properties")
+    declared = properties if isinstance(properties, dict) else {}
+    required = _required(schema)
+    names = dict.fromkeys([*declared, *sorted(required - declared.keys())])
+    closed = schema.get("additionalProperties") is False and "patternProperties" not in schema
+    each = ((name, *_kinds(declared.get(name), name in declared)) for name in names)
+    return tuple([(name, kinds, name in required, texts) for name, kinds, texts in each]), closed
+
+
+def _kinds(schema: object, declared: bool) -> tuple[int, tuple[str, ...]]:
+    """Return the kinds of values that fit the schema of a property, and the texts that do."""
+    if not declared or (isinstance(schema, dict) and not _DEEP.isdisjoint(schema)):
+        return 0, ()
+    if not isinstance(schema, dict):
+        return ANY_KIND, ()
+    kind = schema.get("type")
+    if "enum" in schema:
+        texts = schema["enum"]
+        listed = kind == "string" and isinstance(texts, list) and bool(texts)
+        if listed and all(isinstance(text, str) for text in texts):
+            return KINDS["string"], tuple(texts)
+        return 0, ()
+    named = kind if isinstance(kind, list) else [kind]
+    known = [KINDS[one] for one in named if isinstance(one, str) and one in KINDS]
+    return (reduce(or_, known) if known and len(known) == len(named) else ANY_KIND), ()
+
+
+_DEEP = frozenset({"properties", "items", "required", "additionalProperties", "patternProperties"})
+
+
+def _required(schema: dict[str, Any]) -> frozenset[str]:
+    named = schema.get("required")
+    return (
+        frozenset(one for one in named if isinstance(one, str))
+        if isinstance(named, list)
+        else (frozenset())
     )
 
 
@@ -78,4 +126,4 @@ def _flat(schema: object) -> _Flat | None:
             kind = one.get("type")
             if isinstance(kind, str) and kind in _TYPES and "additionalProperties" not in one:
                 types[name] = _TYPES[kind]
-    return types, frozenset(one for one in schema.get("required") or () if isinstance(one, str))
+    return types, _required(schema)

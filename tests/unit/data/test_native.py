@@ -354,7 +354,7 @@ def test_files_of_rows_for_the_judge_get_processes(file: Path) -> None:
     jobs = [workers.Job(path=file, method=Method.SUPERVISED, shapes=frozenset(), rules={},
                         profiles={}, max_issues=1, want_keys=False)]  # fmt: skip
     assert threads.suit_threads(jobs)
-    file.write_text('{"messages": 1}\n' * 50)
+    file.write_text('{"prompt": "a", "completion": 1}\n' * 50)
     assert not threads.suit_threads(jobs)
 
 
