@@ -8,11 +8,11 @@
 static int judge_arguments(Cursor *c, Call *call)
 {
     Cursor inside = {call->arguments.text, call->arguments.text + call->arguments.bytes,
-                     c->arena, true};
+                     c->arena, true, false, false, false};
     skip_space(&inside);
     int refused = skip_value(&inside);
     skip_space(&inside);
-    call->json = !refused && inside.at == inside.end;
+    call->json = !refused && inside.at == inside.end && !inside.constant;
     return !refused || is_no_json(refused) ? 0 : NO_ARGUMENTS;
 }
 
@@ -23,7 +23,7 @@ static int read_function(Cursor *c, Call *call, CallFaults *of)
     uint32_t seen = 0;
     bool first = true, more;
     Unknown unknown;
-    unknown.count = 0;
+    unknown.count = unknown.held = 0;
     call->has_name = call->has_arguments = call->json = false;
     if (!take(c, '{'))
         return NO_FUNCTION_OBJECT;
@@ -58,7 +58,7 @@ static int read_call(Cursor *c, Row *row, Draft *draft)
     uint32_t seen = 0;
     bool first = true, more, is_type = false;
     Unknown unknown;
-    unknown.count = 0;
+    unknown.count = unknown.held = 0;
     if (row->calls == MAX_CALLS)
         return NO_MORE_CALLS;
     if (!take(c, '{'))
@@ -158,7 +158,7 @@ static void settle_answer(Row *row, const Draft *draft)
 }
 
 /* Judge the calls of a row of which all was read. */
-static int settle_row_calls(Row *row)
+static int settle_row_calls(Row *row, const Cursor *c)
 {
     for (size_t i = 0; i < row->calls; i++) {
         const Call *call = &row->call[i];
@@ -166,6 +166,8 @@ static int settle_row_calls(Row *row)
             fault(row, FAULT_UNANSWERED);
         if (!row->declared || !call->has_name)
             continue;
+        if (c->surrogate)
+            return NO_SURROGATE; /* Python is not asked about halves of pairs */
         int found = row->ask->fits(row->ask->asked, call);
         if (found == FAILED)
             return FAILED;

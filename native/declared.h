@@ -160,7 +160,7 @@ static int set_function(Function *f, PyObject *described)
 /* Return the fault of a rule's name; -1 = it is none that can be counted here. */
 static int fault_of(const char *rule)
 {
-    for (int i = 0; i < FAULT_COUNT; i++)
+    for (int i = 0; i < RULE_COUNT; i++)
         if (strcmp(FAULT_RULES[i], rule) == 0)
             return i;
     return -1;
@@ -251,8 +251,10 @@ static unsigned pass_kind(Cursor *c, Text *text)
             if (text->text[i] == '.' || text->text[i] == 'e' || text->text[i] == 'E')
                 return KIND_FRACTION;
         return text->bytes > LONGEST_INTEGER ? 0 : KIND_INTEGER;
-    default:
+    case SCALAR_NULL:
         return KIND_NULL;
+    default:
+        return 0;
     }
 }
 
@@ -291,7 +293,8 @@ static Fit member_fits(Cursor *c, const Function *f, const Text *key, uint64_t *
 /* Say whether arguments, which are JSON, fit the function that is called. */
 static Fit arguments_fit(const Function *f, const Text *arguments, Arena *arena)
 {
-    Cursor c = {arguments->text, arguments->text + arguments->bytes, arena, true};
+    Cursor c = {arguments->text, arguments->text + arguments->bytes, arena, true,
+                false, false, false};
     size_t used = arena->used;
     uint64_t seen = 0;
     bool first = true, more = true;

@@ -30,6 +30,8 @@ typedef struct {
     const uint8_t *at, *end;
     Arena *arena;
     bool line_feeds; /* whether a line feed is white space: in text that holds JSON */
+    bool nul, surrogate; /* met in strings: NUL, half of a surrogate pair */
+    bool constant;       /* met among values: NaN or an infinity, which are no JSON */
 } Cursor;
 
 /* A string, decoded. */
@@ -153,8 +155,10 @@ static inline size_t put_utf8(uint8_t *out, uint32_t code)
     return 4;
 }
 
-/* Decode the escape at `*at`, a backslash, to `out`, which has room for 4 bytes. */
-static inline int read_escape(const uint8_t **at, const uint8_t *end, uint8_t *out, size_t *size)
+/* Decode the escape at `*at`, a backslash, to `out`, which has room for 4 bytes. Half of a surrogate
+ * pair becomes three bytes, as Python's surrogatepass makes them. */
+static inline int read_escape(Cursor *c, const uint8_t **at, const uint8_t *end, uint8_t *out,
+                              size_t *size)
 {
     const uint8_t *p = *at;
     if (end - p < 2)
@@ -174,15 +178,16 @@ static inline int read_escape(const uint8_t **at, const uint8_t *end, uint8_t *o
     int32_t code = hex4(p + 2, end);
     if (code < 0)
         return NO_ESCAPE_HEX;
-    if (code == 0)
-        return NO_NUL;
+    c->nul = c->nul || code == 0;
     *at = p + 6;
     if (code >= 0xD800 && code < 0xE000) {
         int32_t low = end - p >= 12 && p[6] == '\\' && p[7] == 'u' ? hex4(p + 8, end) : -1;
-        if (code >= 0xDC00 || low < 0xDC00 || low > 0xDFFF)
-            return NO_SURROGATE;
-        *at = p + 12;
-        code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
+        if (code < 0xDC00 && low >= 0xDC00 && low <= 0xDFFF) {
+            *at = p + 12;
+            code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
+        } else {
+            c->surrogate = true;
+        }
     }
     *size = put_utf8(out, (uint32_t)code);
     return 0;
@@ -241,7 +246,7 @@ static int read_string(Cursor *c, Text *t)
                 out = c->arena->bytes + c->arena->used;
             memcpy(out, run, ahead);
             out += ahead;
-            TRY(read_escape(&at, end, out, &size));
+            TRY(read_escape(c, &at, end, out, &size));
             bar = bar || size > 1 || *out == '|' || *out == '<';
             out += size;
             later += size - 1;
@@ -326,7 +331,18 @@ static int read_number(Cursor *c, Text *t)
     return 0;
 }
 
-typedef enum { SCALAR_NULL, SCALAR_TRUE, SCALAR_FALSE, SCALAR_NUMBER, SCALAR_STRING } Scalar;
+typedef enum {
+    SCALAR_NULL, SCALAR_TRUE, SCALAR_FALSE, SCALAR_NUMBER, SCALAR_STRING, SCALAR_CONSTANT
+} Scalar;
+
+/* Pass NaN or an infinity, as Python's json reads them. */
+static bool take_constant(Cursor *c)
+{
+    bool found = take_word(c, "NaN", 3) || take_word(c, "Infinity", 8)
+                 || take_word(c, "-Infinity", 9);
+    c->constant = c->constant || found;
+    return found;
+}
 
 /* Read a value that holds no others. */
 static int read_scalar(Cursor *c, Scalar *kind, Text *t)
@@ -346,8 +362,8 @@ static int read_scalar(Cursor *c, Scalar *kind, Text *t)
         *kind = SCALAR_FALSE;
         return take_word(c, "false", 5) ? 0 : NO_WORD;
     default:
-        *kind = SCALAR_NUMBER;
-        return read_number(c, t);
+        *kind = take_constant(c) ? SCALAR_CONSTANT : SCALAR_NUMBER;
+        return *kind == SCALAR_NUMBER ? read_number(c, t) : 0;
     }
 }
 

@@ -55,6 +55,10 @@ static int read_field(Cursor *c, Row *row, Draft *draft, const Text *key)
         draft->nulls |= field;
         return 0;
     }
+    if (field > HAS_CONTENT && field != HAS_ANSWERS && take_constant(c)) {
+        draft->constants |= field; /* the rest is as if it were not there */
+        return 0;
+    }
     switch (field) {
     case HAS_ROLE:
         return read_or_pass(c, &draft->role, &draft->role_text);
@@ -173,7 +177,7 @@ static int settle_message(Row *row, Draft *draft)
     static const uint32_t assistant = HAS_REFUSAL | HAS_CALLS | HAS_FUNCTION_CALL;
     uint8_t role = draft->role_text ? role_of(&draft->role) : ROLE_OTHER;
     row->unordered = row->unordered || !draft->role_text;
-    draft->seen &= ~draft->nulls;
+    draft->seen &= ~(draft->nulls | draft->constants);
     if (draft->seen & ~(everybody | (role == ROLE_ASSISTANT ? assistant : 0)))
         return NO_KEY_OF_ROLE;
     Message *message = &row->message[row->messages];
@@ -199,12 +203,24 @@ static int settle_message(Row *row, Draft *draft)
     return 0;
 }
 
+/* Read what stands where a message should. */
+static int read_no_message(Cursor *c, Row *row)
+{
+    if (take_constant(c))
+        return NO_CONSTANT;
+    TRY(skip_unique(c));
+    fault(row, FAULT_OBJECT);
+    row->unordered = true;
+    row->message[row->messages++] = (Message){ROLE_OTHER, {0}, row->segments, 0, 0};
+    return 0;
+}
+
 static int read_message(Cursor *c, Row *row)
 {
     Text key;
     bool first = true, more;
     Draft draft;
-    draft.seen = draft.nulls = 0;
+    draft.seen = draft.nulls = draft.constants = 0;
     draft.tokens = 0;
     draft.content = draft.refusal = ABSENT;
     draft.name_good = draft.weight_zero = draft.weight_bad = draft.says = false;
@@ -212,11 +228,11 @@ static int read_message(Cursor *c, Row *row)
     draft.of = (CallFaults){0};
     draft.first_segment = row->segments;
     draft.first_call = row->calls;
-    draft.unknown.count = 0;
+    draft.unknown.count = draft.unknown.held = 0;
     if (row->messages == MAX_MESSAGES)
         return NO_MORE_MESSAGES;
     if (!take(c, '{'))
-        return NO_MESSAGE_OBJECT;
+        return read_no_message(c, row);
     for (;;) {
         TRY(next_member(c, &first, &key, &more));
         if (!more)
@@ -230,7 +246,7 @@ static int read_messages(Cursor *c, Row *row)
 {
     bool first = true, more;
     if (peek(c) != '[')
-        return skip_unique(c);
+        return take_constant(c) ? NO_CONSTANT : skip_unique(c);
     c->at++;
     for (;;) {
         TRY(next_item(c, &first, &more));
@@ -264,6 +280,8 @@ static int read_parallel(Cursor *c, Row *row)
 {
     Scalar kind;
     Text text;
+    if (take_constant(c))
+        return 0;
     if (peek(c) == '{' || peek(c) == '[') {
         fault(row, FAULT_PARALLEL);
         return skip_unique(c);
@@ -280,130 +298,215 @@ static int read_tools(Cursor *c, Row *row, bool deprecated)
         fault(row, FAULT_NULL);
         return 0;
     }
+    if (take_constant(c))
+        return 0;
     const uint8_t *from = c->at;
     TRY(skip_value(c));
     return row->ask->tools(row->ask->asked, from, (size_t)(c->at - from), deprecated);
 }
 
-enum { ROW_MESSAGES = 1, ROW_TOOLS = 2, ROW_PARALLEL = 4, ROW_FUNCTIONS = 8, ROW_OTHER = 16 };
+enum {
+    ROW_MESSAGES = 1, ROW_TOOLS = 2, ROW_PARALLEL = 4, ROW_FUNCTIONS = 8,
+    ROW_PROMPT = 16, ROW_COMPLETION = 32, ROW_TEXT = 64, /* texts, if there are no messages */
+    ROW_CONVERSATIONS = 128, ROW_INSTRUCTION = 256, ROW_OUTPUT = 512,
+    ROW_PAIR = 1024 /* keys of rows of preferences */
+};
 
-/* Say whether a row without messages may hold texts under this key. */
-static bool is_of_other_shape(const Cursor *c, const Text *key)
+/* Keys by which rows without messages are known. */
+typedef struct {
+    uint32_t seen, texts; /* keys, and which of them have text */
+    Text prompt, completion, text;
+} Columns;
+
+/* Return a bit for a key by which rows without messages are known; 0 for others. */
+static uint32_t column_of(const Cursor *c, const Text *key)
 {
-    return IS(key, "prompt") || IS(key, "completion") || IS(key, "text") || IS(key, "chosen")
-           || IS(key, "rejected") || IS(key, "preferred_output")
-           || IS(key, "non_preferred_output") || (IS(key, "input") && peek(c) == '{');
+    static const struct {
+        const char *name;
+        uint32_t bit;
+    } known[] = {
+        {"prompt", ROW_PROMPT}, {"completion", ROW_COMPLETION}, {"text", ROW_TEXT},
+        {"conversations", ROW_CONVERSATIONS}, {"instruction", ROW_INSTRUCTION},
+        {"output", ROW_OUTPUT}, {"chosen", ROW_PAIR}, {"rejected", ROW_PAIR},
+        {"preferred_output", ROW_PAIR}, {"non_preferred_output", ROW_PAIR},
+    };
+    for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
+        if (key->bytes == strlen(known[i].name)
+            && memcmp(key->text, known[i].name, key->bytes) == 0)
+            return known[i].bit;
+    return IS(key, "input") && peek(c) == '{' ? ROW_PAIR : 0;
 }
 
-static int read_row_field(Cursor *c, Row *row, const Text *key, uint32_t *seen, Unknown *unknown)
+/* Read the value of a key that is not one of a row with messages. */
+static int read_column(Cursor *c, const Text *key, Columns *columns, Unknown *unknown)
+{
+    uint32_t which = column_of(c, key);
+    columns->seen |= which;
+    if (!(which & (ROW_PROMPT | ROW_COMPLETION | ROW_TEXT)))
+        return read_unknown(c, key, unknown);
+    bool is_text;
+    Text *text = which == ROW_PROMPT   ? &columns->prompt
+                 : which == ROW_TEXT ? &columns->text
+                                       : &columns->completion;
+    TRY(note_unknown(key, unknown));
+    TRY(read_or_pass(c, text, &is_text));
+    columns->texts |= is_text ? which : 0;
+    return 0;
+}
+
+static int read_row_field(Cursor *c, Row *row, const Text *key, Columns *columns,
+                          Unknown *unknown)
 {
     if (IS(key, "messages")) {
-        ONCE(*seen, ROW_MESSAGES);
+        ONCE(columns->seen, ROW_MESSAGES);
         return read_messages(c, row);
     }
     if (IS(key, "tools")) {
-        ONCE(*seen, ROW_TOOLS);
+        ONCE(columns->seen, ROW_TOOLS);
         return read_tools(c, row, false);
     }
     if (IS(key, "parallel_tool_calls")) {
-        ONCE(*seen, ROW_PARALLEL);
+        ONCE(columns->seen, ROW_PARALLEL);
         return read_parallel(c, row);
     }
     if (IS(key, "functions")) {
-        ONCE(*seen, ROW_FUNCTIONS);
+        ONCE(columns->seen, ROW_FUNCTIONS);
         return read_tools(c, row, true);
     }
-    if (is_of_other_shape(c, key))
-        *seen |= ROW_OTHER;
-    return read_unknown(c, key, unknown);
+    return read_column(c, key, columns, unknown);
 }
 
-/* Say whether a row was refused because its line is no JSON, whoever reads it.
- *
- * `c` is where it was given up, `end` the end of the line. What is wrong with the bytes, or nested too
- * deep, comes first for the judge, and NaN is a fault of its own.
- */
-static bool is_broken(const Cursor *c, const uint8_t *start, const uint8_t *end, int refused)
+/* Say whether a row was refused because its line is no JSON, whoever reads it. `c` is where it was
+ * given up, `end` the end of the line. */
+static bool is_broken(const Cursor *c, const uint8_t *end, int refused)
+{
+    switch (refused) {
+    case NO_WORD_TEXT: case NO_CALLS_LIST: case NO_CALL_OBJECT: case NO_FUNCTION_OBJECT:
+        /* Another kind of value stands here, or none. */
+        return !(c->at < end && *c->at && strchr("{[\"-0123456789tfnNI", *c->at));
+    case NO_NUMBER:
+        return !(c->at < end && (*c->at == 'N' || *c->at == 'I'));
+    case NO_ROW_END:
+        return true;
+    default:
+        return is_no_json(refused);
+    }
+}
+
+/* Return the fault of a line that cannot be read, FAULT_COUNT for others. What is wrong with the bytes,
+ * or nested too deep, comes first for the judge. */
+static int unread_fault(const Cursor *c, const uint8_t *start, const uint8_t *end, int refused)
 {
     size_t brackets = 0;
-    switch (refused) {
-    case NO_ROW_OBJECT:
-        if (c->at == end)
-            return false; /* a blank line */
-    /* fall through */
-    case NO_WORD_TEXT: case NO_MESSAGE_OBJECT: case NO_CALLS_LIST: case NO_CALL_OBJECT:
-    case NO_FUNCTION_OBJECT:
-        /* Another kind of value stands here, or none. */
-        if (c->at < end && *c->at && strchr("{[\"-0123456789tfnNI", *c->at))
-            return false;
-        break;
-    case NO_NUMBER:
-        if (c->at < end && (*c->at == 'N' || *c->at == 'I'))
-            return false;
-        break;
-    case NO_ROW_END:
-        break;
-    default:
-        if (!is_no_json(refused))
-            return false;
-    }
     for (const uint8_t *at = start; at < end;) {
         size_t length = *at < 0x80 ? 1 : utf8_length(at, end);
         if (!length)
-            return false;
+            return FAULT_ENCODING;
         brackets += *at == '{' || *at == '[';
         at += length;
     }
-    return brackets <= MAX_DEPTH;
+    return is_broken(c, end, refused) && brackets <= MAX_DEPTH ? FAULT_SYNTAX : FAULT_COUNT;
 }
 
-/* Judge a row without messages: nothing else of it is looked at. */
-static int settle_other(Row *row, uint32_t seen)
+/* Add a message of one text. */
+static int add_message_of(Row *row, uint8_t role, const Text *text)
 {
-    if (seen & ROW_OTHER)
-        return NO_OTHER_SHAPE;
+    Message *message = &row->message[row->messages++];
+    *message = (Message){role, {0}, row->segments, 1, text->chars};
+    row->text_bytes += text->bytes;
+    return add_segment(row, text);
+}
+
+/* Judge a row without messages, whose other keys are not looked at. */
+static int settle_other(Row *row, const Columns *columns)
+{
+    static const uint32_t texts = ROW_PROMPT | ROW_COMPLETION | ROW_TEXT;
+    static const uint32_t others = ROW_CONVERSATIONS | ROW_INSTRUCTION | ROW_OUTPUT;
+    uint32_t own = columns->seen & texts;
     memset(row->faults, 0, sizeof(row->faults));
     row->broken = 0;
     row->calls = 0;
-    row->first = seen & ROW_MESSAGES;
-    fault(row, FAULT_MESSAGES);
+    row->shape = columns->seen & ROW_MESSAGES ? OF_MESSAGES_SHAPE : OF_NO_SHAPE;
+    if (!own && !(columns->seen & ROW_PAIR)) {
+        fault(row, FAULT_MESSAGES);
+        return 0;
+    }
+    if (columns->seen & (ROW_MESSAGES | ROW_PAIR | others) || own != columns->texts)
+        return NO_OTHER_SHAPE;
+    if (own == ROW_TEXT) {
+        row->shape = OF_TEXT_SHAPE;
+        fault(row, SHAPE_TEXT);
+        if (row->takes_texts && !says_something(&columns->text))
+            fault(row, FAULT_NO_TEXT);
+        return add_message_of(row, ROLE_OTHER, &columns->text);
+    }
+    if (own != (ROW_PROMPT | ROW_COMPLETION))
+        return NO_OTHER_SHAPE;
+    row->shape = OF_COMPLETION_SHAPE;
+    fault(row, SHAPE_COMPLETION);
+    if (row->takes_completions && !says_something(&columns->completion))
+        fault(row, FAULT_NO_COMPLETION);
+    TRY(add_message_of(row, ROLE_USER, &columns->prompt));
+    return add_message_of(row, ROLE_ASSISTANT, &columns->completion);
+}
+
+/* Read what is no object. */
+static int read_no_row(Cursor *c, Row *row)
+{
+    if (c->at == c->end || *c->at == '\n' || take_constant(c))
+        return NO_ROW_OBJECT;
+    TRY(skip_unique(c));
+    fault(row, FAULT_ROW_OBJECT);
+    row->shape = OF_NO_SHAPE;
     return 0;
+}
+
+static int read_object(Cursor *c, Row *row, Columns *columns, Unknown *unknown)
+{
+    Text key;
+    bool first = true, more;
+    for (;;) {
+        TRY(next_member(c, &first, &key, &more));
+        if (!more)
+            return 0;
+        TRY(read_row_field(c, row, &key, columns, unknown));
+    }
 }
 
 /* Read and judge the row that begins here and ends with its line. */
 static int read_row(Cursor *c, Row *row)
 {
-    Text key;
-    uint32_t seen = 0;
-    bool first = true, more;
+    Columns columns;
     Unknown unknown;
-    unknown.count = 0;
+    columns.seen = columns.texts = 0;
+    unknown.count = unknown.held = 0;
     row->messages = row->segments = row->calls = row->images = row->text_bytes = 0;
     row->trained = row->declared = row->unordered = false;
-    row->first = true;
+    row->shape = OF_MESSAGES_SHAPE;
+    c->nul = c->surrogate = c->constant = false;
     if (row->broken) {
         memset(row->faults, 0, sizeof(row->faults));
         row->broken = 0;
     }
     skip_space(c);
-    if (!take(c, '{'))
-        return NO_ROW_OBJECT;
-    for (;;) {
-        TRY(next_member(c, &first, &key, &more));
-        if (!more)
-            break;
-        TRY(read_row_field(c, row, &key, &seen, &unknown));
-    }
+    bool is_object = take(c, '{');
+    TRY(is_object ? read_object(c, row, &columns, &unknown) : read_no_row(c, row));
     skip_space(c);
     if (c->at < c->end && *c->at != '\n')
         return NO_ROW_END;
-    if (!row->messages)
-        return settle_other(row, seen);
-    if (row->images > row->spared_images)
-        return NO_MORE_IMAGES;
-    fault_times(row, FAULT_UNKNOWN_ROW_KEY, unknown.count);
-    settle_order(row);
-    return settle_row_calls(row);
+    if (row->messages) {
+        if (row->images > row->spared_images)
+            return NO_MORE_IMAGES;
+        fault_times(row, FAULT_UNKNOWN_ROW_KEY, unknown.count);
+        settle_order(row);
+        TRY(settle_row_calls(row, c));
+    } else if (is_object) {
+        TRY(settle_other(row, &columns));
+    }
+    fault_times(row, FAULT_CONSTANT, c->constant);
+    fault_times(row, FAULT_SURROGATE, c->surrogate);
+    fault_times(row, FAULT_NUL, c->nul);
+    return 0;
 }
 
 #endif

@@ -12,6 +12,7 @@
 #include "keys.h"
 #include "message.h"
 
+#define UNREAD ((uint64_t)1 << FAULT_SYNTAX | (uint64_t)1 << FAULT_ENCODING)
 #define MORE_ROOM (64 * 1024)
 #define MOST_ROOM (4 * 1024 * 1024)
 
@@ -157,7 +158,7 @@ static int count_row(Scanner *self, Row *row, uint64_t spared, size_t size)
 typedef struct {
     uint64_t first_line, offset;
     uint64_t spared; /* faults of which no detail is wanted */
-    size_t first;    /* index of the first row that was taken up, from 1 */
+    size_t first[SHAPES]; /* index of the first row of each shape that was taken up, from 1 */
     size_t crlf;     /* index of the first line with a carriage return at its end, from 1 */
     size_t lines;
 } Block;
@@ -166,7 +167,7 @@ typedef struct {
  * `failed` when Python raised. */
 static bool scan_lines(Scanner *self, const uint8_t *text, size_t size, Block *block, bool *failed)
 {
-    Cursor c = {text, text + size, &self->arena, false};
+    Cursor c = {text, text + size, &self->arena, false, false, false, false};
     Row *row = self->row;
     for (size_t line = 0; c.at < c.end; line++) {
         const uint8_t *start = c.at;
@@ -187,15 +188,16 @@ static bool scan_lines(Scanner *self, const uint8_t *text, size_t size, Block *b
         block->lines++;
         if (refused)
             self->reasons[refused]++;
-        if (refused && block->spared & (uint64_t)1 << FAULT_SYNTAX && is_broken(&c, start, end, refused)) {
-            self->faults[FAULT_SYNTAX]++;
+        int unread = refused && block->spared & UNREAD ? unread_fault(&c, start, end, refused)
+                                                       : FAULT_COUNT;
+        bool counted = unread < FAULT_COUNT && block->spared >> unread & 1;
+        if (counted) {
+            self->faults[unread]++;
             count_line(self, (size_t)(end - start));
-            c.at = end < c.end ? end + 1 : end;
-            continue;
+        } else if (!refused && row->shape >= 0 && !block->first[row->shape]) {
+            block->first[row->shape] = line + 1;
         }
-        if (!refused && row->first && !block->first)
-            block->first = line + 1;
-        if (!refused && !row->messages) { /* it has no key, either */
+        if (counted || (!refused && !row->messages)) { /* it has no key */
             c.at = end < c.end ? end + 1 : end;
             continue;
         }
@@ -271,7 +273,7 @@ static PyObject *scanner_scan(Scanner *self, PyObject *args)
     }
     const uint8_t *text = (const uint8_t *)PyBytes_AS_STRING(raw);
     size_t size = (size_t)PyBytes_GET_SIZE(raw);
-    Block block = {first_line, offset, spared, 0, 0, 0};
+    Block block = {first_line, offset, spared, {0}, 0, 0};
     bool failed = false;
     self->busy = true;
     self->thread = PyEval_SaveThread();
@@ -287,9 +289,11 @@ static PyObject *scanner_scan(Scanner *self, PyObject *args)
     if (!refused)
         return NULL;
     /* Without records there is no pointer, and None would be made of that. */
-    return Py_BuildValue("y#Nnnn", self->records ? (const char *)self->records : "",
+    return Py_BuildValue("y#N(nnn)nn", self->records ? (const char *)self->records : "",
                          (Py_ssize_t)(self->record_count * sizeof(*self->records)), refused,
-                         (Py_ssize_t)block.first - 1, (Py_ssize_t)block.lines,
+                         (Py_ssize_t)block.first[OF_MESSAGES_SHAPE] - 1,
+                         (Py_ssize_t)block.first[OF_COMPLETION_SHAPE] - 1,
+                         (Py_ssize_t)block.first[OF_TEXT_SHAPE] - 1, (Py_ssize_t)block.lines,
                          (Py_ssize_t)block.crlf - 1);
 }
 
@@ -374,15 +378,16 @@ static PyObject *scanner_waiting(Scanner *self, void *Py_UNUSED(closure))
 static int scanner_init(Scanner *self, PyObject *args, PyObject *named)
 {
     static char *names[] = {"tools", "fits", "image", "spared_images", "long_characters", "step",
-                            "edge", NULL};
+                            "edge", "completions", "texts", NULL};
     PyObject *tools, *fits, *image;
     unsigned int spared, longest, step, edge;
+    int completions, texts;
     if (self->row) {
         PyErr_SetString(PyExc_RuntimeError, "a scanner is made once");
         return -1;
     }
-    if (!PyArg_ParseTupleAndKeywords(args, named, "OOO$IIII:Scanner", names, &tools, &fits, &image,
-                                     &spared, &longest, &step, &edge))
+    if (!PyArg_ParseTupleAndKeywords(args, named, "OOO$IIIIpp:Scanner", names, &tools, &fits, &image,
+                                     &spared, &longest, &step, &edge, &completions, &texts))
         return -1;
     if (!step || longest / 2 < edge) {
         PyErr_SetString(PyExc_ValueError, "step is at least 1, and a long prompt has two edges");
@@ -401,6 +406,8 @@ static int scanner_init(Scanner *self, PyObject *args, PyObject *named)
     self->questions = (Questions){ask_image, ask_tools, ask_fits, self};
     self->row->ask = &self->questions;
     self->row->spared_images = spared;
+    self->row->takes_completions = completions;
+    self->row->takes_texts = texts;
     init_keys(&self->keys, longest, step, edge);
     return 0;
 }
@@ -500,9 +507,12 @@ static int module_exec(PyObject *module)
     PyObject *type = PyType_FromModuleAndSpec(module, &scanner_spec, NULL);
     int failed = type == NULL || PyModule_AddObjectRef(module, "Scanner", type) < 0;
     Py_XDECREF(type);
-    PyObject *rules = failed ? NULL : names_of(FAULT_RULES, FAULT_COUNT);
+    PyObject *rules = failed ? NULL : names_of(FAULT_RULES, RULE_COUNT);
     failed = rules == NULL || PyModule_AddObjectRef(module, "RULES", rules) < 0;
     Py_XDECREF(rules);
+    PyObject *shapes = failed ? NULL : names_of(SHAPE_NAMES, FAULT_COUNT - RULE_COUNT);
+    failed = shapes == NULL || PyModule_AddObjectRef(module, "SHAPES", shapes) < 0;
+    Py_XDECREF(shapes);
     PyObject *tokens = failed ? NULL : names_of(TOKENS, TOKEN_COUNT);
     failed = tokens == NULL || PyModule_AddObjectRef(module, "TOKENS", tokens) < 0;
     Py_XDECREF(tokens);

@@ -15,10 +15,12 @@ static void image_fault(Image *image, int which)
     image->faults[which - FIRST_IMAGE_FAULT]++;
 }
 
-static int judge_address(Row *row, Image *image, const Text *url)
+static int judge_address(const Cursor *c, Row *row, Image *image, const Text *url)
 {
     if (is_usual_address(url))
         return 0;
+    if (c->surrogate)
+        return NO_SURROGATE; /* Python is not asked about halves of pairs */
     int found = is_other_scheme(url) ? FAULT_IMAGE_URL : row->ask->image(row->ask->asked, url);
     if (found == FAILED)
         return FAILED;
@@ -36,10 +38,10 @@ static int read_image(Cursor *c, Row *row, Image *image)
     uint32_t seen = 0;
     bool first = true, more, is_url = false, is_detail = false;
     Unknown unknown;
-    unknown.count = 0;
+    unknown.count = unknown.held = 0;
     if (peek(c) != '{') {
         image_fault(image, FAULT_IMAGE_URL);
-        return skip_unique(c);
+        return take_constant(c) ? NO_CONSTANT : skip_unique(c);
     }
     c->at++;
     for (;;) {
@@ -60,7 +62,7 @@ static int read_image(Cursor *c, Row *row, Image *image)
         image_fault(image, FAULT_IMAGE_URL);
         return 0;
     }
-    TRY(judge_address(row, image, &url));
+    TRY(judge_address(c, row, image, &url));
     if (seen & 2
         && !(is_detail && (IS(&detail, "auto") || IS(&detail, "low") || IS(&detail, "high"))))
         image_fault(image, FAULT_IMAGE_DETAIL);
@@ -160,11 +162,11 @@ static int read_part(Cursor *c, Row *row, Draft *draft)
     if (peek(c) != '{') {
         draft->parts.odd++;
         draft->says = true;
-        return skip_unique(c);
+        return take_constant(c) ? NO_CONSTANT : skip_unique(c);
     }
     c->at++;
     part.seen = part.texts = 0;
-    part.unknown.count = 0;
+    part.unknown.count = part.unknown.held = 0;
     memset(&part.image, 0, sizeof(part.image));
     for (;;) {
         TRY(next_member(c, &first, &key, &more));
@@ -190,6 +192,11 @@ static int read_content(Cursor *c, Row *row, Draft *draft)
     }
     if (take_word(c, "null", 4)) {
         draft->content = WAS_NULL;
+        return 0;
+    }
+    if (take_constant(c)) {
+        draft->content = WAS_CONSTANT;
+        draft->says = true;
         return 0;
     }
     draft->content = WAS_OTHER; /* an empty list is no content, either */

@@ -6,7 +6,6 @@
     X(NO_ESCAPE_END) \
     X(NO_ESCAPE) \
     X(NO_ESCAPE_HEX) \
-    X(NO_NUL) \
     X(NO_SURROGATE) \
     X(NO_STRING_END) \
     X(NO_UTF8) \
@@ -25,6 +24,7 @@
     X(NO_TWICE_INSIDE) \
     X(NO_MORE_KEYS) \
     X(NO_WORD_TEXT) \
+    X(NO_CONSTANT) \
     X(NO_MORE_SEGMENTS) \
     X(NO_TWICE_UNKNOWN) \
     X(NO_MORE_UNKNOWN) \
@@ -42,7 +42,6 @@
     X(NO_KEY_OF_ROLE) \
     X(NO_PARTS_OF_ROLE) \
     X(NO_MORE_MESSAGES) \
-    X(NO_MESSAGE_OBJECT) \
     X(NO_OTHER_SHAPE) \
     X(NO_ROW_END) \
     X(NO_ROW_OBJECT) \

@@ -18,7 +18,15 @@
 /* Rules that a row may break without being refused. */
 #define FAULTS(X)                                      \
     X(FAULT_SYNTAX, "json.syntax")                     \
+    X(FAULT_ENCODING, "json.encoding")                 \
+    X(FAULT_CONSTANT, "json.constant")                 \
+    X(FAULT_SURROGATE, "json.surrogate")               \
+    X(FAULT_NUL, "json.nul")                           \
+    X(FAULT_ROW_OBJECT, "row.object")                  \
+    X(FAULT_OBJECT, "message.object")                  \
     X(FAULT_MESSAGES, "row.messages")                  \
+    X(FAULT_NO_COMPLETION, "completion.empty")         \
+    X(FAULT_NO_TEXT, "text.field")                     \
     X(FAULT_DEPRECATED, "row.deprecated")              \
     X(FAULT_PART, "content.part")                      \
     X(FAULT_PART_TEXT, "content.part_text")            \
@@ -54,8 +62,14 @@
     X(FAULT_WEIGHTS, "row.weights")
 
 #define X(name, rule) name,
-enum { FAULTS(X) FAULT_COUNT };
+enum { FAULTS(X) RULE_COUNT };
 #undef X
+
+/* Rows without messages of which some providers take one kind and others another: row.messages for
+ * those that do not take it. Bits and counts are those behind the rules'. */
+enum { SHAPE_COMPLETION = RULE_COUNT, SHAPE_TEXT, FAULT_COUNT };
+
+static const char *const SHAPE_NAMES[] = {"prompt-completion", "text"};
 
 #define X(name, rule) rule,
 static const char *const FAULT_RULES[] = {FAULTS(X)};
@@ -79,7 +93,7 @@ static const char *const TOKENS[] = {
 };
 #define TOKEN_COUNT ((int)(sizeof(TOKENS) / sizeof(*TOKENS)))
 
-typedef enum { ABSENT, WAS_NULL, WAS_TEXT, WAS_PARTS, WAS_OTHER } Given;
+typedef enum { ABSENT, WAS_NULL, WAS_TEXT, WAS_PARTS, WAS_OTHER, WAS_CONSTANT } Given;
 
 typedef struct {
     uint8_t role;
@@ -91,7 +105,8 @@ typedef struct {
 /* Keys that are not known; each may stand once. */
 typedef struct {
     Text key[MAX_UNKNOWN];
-    size_t count;
+    size_t held;
+    size_t count; /* without those of NaN and the like, which is a fault of its own */
 } Unknown;
 
 /* A call, or the function of the deprecated kind. */
@@ -116,12 +131,16 @@ typedef struct {
 
 enum { NOTHING_WRONG = 1000, UNSURE };
 
+/* Shapes of rows of which it is noted where the first one is. */
+enum { OF_NO_SHAPE = -1, OF_MESSAGES_SHAPE, OF_COMPLETION_SHAPE, OF_TEXT_SHAPE, SHAPES };
+
 typedef struct {
     size_t messages, segments, calls, images, spared_images;
     size_t text_bytes;
     bool trained, declared;
     bool unordered; /* a message has no role: who speaks when is not judged */
-    bool first;     /* it may be the first row with messages */
+    int shape; /* OF_MESSAGES_SHAPE ... */
+    bool takes_completions, takes_texts; /* some provider does */
     uint32_t faults[FAULT_COUNT];
     uint64_t broken; /* a bit for each fault */
     const Questions *ask;
@@ -147,7 +166,7 @@ typedef struct {
 
 /* What was read of a message before it is known whose it is. */
 typedef struct {
-    uint32_t seen, nulls; /* keys with a value, and keys with null */
+    uint32_t seen, nulls, constants; /* keys with a value, with null, with NaN or the like */
     Given content, refusal;
     bool name_good, weight_zero, weight_bad, says, role_text, answers_text;
     size_t first_segment, first_call, tokens;
@@ -255,6 +274,8 @@ static int read_word(Cursor *c, Text *t)
 /* Read a string if there is one, and pass another value; `is_text` says which it was. */
 static int read_or_pass(Cursor *c, Text *t, bool *is_text)
 {
+    if (take_constant(c))
+        return NO_CONSTANT; /* whatever else is wrong with it is not said */
     *is_text = take(c, '"');
     return *is_text ? read_string(c, t) : skip_unique(c);
 }
@@ -267,16 +288,27 @@ static int add_segment(Row *row, const Text *t)
     return 0;
 }
 
+/* Note a key that is not known, and count it. */
+static int note_unknown(const Text *key, Unknown *unknown)
+{
+    for (size_t i = 0; i < unknown->held; i++)
+        if (same_text(&unknown->key[i], key))
+            return NO_TWICE_UNKNOWN;
+    if (unknown->held == MAX_UNKNOWN)
+        return NO_MORE_UNKNOWN;
+    unknown->key[unknown->held++] = *key;
+    unknown->count++;
+    return 0;
+}
+
 /* Read the value of a key that is not known. */
 static int read_unknown(Cursor *c, const Text *key, Unknown *unknown)
 {
-    for (size_t i = 0; i < unknown->count; i++)
-        if (same_text(&unknown->key[i], key))
-            return NO_TWICE_UNKNOWN;
-    if (unknown->count == MAX_UNKNOWN)
-        return NO_MORE_UNKNOWN;
-    unknown->key[unknown->count++] = *key;
-    return skip_unique(c);
+    TRY(note_unknown(key, unknown));
+    if (!take_constant(c))
+        return skip_unique(c);
+    unknown->count--;
+    return 0;
 }
 
 /* Note a key of an object; `seen` has a bit for each. */

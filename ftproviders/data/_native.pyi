@@ -6,6 +6,8 @@ from typing_extensions import Buffer
 
 # Ids of the rules of which a scanner can count what breaks them.
 RULES: tuple[str, ...]
+# Shapes of rows without messages that it counts: row.messages, for those who do not take them.
+SHAPES: tuple[str, ...]
 # Control tokens that text must not hold.
 TOKENS: tuple[str, ...]
 # Roles that are known, in the order in which they are counted.
@@ -26,6 +28,7 @@ ROLES: tuple[str, ...]
 # spared_images: more images than these refuse a row
 # long_characters: prompts of so many characters are sampled for the key
 # step: distance of the samples, in characters
+# completions, texts: whether some provider takes rows of SHAPES, which then are judged
 # edge: characters at the beginning and at the end of a long prompt of which none is left out
 class Scanner:
     def __init__(
@@ -38,25 +41,28 @@ class Scanner:
         long_characters: int,
         step: int,
         edge: int,
+        completions: bool,
+        texts: bool,
     ) -> None: ...
 
     # Looks at lines, of which all but the last one have a line feed.
     #
-    # spared: a bit for each of RULES; rows that break no others are counted, not refused
+    # spared: a bit for each of RULES and SHAPES; rows that break no others are counted, not refused
     #
-    # Returns a record for each line that is JSON or was refused: key (0 where it was refused), line
-    # number and place in the file, 64 bits each; of each line refused its index, start, end and the
-    # index of its record; the index of the first row with messages that was not refused (-1 = there
-    # is none); the number of lines; the index of the first line with a carriage return at its end
-    # (-1 = there is none).
+    # Returns a record for each row with a key, and for each line that was refused: key (0 where it
+    # was refused), line number and place in the file, 64 bits each; of each line refused its index,
+    # start, end and the index of its record; the indexes of the first rows with messages, and of
+    # each of SHAPES, that were not refused (-1 = there is none); the number of lines; the index of
+    # the first line with a carriage return at its end (-1 = there is none).
     def scan(
         self, raw: bytes, first_line: int, offset: int, spared: int, /
-    ) -> tuple[bytes, list[tuple[int, int, int, int]], int, int, int]: ...
+    ) -> tuple[bytes, list[tuple[int, int, int, int]], tuple[int, int, int], int, int]: ...
 
     # Returns what was counted since the last time: rows; bytes of their texts; rows with images;
     # bytes of the longest row; rows without instructions; rows in which no user speaks; messages of
     # each of ROLES; how often each number of characters in a row was seen of each of ROLES and of
-    # all, and each number of messages in a row; how often each of RULES was broken.
+    # all, and each number of messages in a row; how often each of RULES was
+    # broken, and rows of each of SHAPES were met.
     def drain(
         self,
     ) -> tuple[int, int, int, int, int, int, list[int], list[dict[int, int]], list[int]]: ...

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from ftproviders.data.engine import Engine, ExactEngine, Rows, TwoPathEngine
+from ftproviders.data.exact.completion import TEXT
 from ftproviders.data.exact.image import is_image_address
 from ftproviders.data.exact.json_text import parse_json_text, schema_problems
 from ftproviders.data.exact.parts import SPARED_IMAGES
@@ -24,6 +25,7 @@ from ftproviders.data.fast.sums import Refused
 from ftproviders.data.keys import sampling
 from ftproviders.data.ledger import Ledger
 from ftproviders.data.native import native
+from ftproviders.data.shapes import Shape
 from ftproviders.data.stream import Block
 from ftproviders.schema.hyperparameters import Method
 
@@ -34,6 +36,7 @@ __all__ = ["ExactEngine", "NativeEngine", "TwoPathEngine", "engine_for"]
 
 _RECORD = 3
 _MOST_DIFFERENT = 65_536
+_NO_MESSAGES = "row.messages"
 
 
 def engine_for(rows: Rows) -> Engine:
@@ -67,9 +70,12 @@ class NativeEngine(TwoPathEngine):
             long_characters=long_characters,
             step=step,
             edge=edge,
+            completions=Shape.PROMPT_COMPLETION in self._fitting,
+            texts=TEXT in self._fitting,
         )
         self._rules: tuple[str, ...] = extension.RULES
         self._roles: tuple[str, ...] = extension.ROLES
+        self._shapes: tuple[str, ...] = extension.SHAPES
 
     def refusals(self) -> dict[str, int]:
         """Return how often the extension refused rows, by the place in its code."""
@@ -77,7 +83,7 @@ class NativeEngine(TwoPathEngine):
 
     def sample(self, raw: bytes) -> tuple[int, int]:
         """Return the lines of some bytes, and how many of them the extension refuses."""
-        every = (1 << len(self._rules)) - 1
+        every = (1 << len(self._rules) + len(self._shapes)) - 1
         _, refused, _, lines, _ = self._scanner.scan(raw, 1, 0, every)
         return lines, len(refused)
 
@@ -89,9 +95,9 @@ class NativeEngine(TwoPathEngine):
         raw = block.raw or block.lines[0]
         spared = self._spared(ledger)
         scanned = self._scanner.scan(raw, block.first_line, block.offset, spared)
-        found, refused, first, block.line_count, crlf = scanned
+        found, refused, firsts, block.line_count, crlf = scanned
         block.crlf_line = block.first_line + crlf if crlf >= 0 else 0
-        self._note_first(block.first_line + first if first >= 0 else 0, ledger)
+        self._note_shapes(block.first_line, firsts, ledger)
         if refused:
             records = array("Q", found)
             self._look_again(block, raw, refused, records, ledger, spared)
@@ -101,12 +107,19 @@ class NativeEngine(TwoPathEngine):
 
     def _spared(self, ledger: Ledger) -> int:
         """Return a bit for each rule of which no more detail is wanted."""
-        rules = enumerate(self._rules)
-        spared = sum(1 << bit for bit, rule in rules if not ledger.wants(rule))
+        wanted = [ledger.wants(rule) for rule in self._rules]
+        wanted += [ledger.wants_shape(_NO_MESSAGES, shape) for shape in self._shapes]
         if self._wanted.long_bytes is not None:
             # A line that is no JSON is no long row, so it has to be known which ones they are.
-            spared &= ~(1 << self._rules.index("json.syntax"))
-        return spared
+            for rule in ("json.syntax", "json.encoding"):
+                wanted[self._rules.index(rule)] = True
+        return sum(1 << bit for bit, one in enumerate(wanted) if not one)
+
+    def _note_shapes(self, line: int, firsts: tuple[int, int, int], ledger: Ledger) -> None:
+        """Note the first rows of a block of each shape, by their indexes; -1 = there was none."""
+        for shape, first in zip((Shape.MESSAGES, *self._shapes), firsts, strict=True):
+            if first >= 0 and shape in self._fitting:
+                ledger.note_shape(shape, line + first)
 
     def _look_again(
         self,
@@ -129,10 +142,10 @@ class NativeEngine(TwoPathEngine):
         for place in looked.refused:
             number, line = block.first_line + refused[place][0], lines[place].removesuffix(b"\n")
             if before != spared:
-                one, left, first, lines_seen, _ = self._scanner.scan(line, number, 0, spared)
+                one, left, firsts, lines_seen, _ = self._scanner.scan(line, number, 0, spared)
                 if lines_seen and not left:
                     keys[place] = int.from_bytes(one[:8], sys.byteorder) if one else None
-                    self._note_first(number if first == 0 else 0, ledger)
+                    self._note_shapes(number, firsts, ledger)
                     continue
             keys[place] = self._key(line, number, block, ledger)
             spared = self._spared(ledger)
@@ -186,9 +199,12 @@ class NativeEngine(TwoPathEngine):
             if times:
                 tally.by_role[role] = tally.by_role.get(role, 0) + times
                 tally.of_role(role).add_counts(characters)
-        for rule, times in zip(self._rules, faults, strict=True):
+        for rule, times in zip(self._rules, faults, strict=False):
             if times:
                 ledger.counts[rule] += times
+        for shape, times in zip(self._shapes, faults[len(self._rules) :], strict=True):
+            if times:
+                ledger.add_unlisted(_NO_MESSAGES, shape, times)
         super().finish(ledger)
 
     @property

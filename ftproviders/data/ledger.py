@@ -136,6 +136,31 @@ class Ledger:
         severity = self._rules[rule_id].severity
         return severity is not None and self._has_room(severity)
 
+    def wants_shape(self, rule_id: str, shape: str) -> bool:
+        """Say the same for a rule that only those mind who do not take rows of a shape."""
+        minding = self._minding(Finding(rule=rule_id, message="", shape=shape))
+        if minding is None:
+            return self.wants(rule_id)
+        severities = map(self._rules[rule_id].by_provider.get, minding)
+        return any(one is not None and self._has_room(one) for one in severities)
+
+    def add_unlisted(self, rule_id: str, shape: str, times: int) -> None:
+        """Count rows of a shape as `add` does, of which no detail is wanted."""
+        finding = Finding(rule=rule_id, message="", shape=shape)
+        minding = self._minding(finding)
+        if minding is None:
+            self.counts[rule_id] += times
+        else:
+            self._add_for(minding, finding, times=times, listed=False)
+
+    def _minding(self, finding: Finding) -> list[str] | None:
+        """Return the providers that mind a finding, where not all of those looked at do."""
+        if not finding.shape and finding.amount is None:
+            return None
+        minding = [name for name, one in self._profiles.items() if minds(finding, one)]
+        some = len(minding) < len(self._profiles) or (finding.amount and not self._profiles)
+        return minding if some else None
+
     def _has_room(self, severity: Severity) -> bool:
         return len(self._of_rows[severity]) < self._max_issues
 
@@ -158,11 +183,10 @@ class Ledger:
             column: The column, where it is known.
         """
         judgement = self._rules[finding.rule]
-        if finding.shape or finding.amount is not None:
-            minding = [name for name, one in self._profiles.items() if minds(finding, one)]
-            if len(minding) < len(self._profiles) or (finding.amount and not self._profiles):
-                self._add_for(minding, finding, line=line, text=text, column=column)
-                return
+        minding = self._minding(finding)
+        if minding is not None:
+            self._add_for(minding, finding, line=line, text=text, column=column)
+            return
         self.counts[finding.rule] += 1
         if judgement.severity is None or not self.wants(finding.rule):
             return
@@ -204,6 +228,8 @@ class Ledger:
         column: int | None = None,
         everybody: bool = False,
         given: Severity | None = None,
+        times: int = 1,
+        listed: bool = True,
     ) -> None:
         """Count a finding that only `providers` mind."""
         by_severity: dict[Severity, list[str]] = {}
@@ -211,9 +237,11 @@ class Ledger:
             severity = given or self._rules[finding.rule].by_provider.get(name)
             if severity is not None:
                 by_severity.setdefault(severity, []).append(name)
-                self._extra[name, severity, finding.rule] += 1
+                self._extra[name, severity, finding.rule] += times
         for severity, names in by_severity.items():
-            self._limit_issues += 1
+            self._limit_issues += times
+            if not listed:
+                continue
             if line and not self._has_room(severity):
                 continue
             whole = everybody and len(names) == len(providers)

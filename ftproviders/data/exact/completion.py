@@ -33,7 +33,7 @@ def other_shape(row: dict[str, Any]) -> str:
 
 def check_completion(row: dict[str, Any]) -> Iterator[Finding]:
     """Yield what is wrong with a row of prompt and completion, or of text."""
-    if "prompt" not in row:
+    if other_shape(row) == TEXT:
         yield from _text(row)
         return
     prompt, completion = row["prompt"], row["completion"]

@@ -2,16 +2,16 @@
 
 Of a hundred rows 70 are plain English, 15 hold other scripts and emoji, 10 call a tool and 5 show
 an image by its address; ``plain`` files hold nothing but the first two kinds. In ``bad`` files
-every row has one fault. As in real files, texts have line ends and quotes, which JSON escapes: in
-60 of a hundred rows of 3 kB, and in 20 of 300 bytes.
+every row has one of twenty-one faults, each as often as the others. As in real files, texts have
+line ends and quotes, which JSON escapes: in 60 of a hundred rows of 3 kB, and in 20 of 300 bytes.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 from collections.abc import Callable, Iterator, Sequence
-from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -114,26 +114,129 @@ def _break_key(row: Row) -> None:
     row["messages"][0]["text"] = row["messages"][0].pop("content")
 
 
-_FAULTS: tuple[Callable[[Row], None], ...] = (
-    _break_role,
-    _break_answer,
-    _break_content,
-    _break_key,
-)
+def _break_name(row: Row) -> None:
+    row["messages"][1]["name"] = "Mr. Smith"
+
+
+def _break_weight(row: Row) -> None:
+    row["messages"][-1]["weight"] = float("nan")
+
+
+def _break_message(row: Row) -> None:
+    row["messages"][1] = row["messages"][1]["content"]
+
+
+def _add_metadata(row: Row) -> None:
+    row["metadata"] = {"source": "mail", "tags": ["parcel", "repair"]}
+
+
+def _rename(row: Row) -> None:
+    said = row.pop("messages")
+    row["conversations"] = [{"from": one["role"], "value": one["content"]} for one in said]
+
+
+def _to_completion(row: Row) -> None:
+    _, asked, answer = row.pop("messages")
+    row |= {"prompt": asked["content"], "completion": answer["content"]}
+
+
+def _called(row: Row) -> Row:
+    called: Row = row["messages"][2]["tool_calls"][0]
+    return called
+
+
+def _break_arguments(row: Row) -> None:
+    function = _called(row)["function"]
+    function["arguments"] = function["arguments"].replace('"', "'")
+
+
+def _open_arguments(row: Row) -> None:
+    _called(row)["function"]["arguments"] = {"order": "7"}
+
+
+def _break_schema(row: Row) -> None:
+    _called(row)["function"]["arguments"] = '{"number": 7}'
+
+
+def _break_function(row: Row) -> None:
+    _called(row)["function"]["name"] = "find_invoice"
+
+
+def _break_tool(row: Row) -> None:
+    row["tools"] = [{"type": "function", "function": {**_TOOL["function"], "name": "find order"}}]
+
+
+def _break_id(row: Row) -> None:
+    row["messages"][3]["tool_call_id"] = "call_0"
+
+
+def _drop_result(row: Row) -> None:
+    del row["messages"][3]
+
+
+def _to_function(row: Row) -> None:
+    asked, found = row["messages"][2:4]
+    asked |= {"function_call": asked.pop("tool_calls")[0]["function"], "content": None}
+    found |= {"role": "function", "name": "find_order"}
+    del found["tool_call_id"]
+    row["functions"] = [tool["function"] for tool in row.pop("tools")]
+
+
+def _shown(row: Row) -> Row:
+    shown: Row = row["messages"][1]["content"][1]
+    return shown
+
+
+def _break_url(row: Row) -> None:
+    address = _shown(row)["image_url"]
+    address["url"] = address["url"].replace("https", "http")
+
+
+def _break_image(row: Row) -> None:
+    _shown(row)["image_url"] = _shown(row)["image_url"]["url"]
+
+
+def _cut(_: Row) -> None:
+    """The line is cut when it is written."""
+
+
+_Maker = Callable[[random.Random, int], Row]
+_FAULTS: Sequence[tuple[_Maker, Callable[[Row], None]]] = (
+    *itertools.product(
+        [_plain],
+        [_break_role, _break_answer, _break_content, _break_key, _break_name, _break_weight,
+         _break_message, _add_metadata, _rename, _to_completion, _cut],
+    ),
+    *itertools.product(
+        [_tools],
+        [_break_arguments, _open_arguments, _break_schema, _break_function, _break_tool,
+         _break_id, _drop_result, _to_function],
+    ),
+    *itertools.product([_image], [_break_url, _break_image]),
+)  # fmt: skip
 
 
 def made_rows(kind: str, size: int, seed: int = 7) -> Iterator[bytes]:
     """Yield rows of a kind as lines, without end."""
     chance = random.Random(seed)
-    makers: Sequence[Callable[[random.Random, int], Row]] = [_plain] * 70 + [_unicode] * 15
+    if kind == "bad":
+        yield from _bad_rows(chance, size)
+    makers: Sequence[_Maker] = [_plain] * 70 + [_unicode] * 15
     if kind == "mixed":
         makers = [*makers, *[_tools] * 10, *[_image] * 5]
-    faults = cycle(_FAULTS)
     while True:
-        row = chance.choice(makers)(chance, size)
-        if kind == "bad":
-            next(faults)(row)
-        yield json.dumps(row, ensure_ascii=False).encode() + b"\n"
+        yield _line(chance.choice(makers)(chance, size))
+
+
+def _bad_rows(chance: random.Random, size: int) -> Iterator[bytes]:
+    for make, damage in itertools.cycle(_FAULTS):
+        row = make(chance, size)
+        damage(row)
+        yield _line(row)[:-3] + b"\n" if damage is _cut else _line(row)
+
+
+def _line(row: Row) -> bytes:
+    return json.dumps(row, ensure_ascii=False).encode() + b"\n"
 
 
 def write_file(file: Path, kind: str, size_bytes: int) -> int:
@@ -163,5 +266,7 @@ def write_file(file: Path, kind: str, size_bytes: int) -> int:
 def _numbered(row: bytes, turn: int) -> bytes:
     if not turn:
         return row
-    at = row.find(b'"content": "') + 12
+    at = max(row.find(b'"content": "') + 12, row.find(b'"value": "') + 10)
+    if at < 12:
+        at = row.index(b'"prompt": "') + 11
     return row[:at] + b"%d " % turn + row[at:]

@@ -237,15 +237,15 @@ def test_what_a_question_raises_comes_through() -> None:
         raise KeyboardInterrupt
 
     row = ROW_CASES["tool_call.schema"].inside.encode()
-    scanner = extension.Scanner(
-        fail, fail, fail, spared_images=10, long_characters=9, step=2, edge=1
-    )
+    named = {"spared_images": 10, "long_characters": 9, "edge": 1}
+    named |= {"completions": False, "texts": False}
+    scanner = extension.Scanner(fail, fail, fail, step=2, **named)
     with pytest.raises(KeyboardInterrupt):
         scanner.scan(row, 1, 0, 0)
     with pytest.raises(RuntimeError, match="made once"):
-        scanner.__init__(fail, fail, fail, spared_images=10, long_characters=9, step=2, edge=1)
+        scanner.__init__(fail, fail, fail, step=2, **named)
     with pytest.raises(ValueError, match="step"):
-        extension.Scanner(fail, fail, fail, spared_images=1, long_characters=9, step=0, edge=1)
+        extension.Scanner(fail, fail, fail, step=0, **named)
     with pytest.raises(TypeError):
         scanner.scan("text", 1, 0, 0)
 
