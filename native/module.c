@@ -36,6 +36,9 @@ typedef struct {
     size_t record_count, record_room;
     Refused *refused;
     size_t refused_count, refused_room;
+    size_t long_bytes; /* longer rows may have too many tokens */
+    uint64_t *longer;  /* line and place of those that were read */
+    size_t longer_count, longer_room;
     uint64_t rows, text_bytes, image_rows, longest;
     uint64_t faults[FAULT_COUNT];
     uint64_t reasons[REASON_COUNT];
@@ -191,11 +194,19 @@ static bool scan_lines(Scanner *self, const uint8_t *text, size_t size, Block *b
         int unread = refused && block->spared & UNREAD ? unread_fault(&c, start, end, refused)
                                                        : FAULT_COUNT;
         bool counted = unread < FAULT_COUNT && block->spared >> unread & 1;
+        uint64_t number = block->first_line + line;
+        uint64_t place = block->offset + (uint64_t)(start - text);
         if (counted) {
             self->faults[unread]++;
             count_line(self, (size_t)(end - start));
         } else if (!refused && row->shape >= 0 && !block->first[row->shape]) {
             block->first[row->shape] = line + 1;
+        }
+        if (!refused && (size_t)(end - start) > self->long_bytes) {
+            if (!grow((void **)&self->longer, self->longer_count, &self->longer_room, 2, 8))
+                return false;
+            self->longer[self->longer_count++] = number;
+            self->longer[self->longer_count++] = place;
         }
         if (counted || (!refused && !row->messages)) { /* it has no key */
             c.at = end < c.end ? end + 1 : end;
@@ -206,8 +217,8 @@ static bool scan_lines(Scanner *self, const uint8_t *text, size_t size, Block *b
         uint64_t *record = self->records + self->record_count;
         self->record_count += 3;
         record[0] = refused ? 0 : key_of_row(&self->keys, row);
-        record[1] = block->first_line + line;
-        record[2] = block->offset + (uint64_t)(start - text);
+        record[1] = number;
+        record[2] = place;
         if (refused) {
             if (!grow((void **)&self->refused, self->refused_count, &self->refused_room, 1,
                       sizeof(Refused)))
@@ -226,7 +237,7 @@ static bool scan_lines(Scanner *self, const uint8_t *text, size_t size, Block *b
 static bool prepare(Scanner *self, const uint8_t *text, size_t size)
 {
     size_t wanted = size + MORE_ROOM;
-    self->record_count = self->refused_count = 0;
+    self->record_count = self->refused_count = self->longer_count = 0;
     if (self->arena.room >= wanted || !memchr(text, '\\', size))
         return true;
     uint8_t *bytes = PyMem_RawRealloc(self->arena.bytes, wanted);
@@ -289,12 +300,14 @@ static PyObject *scanner_scan(Scanner *self, PyObject *args)
     if (!refused)
         return NULL;
     /* Without records there is no pointer, and None would be made of that. */
-    return Py_BuildValue("y#N(nnn)nn", self->records ? (const char *)self->records : "",
+    return Py_BuildValue("y#N(nnn)nny#", self->records ? (const char *)self->records : "",
                          (Py_ssize_t)(self->record_count * sizeof(*self->records)), refused,
                          (Py_ssize_t)block.first[OF_MESSAGES_SHAPE] - 1,
                          (Py_ssize_t)block.first[OF_COMPLETION_SHAPE] - 1,
                          (Py_ssize_t)block.first[OF_TEXT_SHAPE] - 1, (Py_ssize_t)block.lines,
-                         (Py_ssize_t)block.crlf - 1);
+                         (Py_ssize_t)block.crlf - 1,
+                         self->longer ? (const char *)self->longer : "",
+                         (Py_ssize_t)(self->longer_count * sizeof(*self->longer)));
 }
 
 /* --- what was counted ------------------------------------------------------------------------ */
@@ -378,16 +391,18 @@ static PyObject *scanner_waiting(Scanner *self, void *Py_UNUSED(closure))
 static int scanner_init(Scanner *self, PyObject *args, PyObject *named)
 {
     static char *names[] = {"tools", "fits", "image", "spared_images", "long_characters", "step",
-                            "edge", "completions", "texts", NULL};
+                            "edge", "long_bytes", "completions", "texts", NULL};
     PyObject *tools, *fits, *image;
     unsigned int spared, longest, step, edge;
     int completions, texts;
+    Py_ssize_t long_bytes;
     if (self->row) {
         PyErr_SetString(PyExc_RuntimeError, "a scanner is made once");
         return -1;
     }
-    if (!PyArg_ParseTupleAndKeywords(args, named, "OOO$IIIIpp:Scanner", names, &tools, &fits, &image,
-                                     &spared, &longest, &step, &edge, &completions, &texts))
+    if (!PyArg_ParseTupleAndKeywords(args, named, "OOO$IIIInpp:Scanner", names, &tools, &fits, &image,
+                                     &spared, &longest, &step, &edge, &long_bytes, &completions,
+                                     &texts))
         return -1;
     if (!step || longest / 2 < edge) {
         PyErr_SetString(PyExc_ValueError, "step is at least 1, and a long prompt has two edges");
@@ -405,6 +420,7 @@ static int scanner_init(Scanner *self, PyObject *args, PyObject *named)
     self->ask_image = Py_NewRef(image);
     self->questions = (Questions){ask_image, ask_tools, ask_fits, self};
     self->row->ask = &self->questions;
+    self->long_bytes = long_bytes < 0 ? SIZE_MAX : (size_t)long_bytes;
     self->row->spared_images = spared;
     self->row->takes_completions = completions;
     self->row->takes_texts = texts;
@@ -450,6 +466,7 @@ static void scanner_dealloc(Scanner *self)
     PyMem_RawFree(self->row);
     PyMem_RawFree(self->records);
     PyMem_RawFree(self->refused);
+    PyMem_RawFree(self->longer);
     PyMem_RawFree(self->arena.bytes);
     type->tp_free((PyObject *)self);
     Py_DECREF(type);

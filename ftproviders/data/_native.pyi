@@ -28,6 +28,7 @@ ROLES: tuple[str, ...]
 # spared_images: more images than these refuse a row
 # long_characters: prompts of so many characters are sampled for the key
 # step: distance of the samples, in characters
+# long_bytes: rows with more bytes may have too many tokens; -1 = none
 # completions, texts: whether some provider takes rows of SHAPES, which then are judged
 # edge: characters at the beginning and at the end of a long prompt of which none is left out
 class Scanner:
@@ -41,6 +42,7 @@ class Scanner:
         long_characters: int,
         step: int,
         edge: int,
+        long_bytes: int,
         completions: bool,
         texts: bool,
     ) -> None: ...
@@ -53,10 +55,11 @@ class Scanner:
     # was refused), line number and place in the file, 64 bits each; of each line refused its index,
     # start, end and the index of its record; the indexes of the first rows with messages, and of
     # each of SHAPES, that were not refused (-1 = there is none); the number of lines; the index of
-    # the first line with a carriage return at its end (-1 = there is none).
+    # the first line with a carriage return at its end (-1 = there is none); line number and place,
+    # 64 bits each, of long rows that were not refused.
     def scan(
         self, raw: bytes, first_line: int, offset: int, spared: int, /
-    ) -> tuple[bytes, list[tuple[int, int, int, int]], tuple[int, int, int], int, int]: ...
+    ) -> tuple[bytes, list[tuple[int, int, int, int]], tuple[int, int, int], int, int, bytes]: ...
 
     # Returns what was counted since the last time: rows; bytes of their texts; rows with images;
     # bytes of the longest row; rows without instructions; rows in which no user speaks; messages of

@@ -6,10 +6,8 @@ fast path in Python and to the judge, as without it.
 
 from __future__ import annotations
 
-import re
 import sys
 from array import array
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
@@ -70,6 +68,7 @@ class NativeEngine(TwoPathEngine):
             long_characters=long_characters,
             step=step,
             edge=edge,
+            long_bytes=-1 if self._wanted.long_bytes is None else self._wanted.long_bytes,
             completions=Shape.PROMPT_COMPLETION in self._fitting,
             texts=TEXT in self._fitting,
         )
@@ -84,7 +83,7 @@ class NativeEngine(TwoPathEngine):
     def sample(self, raw: bytes) -> tuple[int, int]:
         """Return the lines of some bytes, and how many of them the extension refuses."""
         every = (1 << len(self._rules) + len(self._shapes)) - 1
-        _, refused, _, lines, _ = self._scanner.scan(raw, 1, 0, every)
+        _, refused, _, lines, _, _ = self._scanner.scan(raw, 1, 0, every)
         return lines, len(refused)
 
     @override
@@ -95,24 +94,24 @@ class NativeEngine(TwoPathEngine):
         raw = block.raw or block.lines[0]
         spared = self._spared(ledger)
         scanned = self._scanner.scan(raw, block.first_line, block.offset, spared)
-        found, refused, firsts, block.line_count, crlf = scanned
+        found, refused, firsts, block.line_count, crlf, longer = scanned
         block.crlf_line = block.first_line + crlf if crlf >= 0 else 0
         self._note_shapes(block.first_line, firsts, ledger)
+        long_rows = _pairs(longer)
         if refused:
             records = array("Q", found)
-            self._look_again(block, raw, refused, records, ledger, spared)
+            long_rows += self._look_again(block, raw, refused, records, ledger, spared)
             found = records.tobytes()
-        self._remember_records(block, raw, found)
+        if self._wanted.keys is not None:
+            self._wanted.keys.add_records(found)
+        self._wanted.long_rows.extend(sorted(long_rows))
+        self._unread.clear()
         self._settle(block, ledger)
 
     def _spared(self, ledger: Ledger) -> int:
         """Return a bit for each rule of which no more detail is wanted."""
         wanted = [ledger.wants(rule) for rule in self._rules]
         wanted += [ledger.wants_shape(_NO_MESSAGES, shape) for shape in self._shapes]
-        if self._wanted.long_bytes is not None:
-            # A line that is no JSON is no long row, so it has to be known which ones they are.
-            for rule in ("json.syntax", "json.encoding"):
-                wanted[self._rules.index(rule)] = True
         return sum(1 << bit for bit, one in enumerate(wanted) if not one)
 
     def _note_shapes(self, line: int, firsts: tuple[int, int, int], ledger: Ledger) -> None:
@@ -129,10 +128,13 @@ class NativeEngine(TwoPathEngine):
         records: array[int],
         ledger: Ledger,
         spared: int,
-    ) -> None:
+    ) -> list[tuple[int, int]]:
         """Look at the lines refused as the other engine does, and put their keys into `records`.
 
         When there is room for less detail than before, the scanner may know a row after all.
+
+        Returns:
+            Number and place of those that may have too many tokens.
         """
         lines = [raw[start : end + 1] for _, start, end, _ in refused]
         looked = self._fast.look(lines, lines[0] if len(lines) == 1 else b"")
@@ -142,8 +144,11 @@ class NativeEngine(TwoPathEngine):
         for place in looked.refused:
             number, line = block.first_line + refused[place][0], lines[place].removesuffix(b"\n")
             if before != spared:
-                one, left, firsts, lines_seen, _ = self._scanner.scan(line, number, 0, spared)
+                scanned = self._scanner.scan(line, number, 0, spared)
+                one, left, firsts, lines_seen, _, longer = scanned
                 if lines_seen and not left:
+                    if not longer:
+                        self._unread.add(number)  # or it is not long
                     keys[place] = int.from_bytes(one[:8], sys.byteorder) if one else None
                     self._note_shapes(number, firsts, ledger)
                     continue
@@ -155,21 +160,15 @@ class NativeEngine(TwoPathEngine):
                 del records[at : at + _RECORD]
             else:
                 records[at] = key
-
-    def _remember_records(self, block: Block, raw: bytes, found: bytes) -> None:
-        """Remember what is wanted of a block: keys, and rows that may have too many tokens."""
-        wanted = self._wanted
-        if wanted.keys is not None:
-            wanted.keys.add_records(found)
-        if wanted.long_bytes is not None and len(raw) > wanted.long_bytes:
-            ends = [match.start() for match in re.finditer(rb"\n|\Z", raw)]
-            starts = [0, *[end + 1 for end in ends]]
-            wanted.long_rows.extend(
-                (number, block.offset + start)
-                for number, start, end in zip(count(block.first_line), starts, ends, strict=False)
-                if end - start > wanted.long_bytes and number not in self._unread
-            )
-        self._unread.clear()
+        limit = self._wanted.long_bytes
+        if limit is None:
+            return []
+        numbered = ((block.first_line + line, start, end) for line, start, end, _ in refused)
+        return [
+            (number, block.offset + start)
+            for number, start, end in numbered
+            if end - start > limit and number not in self._unread
+        ]
 
     def _declared(
         self, raw: bytes, deprecated: bool
@@ -211,6 +210,11 @@ class NativeEngine(TwoPathEngine):
     @override
     def _full(self) -> bool:
         return super()._full or self._scanner.waiting > _MOST_DIFFERENT
+
+
+def _pairs(numbers: bytes) -> list[tuple[int, int]]:
+    flat = array("Q", numbers)
+    return list(zip(flat[0::2], flat[1::2], strict=True))
 
 
 def _fit(declared: Declared, name: str, arguments: str) -> bool | None:

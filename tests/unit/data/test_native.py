@@ -238,7 +238,7 @@ def test_what_a_question_raises_comes_through() -> None:
 
     row = ROW_CASES["tool_call.schema"].inside.encode()
     named = {"spared_images": 10, "long_characters": 9, "edge": 1}
-    named |= {"completions": False, "texts": False}
+    named |= {"completions": False, "texts": False, "long_bytes": -1}
     scanner = extension.Scanner(fail, fail, fail, step=2, **named)
     with pytest.raises(KeyboardInterrupt):
         scanner.scan(row, 1, 0, 0)
