@@ -77,6 +77,7 @@ _MAGIC = (
     (b"PK\x03\x04", Kind.ZIP),
     (b"PAR1", Kind.PARQUET),
     (b"ARROW1", Kind.ARROW),
+    (b"\xff\xff\xff\xff", Kind.ARROW),  # a stream, which is what `datasets` saves
     (b"%PDF", Kind.PDF),
     (b"SQLite format 3\x00", Kind.SQLITE),
     (b"version https://git-lfs.github.com/spec/", Kind.LFS),

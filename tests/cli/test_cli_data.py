@@ -94,6 +94,18 @@ def test_parquet_is_converted_by_the_command_that_is_printed(run: Run, folder: P
     assert Path(out).read_text(encoding="utf-8") == TWO
 
 
+@pytest.mark.parametrize("writer", [pa.ipc.new_file, pa.ipc.new_stream])
+def test_both_forms_of_arrow_are_converted_by_the_command_that_is_printed(
+    run: Run, folder: Path, writer: Any
+) -> None:
+    table = pa.Table.from_pylist([json.loads(line) for line in TWO.splitlines()])
+    with writer(str(folder / "train.arrow"), table.schema) as batches:
+        batches.write_table(table, max_chunksize=1)
+    words = shlex.split(format_fix(run, "train.arrow").partition(": ")[2])
+    assert run(*words[1:]).code == 0
+    assert Path(words[words.index("--out") + 1]).read_text(encoding="utf-8") == TWO
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
