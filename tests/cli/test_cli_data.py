@@ -289,6 +289,8 @@ def test_tokens_of_a_model(run: Run, folder: Path) -> None:
     unknown = run("data", "tokens", "train.jsonl", "--model", "nobody/knows")
     assert unknown.code == 0
     assert "tokens are estimated by size" in unknown.err
+    validated = run("validate", "train.jsonl", "--model", "nobody/knows", "--provider", "memory")
+    assert validated.err == unknown.err
     for more in ((), ("--model", "nobody/knows")):
         assert (
             "not held to --limit" in run("data", "tokens", "train.jsonl", "--limit", "9", *more).err
