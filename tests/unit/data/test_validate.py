@@ -168,6 +168,7 @@ def test_other_formats_are_named(content: bytes, looks_like: str, fix: str, tmp_
     assert (issue.rule, issue.line, issue.column) == ("file.format", 0, None)
     assert looks_like in issue.message
     assert fix.format(file=shlex.quote(report.file)) in issue.fix
+    assert ("--out " in issue.fix) == (f"--out {tmp_path}" in issue.fix), "beside the file"
     assert report.sha256 == hashlib.sha256(content).hexdigest()
     assert (report.rows, report.bytes) == (0, len(content))
     assert not report.verdicts["one"].ok
