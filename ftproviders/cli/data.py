@@ -137,6 +137,8 @@ def validate(
             if name == "validation":
                 session.out.line()
             _show(session.out, report)
+        if hint := reports["training"].tokens.hint:
+            session.out.note(hint)
     return 0 if _accepted(list(reports.values()), named) else 1
 
 

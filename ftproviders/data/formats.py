@@ -77,6 +77,7 @@ _MAGIC = (
     (b"PK\x03\x04", Kind.ZIP),
     (b"PAR1", Kind.PARQUET),
     (b"ARROW1", Kind.ARROW),
+    (b"\xff\xff\xff\xff", Kind.ARROW),  # a stream, which is what `datasets` saves
     (b"%PDF", Kind.PDF),
     (b"SQLite format 3\x00", Kind.SQLITE),
     (b"version https://git-lfs.github.com/spec/", Kind.LFS),
@@ -131,7 +132,7 @@ def recognise(prefix: bytes, *, whole: bool, path: Path) -> Foreign | None:
         columns = suggest_columns(_first_keys(prefix))
     by_hand = _BY_HAND.get(kind)
     if by_hand:
-        out = shlex.quote(_out_name(path))
+        out = _argument(path.with_name(_out_name(path)))
         return Foreign(kind, looks_like, by_hand.format(file=shlex.quote(show_file(path)), out=out))
     what = "Convert it, with the columns that you mean" if columns else "Convert it"
     return Foreign(kind, looks_like, f"{what}: {convert_command(path, columns)}")

@@ -168,14 +168,20 @@ def _string_fault(text: str, start: int) -> SyntaxFault:
     match = _STRING_START.match(text, start)
     offset = match.end() if match else start
     char = text[offset : offset + 1]
-    if not char:
+    escape = text[offset : offset + 2]
+    if not char or escape == "\\":
         return SyntaxFault(
             start,
             "the string that begins here is not closed before the end of the line",
             "Close it with a double quote; write a line break inside text as \\n.",
         )
+    if escape == "\\u":
+        return SyntaxFault(
+            offset,
+            "the escape \\u is not followed by four hexadecimal digits",
+            "Write \\u and four digits, or a backslash as \\\\.",
+        )
     if char == "\\":
-        escape = text[offset : offset + 2]
         return SyntaxFault(
             offset,
             f"the escape {escape if escape.isprintable() else ascii(escape)} does not exist in "
@@ -207,7 +213,7 @@ def _describe(text: str, offset: int, expected: str) -> tuple[str, str]:
         return ("a byte order mark stands inside the file", "Remove it: were files joined?")
     if char == "'":
         return (f"found a single quote, expected {expected}", "JSON uses double quotes.")
-    if char in "}]" and expected in {"a value", "a key in double quotes"}:
+    if char in "}]" and text[:offset].rstrip(" \t\r\n").endswith(","):
         return (f"found {char!r}, expected {expected}", "Remove the comma before it.")
     if word and word.group() in _PYTHON_WORDS:
         replacement = _PYTHON_WORDS[word.group()]

@@ -94,6 +94,18 @@ def test_parquet_is_converted_by_the_command_that_is_printed(run: Run, folder: P
     assert Path(out).read_text(encoding="utf-8") == TWO
 
 
+@pytest.mark.parametrize("writer", [pa.ipc.new_file, pa.ipc.new_stream])
+def test_both_forms_of_arrow_are_converted_by_the_command_that_is_printed(
+    run: Run, folder: Path, writer: Any
+) -> None:
+    table = pa.Table.from_pylist([json.loads(line) for line in TWO.splitlines()])
+    with writer(str(folder / "train.arrow"), table.schema) as batches:
+        batches.write_table(table, max_chunksize=1)
+    words = shlex.split(format_fix(run, "train.arrow").partition(": ")[2])
+    assert run(*words[1:]).code == 0
+    assert Path(words[words.index("--out") + 1]).read_text(encoding="utf-8") == TWO
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
@@ -277,6 +289,8 @@ def test_tokens_of_a_model(run: Run, folder: Path) -> None:
     unknown = run("data", "tokens", "train.jsonl", "--model", "nobody/knows")
     assert unknown.code == 0
     assert "tokens are estimated by size" in unknown.err
+    validated = run("validate", "train.jsonl", "--model", "nobody/knows", "--provider", "memory")
+    assert validated.err == unknown.err
     for more in ((), ("--model", "nobody/knows")):
         assert (
             "not held to --limit" in run("data", "tokens", "train.jsonl", "--limit", "9", *more).err

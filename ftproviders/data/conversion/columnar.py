@@ -40,8 +40,7 @@ def parquet_rows(file: IO[bytes], name: str, *, is_parquet: bool) -> Iterator[So
         if is_parquet:
             batches = library.ParquetFile(file).iter_batches(batch_size=_ROWS_AT_ONCE)
         else:
-            reader = library.open_file(file)
-            batches = (reader.get_batch(index) for index in range(reader.num_record_batches))
+            batches = _arrow_batches(library, file)
         number = 0
         for batch in batches:
             for value in batch.to_pylist():
@@ -52,6 +51,18 @@ def parquet_rows(file: IO[bytes], name: str, *, is_parquet: bool) -> Iterator[So
             f"{name} cannot be read: {_first_line(error)}.",
             hint="Write the file once more; it may have been cut off.",
         ) from error
+
+
+def _arrow_batches(library: Any, file: IO[bytes]) -> Iterator[Any]:
+    """Yield the batches of an Arrow file, or of a stream, which has no index at its end."""
+    is_stream = file.read(4) == b"\xff\xff\xff\xff"
+    file.seek(0)
+    if is_stream:
+        yield from library.open_stream(file)
+        return
+    reader = library.open_file(file)
+    for index in range(reader.num_record_batches):
+        yield reader.get_batch(index)
 
 
 def _first_line(error: Exception) -> str:

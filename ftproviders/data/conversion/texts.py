@@ -205,7 +205,8 @@ class Source:
         if proper * 20 > foreign:
             raise DatasetError(
                 f"{self.name} mixes encodings: most is UTF-8, but not line {first_line or 1}.",
-                hint="Correct that line, or state what the file is with --encoding.",
+                hint="Correct that line, or state what all of the file is: "
+                "ftproviders data convert has --encoding.",
             )
         return Encoding("Windows-1252" if in_1252 else "Latin-1", guessed=True)
 

@@ -75,10 +75,11 @@ def dropped(reading: Reading, text: str, model: str) -> Iterator[Finding]:
                 fix="Put its text where the template writes it, or give another template.",
             )
             return
-        if any(not _stands(name, text) for name in _names(message.get("tool_calls"))):
+        key = "tool_calls" if message.get("tool_calls") else "function_call"
+        if any(not _stands(name, text) for name in _names(_calls(message))):
             yield Finding(
                 rule="template.dropped",
-                path=(*place, "tool_calls"),
+                path=(*place, key),
                 message=f"the chat template of {model} leaves out the calls of this message",
                 fix="Write calls as text, or choose a model whose template knows tools.",
             )
@@ -96,6 +97,12 @@ def dropped(reading: Reading, text: str, model: str) -> Iterator[Finding]:
 def _stands(name: str, text: str) -> bool:
     """Say whether a name stands in a text by itself, not within another word."""
     return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) is not None
+
+
+def _calls(message: dict[str, Any]) -> object:
+    """Return a message's calls; the deprecated one as if it were one of them."""
+    legacy = {"function": message.get("function_call")}
+    return message.get("tool_calls") or [legacy]
 
 
 def _names(items: object) -> Iterator[str]:

@@ -171,6 +171,16 @@ def test_dropped_tools_and_calls(tmp_path: Path) -> None:
     assert report.treatments["tools"] == report.treatments["tool answers"] == "kept"
 
 
+def test_a_dropped_deprecated_call(tmp_path: Path) -> None:
+    calling = {"role": "assistant", "function_call": {"name": "fetch_it", "arguments": "{}"}}
+    row = {"messages": [{"role": "user", "content": "Hi"}, calling]}
+    _, issues = look(tmp_path, CHATML, PAIR, row)
+    dropped = [(i.line, i.path) for i in issues if i.rule == "template.dropped"]
+    assert dropped == [(2, "messages[1].function_call")]
+    _, issues = look(tmp_path, TOOLS.replace("tool_calls", "function_call"), PAIR, row)
+    assert "template.dropped" not in {i.rule for i in issues}
+
+
 def test_what_is_dropped_is_seen_though_its_words_stand_elsewhere(tmp_path: Path) -> None:
     call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     tool = {"type": "function", "function": {"name": "i"}}

@@ -149,6 +149,7 @@ def test_functions_in_the_old_style_pass_with_a_hint(tmp_path: Path) -> None:
         (GOOD.encode("utf-32"), "UTF-32", CONVERT),
         (b"PAR1\x15\x04\x15", "Parquet", CONVERT),
         (b"ARROW1\x00\x00", "Arrow", CONVERT),
+        (b"\xff\xff\xff\xff\x80\x01\x00\x00", "Arrow", CONVERT),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "Git LFS",
          "git lfs pull"),
         (b"\n<!DOCTYPE html>\n<html><body>404</body></html>\n", "web page", "Download"),
@@ -167,6 +168,7 @@ def test_other_formats_are_named(content: bytes, looks_like: str, fix: str, tmp_
     assert (issue.rule, issue.line, issue.column) == ("file.format", 0, None)
     assert looks_like in issue.message
     assert fix.format(file=shlex.quote(report.file)) in issue.fix
+    assert ("--out " in issue.fix) == (f"--out {tmp_path}" in issue.fix), "beside the file"
     assert report.sha256 == hashlib.sha256(content).hexdigest()
     assert (report.rows, report.bytes) == (0, len(content))
     assert not report.verdicts["one"].ok
@@ -199,6 +201,10 @@ def test_empty_files(content: bytes, tmp_path: Path) -> None:
         ('{"a": 01}', 8, "'1'", ""),
         (r'{"a": "b\x"}', 9, r"the escape \x does not", ""),
         ('{"a": .5}', 7, "'.'", ""),
+        (r'{"a": "b\u12"}', 9, r"\u is not followed by four", "four digits"),
+        ('{"a": "b\\', 7, "not closed", "Close it"),
+        ('{"a": }', 7, "'}'", "JSON library"),
+        ("}", 1, "'}'", "JSON library"),
     ],
 )
 def test_broken_json_says_where_and_what(
