@@ -65,7 +65,7 @@ static int read_call(Cursor *c, Row *row, Draft *draft)
         return NO_CALL_OBJECT;
     Call *call = &row->call[row->calls++];
     call->message = row->messages;
-    call->open = call->has_id = call->has_function = false;
+    call->open = call->deprecated = call->has_id = call->has_function = false;
     call->has_name = call->has_arguments = call->json = false;
     for (;;) {
         TRY(next_member(c, &first, &key, &more));
@@ -164,7 +164,7 @@ static int settle_row_calls(Row *row, const Cursor *c)
         const Call *call = &row->call[i];
         if (call->open && call->message != row->messages - 1)
             fault(row, FAULT_UNANSWERED);
-        if (!row->declared || !call->has_name)
+        if (!(call->deprecated ? row->declared_functions : row->declared) || !call->has_name)
             continue;
         if (c->surrogate)
             return NO_SURROGATE; /* Python is not asked about halves of pairs */

@@ -137,7 +137,8 @@ static void settle_keys(Row *row, Draft *draft, uint8_t role)
     fault_times(row, FAULT_TOKEN, draft->tokens);
     if (draft->nulls)
         settle_nulls(row, draft, role);
-    if (draft->seen & HAS_NAME && !draft->name_good && role != ROLE_TOOL)
+    if (draft->seen & HAS_NAME ? !draft->name_good && role != ROLE_TOOL
+                               : role == ROLE_FUNCTION && !(draft->constants & HAS_NAME))
         fault(row, FAULT_NAME);
     if (draft->content == WAS_PARTS)
         settle_parts(row, &draft->parts, role);
@@ -163,11 +164,16 @@ static int settle_texts(Row *row, const Draft *draft, uint8_t role)
         settle_answer(row, draft);
     if (draft->seen & (HAS_CALLS | HAS_FUNCTION_CALL))
         TRY(settle_calls(row, draft));
-    if (draft->seen & HAS_FUNCTION_CALL) {
-        fault(row, FAULT_DEPRECATED);
-        TRY(add_function(row, &draft->legacy));
-    }
-    return 0;
+    if (!(draft->seen & HAS_FUNCTION_CALL))
+        return 0;
+    fault(row, FAULT_DEPRECATED);
+    if (row->calls == MAX_CALLS)
+        return NO_MORE_CALLS;
+    Call *legacy = &row->call[row->calls++];
+    *legacy = draft->legacy;
+    legacy->open = false;
+    legacy->deprecated = true;
+    return add_function(row, legacy);
 }
 
 /* Judge a message of which all was read. */
@@ -481,7 +487,7 @@ static int read_row(Cursor *c, Row *row)
     columns.seen = columns.texts = 0;
     unknown.count = unknown.held = 0;
     row->messages = row->segments = row->calls = row->images = row->text_bytes = 0;
-    row->trained = row->declared = row->unordered = false;
+    row->trained = row->declared = row->declared_functions = row->unordered = false;
     row->shape = OF_MESSAGES_SHAPE;
     c->nul = c->surrogate = c->constant = false;
     if (row->broken) {

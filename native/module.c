@@ -82,17 +82,20 @@ static int ask_tools(void *asked, const uint8_t *text, size_t size, bool depreca
     if (refused)
         return refused;
     add_faults(self->row, place);
-    if (!deprecated) {
-        all->last = place;
-        self->row->declared = place->declared != Py_None;
+    if (deprecated) {
+        self->row->declared_functions = place->declared != Py_None;
+        return 0;
     }
+    all->last = place;
+    self->row->declared = place->declared != Py_None;
     return 0;
 }
 
 static int ask_fits(void *asked, const Call *call)
 {
     Scanner *self = asked;
-    const Declaration *now = self->declarations->last;
+    const Declarations *all = self->declarations;
+    const Declaration *now = call->deprecated ? &all->one[DECLARATIONS + 1] : all->last;
     const Function *function = function_of(now, &call->name);
     if (!function)
         return FAULT_UNDECLARED;

@@ -116,6 +116,7 @@ typedef struct {
     bool has_id, has_function, has_name, has_arguments; /* as text */
     bool json;                                          /* the arguments are */
     bool open;                                          /* it waits for its answer */
+    bool deprecated;                                    /* a `function_call` */
 } Call;
 
 /* What only whoever made the row's reader can answer.
@@ -137,7 +138,7 @@ enum { OF_NO_SHAPE = -1, OF_MESSAGES_SHAPE, OF_COMPLETION_SHAPE, OF_TEXT_SHAPE, 
 typedef struct {
     size_t messages, segments, calls, images, spared_images;
     size_t text_bytes;
-    bool trained, declared;
+    bool trained, declared, declared_functions;
     bool unordered; /* a message has no role: who speaks when is not judged */
     int shape; /* OF_MESSAGES_SHAPE ... */
     bool takes_completions, takes_texts; /* some provider does */

@@ -308,6 +308,12 @@ def _contradict(said: bytes, other_said: bytes, answer: Any, other: Any) -> bool
     """
     if isinstance(answer, list) and isinstance(other, list) and len(answer) == len(other) == 2:
         return _canonical_part(answer[::-1]) == other_said
+    if isinstance(answer, dict) and isinstance(other, dict) and "weight" in {**answer, **other}:
+        # Whether an answer is trained on does not make it another one.
+        said, other_said = (
+            _canonical_part({key: one[key] for key in one if key != "weight"})
+            for one in (answer, other)
+        )
     return said != other_said
 
 

@@ -79,8 +79,12 @@ def columns_flag(columns: Mapping[str, str]) -> str:
     return f"--columns {shlex.quote(','.join(f'{role}={name}' for role, name in columns.items()))}"
 
 
-def suggest_columns(keys: Sequence[str]) -> dict[str, str]:
+def suggest_columns(keys: Sequence[str], *, only_named: bool = False) -> dict[str, str]:
     """Guess which column asks and which answers, as a mapping for the user to look at.
+
+    Args:
+        keys: Names of the columns.
+        only_named: Only columns whose names say so; none that is merely left.
 
     Returns:
         Empty when the keys have a known shape, or when there are not two columns to choose from.
@@ -93,7 +97,7 @@ def suggest_columns(keys: Sequence[str]) -> dict[str, str]:
         [name for name in names if name != asks],
         ("assistant", "answer", "completion", "response", "output", "reply", "solution", "target"),
     )
-    rest = [name for name in names if name not in {asks, answers}]
+    rest = [name for name in names if name not in {asks, answers} and not only_named]
     asks = asks or (rest.pop(0) if rest else "")
     answers = answers or (rest.pop(0) if rest else "")
     return {"user": asks, "assistant": answers} if asks and answers else {}

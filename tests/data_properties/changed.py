@@ -96,7 +96,7 @@ class ChangedRows:
         if chance.random() < 0.6:
             second = {"type": "function", "function": {"name": "g"}}
             row["tools"] = [{"type": "function", "function": copy.deepcopy(_FUNCTION)}, second]
-        if chance.random() < 0.2:
+        if chance.random() < 0.3:
             row["functions"] = [copy.deepcopy(_FUNCTION)]
         return row
 
@@ -124,7 +124,9 @@ class ChangedRows:
         yield {"role": "user", "content": [{"type": "text", "text": "t"}, image]}
 
     def _legacy(self) -> Iterator[Any]:
-        yield {"role": "assistant", "function_call": {"name": "f", "arguments": "{}"}}
+        chance = self._chance
+        called = {"name": chance.choice(("f", "h")), "arguments": chance.choice(_ARGUMENTS)}
+        yield {"role": "assistant", "function_call": called}
         yield {"role": "function", "name": "f", "content": None}
 
     def _refused(self) -> Iterator[Any]:

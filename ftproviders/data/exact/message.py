@@ -133,6 +133,13 @@ def _leave_out(known: frozenset[str]) -> str:
 
 def _name(message: dict[str, Any], role: str, path: JsonPath) -> Iterator[Finding]:
     name = message.get("name")
+    if name is None and role == Role.FUNCTION:
+        yield Finding(
+            rule="message.name",
+            path=path,
+            message="the message of role function does not name the function",
+            fix="Add the `name` of the function whose result this is.",
+        )
     if name is None or role == Role.TOOL:
         return
     if not isinstance(name, str) or NAME.fullmatch(name) is None:

@@ -8,16 +8,22 @@ from typing import Any
 from ftproviders.data.exact.json_text import parse_json_text, schema_problems
 from ftproviders.data.findings import Finding, JsonPath, show
 
-__all__ = ["check_calls", "declared_functions"]
+__all__ = ["check_calls", "check_deprecated_calls", "declared_functions"]
 
 
-def declared_functions(tools: object) -> dict[str, object] | None:
-    """Return function name -> declared parameters; None when nothing is declared."""
+def declared_functions(tools: object, *, deprecated: bool = False) -> dict[str, object] | None:
+    """Return function name -> declared parameters; None when nothing is declared.
+
+    Args:
+        tools: The ``tools`` of a row.
+        deprecated: They are its ``functions``.
+    """
     if not isinstance(tools, list):
         return None
     declared: dict[str, object] = {}
     for tool in tools:
-        function = tool.get("function") if isinstance(tool, dict) else None
+        inner = tool.get("function") if isinstance(tool, dict) else None
+        function = tool if deprecated else inner
         if isinstance(function, dict) and isinstance(function.get("name"), str):
             declared[function["name"]] = function.get("parameters")
     return declared
@@ -47,7 +53,7 @@ def check_calls(
         elif message.get("role") == "assistant":
             for path, call in _calls(message, places[index]):
                 yield from _open(call, path, pending)
-                yield from _fits(call, path, declared)
+                yield from _fits(call.get("function"), (*path, "function"), declared, "tools")
     for path in pending.values():
         if path[: len(ending)] != ending:
             yield Finding(
@@ -56,6 +62,17 @@ def check_calls(
                 message="the call is never answered",
                 fix="Add a tool message with its id, or end the row with the call.",
             )
+
+
+def check_deprecated_calls(messages: Sequence[object], functions: object) -> Iterator[Finding]:
+    """Yield what is wrong between calls in ``function_call`` and a row's ``functions``."""
+    declared = declared_functions(functions, deprecated=True)
+    if declared is None:
+        return
+    for index, message in enumerate(messages):
+        if isinstance(message, dict) and message.get("role") == "assistant":
+            path = ("messages", index, "function_call")
+            yield from _fits(message.get("function_call"), path, declared, "functions")
 
 
 def _is_calling(message: object) -> bool:
@@ -104,9 +121,9 @@ def _answer(
 
 
 def _fits(
-    call: dict[str, Any], path: JsonPath, declared: dict[str, object] | None
+    function: object, path: JsonPath, declared: dict[str, object] | None, where: str
 ) -> Iterator[Finding]:
-    function = call.get("function")
+    """Look at a called function: is it declared, and do the arguments fit."""
     if declared is None or not isinstance(function, dict):
         return
     name, arguments = function.get("name"), function.get("arguments")
@@ -115,23 +132,23 @@ def _fits(
     if name not in declared:
         yield Finding(
             rule="tool_call.undeclared",
-            path=(*path, "function", "name"),
-            message=f"the function {show(name)} is not among the row's tools",
-            fix="Declare it in `tools`, or call one that is declared.",
+            path=(*path, "name"),
+            message=f"the function {show(name)} is not among the row's {where}",
+            fix=f"Declare it in `{where}`, or call one that is declared.",
         )
         return
-    try:
-        value = parse_json_text(arguments) if isinstance(arguments, str) else None
-    except ValueError:
-        return
     if not isinstance(arguments, str):
+        return
+    try:
+        value = parse_json_text(arguments)
+    except ValueError:
         return
     schema = declared[name]
     problem = next(schema_problems(value, schema if schema is not None else {}), None)
     if problem:
         yield Finding(
             rule="tool_call.schema",
-            path=(*path, "function", "arguments"),
+            path=(*path, "arguments"),
             message=f"the arguments do not fit the declared parameters: {problem}",
             fix="Correct the arguments or the declaration.",
         )

@@ -63,7 +63,7 @@ def check_row_keys(
                 path=(*path, key),
                 key=True,
                 message=f"the key {show(key)} is not part of the format",
-                fix=f"Leave it out; known keys are {', '.join(known)}.",
+                fix=_fix_unknown(key, known),
             )
         elif value is None and (known is not None or key in _OWN):
             yield Finding(
@@ -84,6 +84,15 @@ def check_row_keys(
             message=f"`parallel_tool_calls` is {show(parallel)}",
             fix="Write true or false.",
         )
+
+
+def _fix_unknown(key: str, known: Collection[str]) -> str:
+    """Say what to do with a key beside a conversation that is not part of the format."""
+    if key == "system" and "messages" in known:
+        return "Write it as the first message, of role system."
+    if key in ("tools", "parallel_tool_calls") and "input" in known:
+        return "Write it into `input`, beside `messages`."
+    return f"Leave it out; known keys are {', '.join(known)}."
 
 
 _OWN = frozenset({"messages", "tools", "parallel_tool_calls", "functions"})

@@ -8,11 +8,11 @@ from typing import Any
 
 from ftproviders.data.exact.completion import COMPLETIONS, check_completion, other_shape
 from ftproviders.data.exact.pair import check_pair
-from ftproviders.data.exact.pairing import check_calls
+from ftproviders.data.exact.pairing import check_calls, check_deprecated_calls
 from ftproviders.data.exact.parts import check_conversation, check_row_keys, kind
 from ftproviders.data.findings import Finding, JsonPath, show
 from ftproviders.data.rule import PAIRS
-from ftproviders.data.shapes import Shape, shape_of
+from ftproviders.data.shapes import Shape, columns_flag, shape_of, suggest_columns
 from ftproviders.schema.hyperparameters import Method
 
 __all__ = ["check_row"]
@@ -75,6 +75,7 @@ def _check_messages(row: dict[str, Any], method: Method) -> Iterator[Finding]:
     else:
         yield from _graded(row, messages)
     yield from check_calls(messages, row.get("tools"))
+    yield from check_deprecated_calls(messages, row.get("functions"))
 
 
 def _graded(row: dict[str, Any], messages: list[Any]) -> Iterator[Finding]:
@@ -141,6 +142,14 @@ def _messages_finding(row: dict[str, Any]) -> Finding:
                 message=f"the row has no `messages`; {show(key)} holds a list of rows",
                 fix="Write each row of that list on a line of its own.",
             )
+    texts = [key for key, value in row.items() if isinstance(value, str)]
+    columns = suggest_columns(texts, only_named=True)
+    if columns:
+        return Finding(
+            rule="row.messages",
+            message="the row has no `messages`; it looks like a question and its answer",
+            fix=f"Convert it: ftproviders data convert FILE {columns_flag(columns)} --out NEW_FILE",
+        )
     near = difflib.get_close_matches("messages", [key for key in row if len(key) < 64], n=1)
     fix = f"Rename {show(near[0])} to messages." if near else 'Write {"messages": [...]}.'
     return Finding(rule="row.messages", message="the row has no `messages`", fix=fix)

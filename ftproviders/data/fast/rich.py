@@ -166,7 +166,7 @@ def _judge_tools(raw: bytes, deprecated: bool) -> Declared | None:
         if deprecated
         else check_tools(document.value, ("tools",))
     )
-    declared = declared_functions(document.value)
+    declared = declared_functions(document.value, deprecated=deprecated)
     schemas = declared or {}
     return Declared(
         quotes=quotes_in(raw),

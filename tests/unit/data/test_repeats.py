@@ -151,3 +151,13 @@ def test_line_ends_and_odd_characters_beside_plain_rows(tmp_path: Path) -> None:
         for engine in (TwoPathEngine, ExactEngine)
     ]
     assert results[0] == results[1]
+
+
+def test_a_weight_makes_no_other_answer(tmp_path: Path) -> None:
+    plain = _row("Why?", "So.")
+    weighted = plain.replace('"content": "So."', '"content": "So.", "weight": 0')
+    other = weighted.replace("So.", "No.")
+    path = _write(tmp_path / "rows.jsonl", [plain, weighted, other])
+    report = validate(path, profiles={"all": DataProfile()}, across_rows=True)[1]
+    found = [(issue.rule, issue.line) for issue in report.issues if issue.rule.startswith("rows.")]
+    assert found == [("rows.conflict", 3)]

@@ -524,3 +524,22 @@ def test_read_rows_stops_at_a_bad_row(tmp_path: Path) -> None:
     assert len(list(data.read_rows(file, profile=lenient))) == 2
     with pytest.raises(DatasetError, match="does not exist"):
         next(data.read_rows(tmp_path / "none"))
+
+
+@pytest.mark.parametrize(
+    ("row", "fix"),
+    [
+        (
+            '{"question": "a", "answer": "b"}',
+            "ftproviders data convert {file} --columns user=question,assistant=answer --out ",
+        ),
+        ('{"a": "a", "b": "b"}', 'Write {"messages": [...]}.'),
+        (GOOD[:-1] + ', "system": "Be kind."}', "Write it as the first message, of role system."),
+    ],
+)
+def test_fixes_that_lose_nothing(tmp_path: Path, row: str, fix: str) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text(f"{row}\n", encoding="utf-8")
+    report = data.validate(file, profiles={"all": DataProfile()})[1]
+    (issue,) = [issue for issue in report.issues if issue.line]
+    assert fix.replace("{file}", str(file)) in issue.fix
