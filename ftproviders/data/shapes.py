@@ -11,7 +11,15 @@ import shlex
 from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 
-__all__ = ["COLUMN_ROLES", "Shape", "columns_flag", "parse_columns", "shape_of", "suggest_columns"]
+__all__ = [
+    "COLUMN_ROLES",
+    "Shape",
+    "columns_flag",
+    "missing_keys",
+    "parse_columns",
+    "shape_of",
+    "suggest_columns",
+]
 
 
 class Shape(StrEnum):
@@ -54,6 +62,11 @@ def shape_of(keys: Collection[str]) -> Shape | None:
         if all(key in keys for key in needed):
             return shape
     return None
+
+
+def missing_keys(keys: Collection[str], shape: Shape) -> list[str]:
+    """Return what a row with these keys lacks to be of a shape."""
+    return [key for known, needed in _KEYS if known is shape for key in needed if key not in keys]
 
 
 def parse_columns(text: str) -> dict[str, str]:

@@ -50,7 +50,7 @@ class ConversionReport(Value):
     bad: tuple[BadRow, ...] = ()
     """The first of them."""
     left_out: tuple[str, ...] = ()
-    """Columns of the source that nothing was taken from."""
+    """Columns of the source, and keys of its rows, that nothing was taken from."""
 
 
 class SplitPart(Value):

@@ -45,7 +45,7 @@ def parquet_rows(file: IO[bytes], name: str, *, is_parquet: bool) -> Iterator[So
         for batch in batches:
             for value in batch.to_pylist():
                 number += 1
-                yield SourceRow(number, value)
+                yield SourceRow(number, _plain(value))
     except (arrow.ArrowException, OSError) as error:
         raise DatasetError(
             f"{name} cannot be read: {_first_line(error)}.",

@@ -13,7 +13,7 @@ from typing import Any
 from ftproviders.data.conversion.columnar import object_rows, parquet_rows
 from ftproviders.data.conversion.incoming import NoColumn, RowProblem, keys_of, read_row
 from ftproviders.data.conversion.mapping import RowMapping
-from ftproviders.data.conversion.outgoing import NO_REJECTED, default_target, write_row
+from ftproviders.data.conversion.outgoing import NO_REJECTED, default_target, lost_keys, write_row
 from ftproviders.data.conversion.reading import SourceRow, read_lines, read_table, read_values
 from ftproviders.data.conversion.texts import PREFIX_BYTES, Source, open_source
 from ftproviders.data.conversion.writing import Writer, check_suffix, open_writer
@@ -177,6 +177,7 @@ class _Run:
     bad_rows: int = 0
     seen: set[str] = field(default_factory=set)
     used: set[str] = field(default_factory=set)
+    lost: set[str] = field(default_factory=set)
 
     @cached_property
     def by_shape(self) -> RowMapping:
@@ -210,10 +211,12 @@ class _Run:
         self.target = self.target or target
         if target is not self.target:
             raise RowProblem(f"the rows before it are for {self.target}, this one for {target}")
+        written = write_row(chat, target, self.mapping.columns)
         self.used |= used
         if shape not in {Shape.MESSAGES, Shape.PREFERENCE}:  # these keep every key
             self.seen.update(keys_of(row.value, shape))
-        return shape, write_row(chat, target, self.mapping.columns)
+        self.lost.update(lost_keys(chat, target))
+        return shape, written
 
     def _refuse(self, line: int, problem: RowProblem) -> None:
         if not self.skip_bad:
@@ -249,5 +252,5 @@ class _Run:
             rows=self.written,
             bad_rows=self.bad_rows,
             bad=tuple(self.bad),
-            left_out=tuple(map(mask, sorted(self.seen - self.used))),
+            left_out=tuple(map(mask, sorted(self.lost | (self.seen - self.used)))),
         )

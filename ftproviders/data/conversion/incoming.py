@@ -6,17 +6,16 @@ go out in (``outgoing``).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
-from ftproviders.data.conversion.mapping import RowMapping
+from ftproviders.data.conversion.mapping import RowMapping, RowProblem, json_text
 from ftproviders.data.conversion.reading import parse_json
 from ftproviders.data.findings import show
 from ftproviders.data.secrets import mask
-from ftproviders.data.shapes import Shape, columns_flag, shape_of, suggest_columns
+from ftproviders.data.shapes import Shape, columns_flag, missing_keys, shape_of, suggest_columns
 
-__all__ = ["Chat", "NoColumn", "RowProblem", "keys_of", "read_row", "text_of"]
+__all__ = ["Chat", "NoColumn", "RowProblem", "is_preference", "keys_of", "read_row", "text_of"]
 
 Chat: TypeAlias = dict[str, Any]
 """A row of `Shape.MESSAGES` or `Shape.PREFERENCE`."""
@@ -32,10 +31,6 @@ _TURN_KEYS = ("from", "value", "weight")
 """Keys of ShareGPT's turns that are read; Axolotl writes weights there."""
 
 _EMPTY_MEANS_NOTHING = ("tools", "functions", "parallel_tool_calls")
-
-
-class RowProblem(ValueError):  # noqa: N818 - a fault in the data, not an error of the program
-    """A row cannot become what was asked for; the message is for people."""
 
 
 class NoColumn(RowProblem):
@@ -60,15 +55,22 @@ def read_row(row: object, mapping: RowMapping) -> tuple[Shape, Chat, frozenset[s
     if mapping.stated:
         shape, chat, used = Shape.COLUMNS, _from_columns(row, mapping), mapping.used
     else:
-        shape = mapping.source_shape or _known_shape(row)
+        shape = _stated_shape(row, mapping.source_shape) or _known_shape(row)
         chat, used = _READERS[shape](row), frozenset(_KEYS[shape])
     if mapping.system is not None:
         _add_system(chat, mapping.system)
     for key in mapping.keep:
         if key not in row:
             raise NoColumn(f"there is no column {key!r} to keep")
-        chat[key] = row[key]
+        if shape not in _KEEPING and (key in chat or key == "messages"):
+            raise RowProblem(f"the column {key!r} cannot be kept, the new row has its own {key!r}")
+        chat.setdefault(key, row[key])
     return shape, chat, used | set(mapping.keep)
+
+
+def is_preference(chat: Chat) -> bool:
+    """Tell a row of a preference from one of messages, which may have a field called input."""
+    return "messages" not in chat
 
 
 def keys_of(row: Mapping[str, Any], shape: Shape) -> Iterator[str]:
@@ -78,6 +80,13 @@ def keys_of(row: Mapping[str, Any], shape: Shape) -> Iterator[str]:
     for turn in turns if isinstance(turns, list) else ():
         if "from" in turn:
             yield from (f"conversations[].{key}" for key in turn if key not in _TURN_KEYS)
+
+
+def _stated_shape(row: Mapping[str, Any], shape: Shape | None) -> Shape | None:
+    missing = missing_keys(row, shape) if shape else []
+    if missing:
+        raise RowProblem(f"the row has no {missing[0]!r}, so it is not of shape {shape}")
+    return shape
 
 
 def _known_shape(row: Mapping[str, Any]) -> Shape:
@@ -92,7 +101,7 @@ def _known_shape(row: Mapping[str, Any]) -> Shape:
 
 
 def _add_system(chat: Chat, system: str) -> None:
-    messages = chat["input"]["messages"] if "input" in chat else chat["messages"]
+    messages = chat["input"]["messages"] if is_preference(chat) else chat["messages"]
     if not any(message["role"] in {"system", "developer"} for message in messages):
         messages.insert(0, {"role": "system", "content": system})
 
@@ -108,7 +117,7 @@ def text_of(value: object, name: str, *, empty: bool = False) -> str:
     elif isinstance(value, str):
         text = value
     else:
-        text = json.dumps(value, ensure_ascii=False)
+        text = json_text(value)
     if not text.strip() and not empty:
         raise RowProblem(f"{name!r} is empty")
     return text
@@ -189,6 +198,8 @@ def _from_messages(row: Mapping[str, Any]) -> Chat:
 
 
 def _from_preference(row: Mapping[str, Any]) -> Chat:
+    if "messages" in row:
+        raise RowProblem("beside 'input' there is 'messages'; it is not clear which one is meant")
     given = row["input"]
     if isinstance(given, str):
         try:
@@ -236,7 +247,8 @@ def _from_chosen(row: Mapping[str, Any]) -> Chat:
     shared = 0
     while shared < min(len(chosen), len(rejected)) and chosen[shared] == rejected[shared]:
         shared += 1
-    if prompt is None or (isinstance(prompt, str) and chosen[0]["role"] != "assistant"):
+    told = isinstance(prompt, str) and not _looks_like_messages(prompt)
+    if prompt is None or (told and chosen[0]["role"] != "assistant"):
         before = chosen[:shared]  # both tell the whole conversation, the question included
     else:
         before, shared = _questions(prompt, "prompt"), 0
@@ -323,7 +335,7 @@ def _call(text: str, place: str, call_id: str) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError) as error:
         raise RowProblem(f"{place} holds no call with name and arguments") from error
     if not isinstance(arguments, str):
-        arguments = json.dumps(arguments, ensure_ascii=False)
+        arguments = json_text(arguments)
     function = {"name": name, "arguments": arguments}
     calls = [{"id": call_id, "type": "function", "function": function}]
     return {"role": "assistant", "content": None, "tool_calls": calls}
@@ -338,6 +350,9 @@ _READERS: Mapping[Shape, Callable[[Mapping[str, Any]], Chat]] = {
     Shape.SHAREGPT: _from_sharegpt,
 }
 
+_KEEPING = frozenset({Shape.MESSAGES, Shape.PREFERENCE})
+"""Shapes whose rows keep every key that they have."""
+
 _KEYS: Mapping[Shape, tuple[str, ...]] = {
     Shape.MESSAGES: (),
     Shape.PREFERENCE: (),
@@ -346,4 +361,4 @@ _KEYS: Mapping[Shape, tuple[str, ...]] = {
     Shape.ALPACA: ("instruction", "input", "output", "system", "history"),
     Shape.SHAREGPT: ("conversations", "system", "tools"),
 }
-"""Keys that are used; the first two shapes keep every key that they have."""
+"""Keys that are used."""

@@ -12,10 +12,14 @@ from typing import Any
 from ftproviders.data.shapes import COLUMN_ROLES, Shape
 from ftproviders.errors import ConfigurationError
 
-__all__ = ["RowMapping"]
+__all__ = ["RowMapping", "RowProblem", "json_text"]
 
 _FIELD = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 _TEMPLATED = ("system", "user", "assistant", "prompt", "chosen", "rejected")
+
+
+class RowProblem(ValueError):  # noqa: N818 - a fault in the data, not an error of the program
+    """A row cannot become what was asked for; the message is for people."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +67,11 @@ class RowMapping:
             )
         if self.stated:
             self._check_roles()
+        elif self.source_shape is Shape.COLUMNS:
+            raise ConfigurationError(
+                "Rows of columns are what is stated, and not which column is which.",
+                hint="For instance: --columns user=question,assistant=answer",
+            )
 
     def _check_roles(self) -> None:
         if self.source_shape not in {None, Shape.COLUMNS}:
@@ -116,6 +125,7 @@ class RowMapping:
 
         Raises:
             KeyError: A column is not there; its argument is the column's name.
+            RowProblem: A template asks for a value that JSON has not.
         """
         if role in self.columns:
             return row[self.columns[role]]
@@ -129,4 +139,16 @@ def _fill(match: re.Match[str], row: Mapping[str, Any]) -> str:
     value = row[name]
     if value is None:
         return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else json_text(value)
+
+
+def json_text(value: object) -> str:
+    """Write a value as JSON.
+
+    Raises:
+        RowProblem: It holds something that JSON has not: bytes of a Parquet file, an infinity.
+    """
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise RowProblem(f"a value cannot be written as JSON: {error}") from error

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ftproviders.data.conversion.incoming import Chat, RowProblem
+from ftproviders.data.conversion.incoming import Chat, RowProblem, is_preference
 from ftproviders.data.shapes import Shape
 
-__all__ = ["NO_REJECTED", "default_target", "write_row"]
+__all__ = ["NO_REJECTED", "default_target", "lost_keys", "write_row"]
 
 NO_REJECTED = "the row has no rejected answer, so it is no preference"
 
+_PREFERENCE_KEYS = {"input", "preferred_output", "non_preferred_output"}
 _NAMES = {"user": "human", "assistant": "gpt", "system": "system", "developer": "system"}
 
 
 def default_target(chat: Chat) -> Shape:
     """Return what a row is written as when the user does not say."""
-    return Shape.PREFERENCE if "input" in chat else Shape.MESSAGES
+    return Shape.PREFERENCE if is_preference(chat) else Shape.MESSAGES
 
 
 def write_row(chat: Chat, target: Shape, columns: Mapping[str, str]) -> dict[str, Any]:
@@ -31,18 +32,29 @@ def write_row(chat: Chat, target: Shape, columns: Mapping[str, str]) -> dict[str
     Raises:
         RowProblem: The row holds something that the shape has no place for.
     """
-    is_preference = "input" in chat and "preferred_output" in chat
     if target in {Shape.PREFERENCE, Shape.CHOSEN_REJECTED}:
-        if not is_preference:
+        if not is_preference(chat):
             raise RowProblem(NO_REJECTED)
         return chat if target is Shape.PREFERENCE else _chosen_rejected(chat)
-    if is_preference:
+    if is_preference(chat):
         chat = {**chat["input"], "messages": chat["input"]["messages"] + chat["preferred_output"]}
     if target is Shape.MESSAGES:
         return chat
     if target is Shape.COLUMNS:
         return _columns(chat, columns)
     return _WRITERS[target](chat)
+
+
+def lost_keys(chat: Chat, target: Shape) -> set[str]:
+    """Return the keys of a row that stand beside what `target` has a place for."""
+    if not is_preference(chat):
+        return set() if target is Shape.MESSAGES else chat.keys() - {"messages"}
+    if target is Shape.PREFERENCE:
+        return set()
+    lost = chat.keys() - _PREFERENCE_KEYS
+    if target is not Shape.MESSAGES:
+        lost |= {f"input.{key}" for key in chat["input"] if key != "messages"}
+    return lost
 
 
 def _chosen_rejected(chat: Chat) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
@@ -173,12 +173,7 @@ class Source:
             DatasetError: There is no such encoding, or the text mixes two.
         """
         if stated is not None:
-            try:
-                return Encoding(codecs.lookup(stated).name)
-            except LookupError as error:
-                raise DatasetError(
-                    f"There is no encoding {stated!r}.", hint="For instance: utf-8, cp1252, utf-16."
-                ) from error
+            return _stated_encoding(stated)
         kind = classify(self.prefix(), whole=False)
         if kind is not None and kind in _WIDE:
             return Encoding(_WIDE[kind])
@@ -225,12 +220,28 @@ class Source:
                 yield text.removeprefix("\ufeff") if first else text
                 first = first and not text
             yield decoder.decode(b"", final=True)
-        except UnicodeDecodeError as error:
-            line = lines + error.object.count(b"\n", 0, error.start)
+        except UnicodeError as error:
+            what = str(error)  # of a text as a whole: it has no byte order mark, for instance
+            if isinstance(error, UnicodeDecodeError):
+                line = lines + error.object.count(b"\n", 0, error.start)
+                what = f"line {line} has a byte that it lacks"
             raise DatasetError(
-                f"{self.name} is not {encoding.name}: line {line} has a byte that it lacks.",
+                f"{self.name} is not {encoding.name}: {what}.",
                 hint="State what the file is with --encoding.",
             ) from error
+
+
+def _stated_encoding(stated: str) -> Encoding:
+    """Return the encoding that a user states; some that Python knows do not write text."""
+    try:
+        name = codecs.lookup(stated).name
+        with suppress(UnicodeError):  # one byte is half a character in some
+            b" ".decode(name)
+    except (LookupError, ValueError) as error:
+        raise DatasetError(
+            f"There is no encoding {stated!r}.", hint="For instance: utf-8, cp1252, utf-16."
+        ) from error
+    return Encoding(name)
 
 
 @contextmanager

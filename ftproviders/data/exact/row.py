@@ -53,7 +53,7 @@ def check_row(
         yield from check_pair(row, shapes)
     elif method is Method.SUPERVISED and "messages" not in row and _fits(row, shapes):
         yield from check_completion(row)
-        yield _messages_finding(row)  # for the providers that do not take the shape
+        yield _messages_finding(row, method)  # for the providers that do not take the shape
     else:
         yield from _check_messages(row, method)
 
@@ -66,7 +66,7 @@ def _fits(row: dict[str, Any], shapes: Collection[str]) -> bool:
 def _check_messages(row: dict[str, Any], method: Method) -> Iterator[Finding]:
     messages = row.get("messages")
     if not isinstance(messages, list) or not messages:
-        yield _messages_finding(row)
+        yield _messages_finding(row, method)
         return
     yield from check_row_keys(row, _ROW_KEYS if method is Method.SUPERVISED else None)
     yield from check_conversation(messages, ("messages",))
@@ -103,11 +103,14 @@ _PAIR_FIX = (
 )
 
 
+_TURN_FIX = (
+    "Turn it into messages: a user message with the question, an assistant message with the answer."
+)
 _CONVERT_FIX = "Convert it: ftproviders data convert FILE --out NEW_FILE"
 _CONVERTED = frozenset({Shape.PROMPT_COMPLETION.value, Shape.ALPACA.value, Shape.SHAREGPT.value})
 
 
-def _messages_finding(row: dict[str, Any]) -> Finding:
+def _messages_finding(row: dict[str, Any], method: Method) -> Finding:
     """Say what a row without a conversation looks like instead."""
     if "messages" in row:
         return Finding(
@@ -117,19 +120,18 @@ def _messages_finding(row: dict[str, Any]) -> Finding:
             fix='Write a list of {"role": ..., "content": ...}.',
         )
     own = other_shape(row)
+    # Who takes rows without messages takes them for supervised training alone.
+    spared = own if method is Method.SUPERVISED and own in COMPLETIONS else ""
     for keys, shape in _OTHER_SHAPES:
         if all(key in row for key in keys):
-            fix = (
-                "Turn it into messages: a user message with the question, an assistant message "
-                "with the answer."
-            )
+            fix = _TURN_FIX
             if own in _PAIRS:
                 fix = _PAIR_FIX
             elif shape_of(row) in _CONVERTED:
                 fix = _CONVERT_FIX
             return Finding(
                 rule="row.messages",
-                shape=own if own in COMPLETIONS else "",
+                shape=spared,
                 message=f"the row has no `messages`; it looks like {shape}",
                 fix=fix,
             )

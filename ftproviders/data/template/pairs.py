@@ -1,11 +1,14 @@
-"""The two conversations of a preference row, each as a row of messages. Imports little."""
+"""What a model reads of a row of another shape, as rows of messages. Imports little.
+
+The two conversations of a preference row, and the one of a row of prompt and completion.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
-__all__ = ["Place", "Reading", "conversations", "readings"]
+__all__ = ["Place", "Reading", "completed", "conversations", "readings"]
 
 Row = Mapping[str, Any]
 
@@ -61,11 +64,29 @@ def conversations(row: object) -> tuple[Row, Row] | None:
     return better, worse
 
 
+def completed(row: object) -> Row | None:
+    """Return prompt and completion as one conversation, of which the completion is learned.
+
+    Args:
+        row: A decoded row, in TRL's columns.
+
+    Returns:
+        A row of messages; None when prompt and completion are not both lists of messages.
+    """
+    asked, said = (row.get("prompt"), row.get("completion")) if isinstance(row, dict) else (0, 0)
+    if not isinstance(row, dict) or not isinstance(asked, list) or not isinstance(said, list):
+        return None
+    if not all(isinstance(message, dict) for message in asked):
+        return None
+    silent = [{**message, "weight": 0} for message in asked]
+    return {"messages": [*silent, *said], "tools": row.get("tools")}
+
+
 def readings(row: object) -> tuple[Reading, ...]:
     """Return what the model reads of a row: its messages, or both conversations of a pair.
 
     Args:
-        row: A decoded row.
+        row: A decoded row; prompt and completion count where they are lists of messages.
 
     Returns:
         One reading, two, or none for a row of another shape.
@@ -73,6 +94,10 @@ def readings(row: object) -> tuple[Reading, ...]:
     if isinstance(row, Mapping) and isinstance(row.get("messages"), list):
         places = tuple(("messages", index) for index in range(len(row["messages"])))
         return (Reading(row, places, ("messages",), ("messages",), ("tools",)),)
+    one_talk = completed(row)
+    if one_talk is not None and isinstance(row, Mapping) and "chosen" not in row:
+        spoken = _places(row["prompt"], ("prompt",)) + _places(row["completion"], ("completion",))
+        return (Reading(one_talk, spoken, ("prompt",), ("completion",), ("tools",)),)
     pair = conversations(row)
     if pair is None or not isinstance(row, Mapping):
         return ()

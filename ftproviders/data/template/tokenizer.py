@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from ftproviders.data.template.chat import ChatTemplate, EncodedRow, TemplateRefusal
 from ftproviders.data.template.messages import NotText
-from ftproviders.data.template.pairs import conversations
+from ftproviders.data.template.pairs import completed, conversations
 from ftproviders.data.tokens.counting import RowTokenizer, RowTokens
 
 __all__ = ["BrokenRow", "TemplateTokenizer", "encode_messages"]
@@ -68,6 +68,9 @@ class TemplateTokenizer(RowTokenizer):
         pair = conversations(row)
         if pair is not None:
             return self._pair(pair)
+        joined = encode_messages(self._chat, completed(row))
+        if isinstance(joined, EncodedRow):
+            return RowTokens(joined.tokens, len(joined.learned))
         body = row if isinstance(row, dict) else {}
         given = [self._text(body.get(field)) for field in ("prompt", "text")]
         answer = self._text(body.get("completion"))
