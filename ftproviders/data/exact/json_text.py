@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 from ftproviders.data.findings import JsonPath, format_path, show
 
-__all__ = ["holds_json", "parse_json_text", "schema_problems"]
+__all__ = ["Choices", "holds_json", "parse_json_text", "schema_problems"]
+
+Choices: TypeAlias = dict[int, frozenset[object]]
+"""Lists of choices by their ids, as sets; whoever keeps it keeps their schema, too."""
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "object": (dict,),
@@ -56,8 +59,18 @@ def holds_json(text: str) -> bool:
     return True
 
 
-def schema_problems(value: object, schema: object, path: JsonPath = ()) -> Iterator[str]:
-    """Yield in words where `value` does not fit `schema`."""
+def schema_problems(
+    value: object, schema: object, path: JsonPath = (), *, known: Choices | None = None
+) -> Iterator[str]:
+    """Yield in words where `value` does not fit `schema`.
+
+    Args:
+        value: The value.
+        schema: What it should fit.
+        path: Where the value stands.
+        known: What was found out about the lists of `schema`, for whoever asks about it again.
+    """
+    known = {} if known is None else known
     if not isinstance(schema, dict):
         return
     where = format_path(path) or "the value"
@@ -66,13 +79,13 @@ def schema_problems(value: object, schema: object, path: JsonPath = ()) -> Itera
         yield f"{where} is {show(value)}, not {' or '.join(expected)}"
         return
     choices = schema.get("enum")
-    if isinstance(choices, list) and not any(_same(value, choice) for choice in choices):
+    if isinstance(choices, list) and not _is_listed(value, choices, known):
         yield f"{where} is {show(value)}, not one of {', '.join(map(show, choices[:8]))}"
     if isinstance(value, dict):
-        yield from _object_problems(value, schema, path)
+        yield from _object_problems(value, schema, path, known)
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from schema_problems(item, schema.get("items"), (*path, index))
+            yield from schema_problems(item, schema.get("items"), (*path, index), known=known)
 
 
 def _expected_types(schema: dict[str, Any]) -> list[str]:
@@ -90,12 +103,29 @@ def _is_type(value: object, name: str) -> bool:
     return name != "integer" or not isinstance(value, float) or value.is_integer()
 
 
-def _same(value: object, choice: object) -> bool:
-    return value == choice and isinstance(value, bool) == isinstance(choice, bool)
+def _is_listed(value: object, choices: list[object], known: Choices) -> bool:
+    """Say whether a value is one of those listed: at once, however long the list is."""
+    listed = known.get(id(choices))
+    if listed is None:
+        listed = known[id(choices)] = frozenset(map(_comparable, choices))
+    return _comparable(value) in listed
+
+
+def _comparable(value: object) -> object:
+    """Return what only equal values have in common; true is not 1, but in a list or object."""
+    return isinstance(value, bool), _frozen(value)
+
+
+def _frozen(value: object) -> object:
+    if isinstance(value, list):
+        return tuple(map(_frozen, value))
+    if isinstance(value, dict):
+        return frozenset((key, _frozen(one)) for key, one in value.items())
+    return value
 
 
 def _object_problems(
-    value: dict[str, Any], schema: dict[str, Any], path: JsonPath
+    value: dict[str, Any], schema: dict[str, Any], path: JsonPath, known: Choices
 ) -> Iterator[str]:
     properties = schema.get("properties")
     properties = properties if isinstance(properties, dict) else {}
@@ -105,6 +135,6 @@ def _object_problems(
             yield f"{format_path((*path, name))} is missing"
     for name, item in value.items():
         if name in properties:
-            yield from schema_problems(item, properties[name], (*path, name))
+            yield from schema_problems(item, properties[name], (*path, name), known=known)
         elif schema.get("additionalProperties") is False and "patternProperties" not in schema:
             yield f"{format_path((*path, name))} is not declared"

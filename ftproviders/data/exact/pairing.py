@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ftproviders.data.exact.json_text import parse_json_text, schema_problems
+from ftproviders.data.exact.json_text import Choices, parse_json_text, schema_problems
 from ftproviders.data.findings import Finding, JsonPath, show
 
 __all__ = ["check_calls", "declared_functions"]
@@ -37,6 +37,7 @@ def check_calls(
         return
     places = places or [("messages", index) for index in range(len(messages))]
     declared = declared_functions(tools)
+    known: Choices = {}
     pending: dict[str, JsonPath] = {}
     ending = places[-1] if places else ()
     for index, message in enumerate(messages):
@@ -47,7 +48,7 @@ def check_calls(
         elif message.get("role") == "assistant":
             for path, call in _calls(message, places[index]):
                 yield from _open(call, path, pending)
-                yield from _fits(call, path, declared)
+                yield from _fits(call, path, declared, known)
     for path in pending.values():
         if path[: len(ending)] != ending:
             yield Finding(
@@ -104,7 +105,7 @@ def _answer(
 
 
 def _fits(
-    call: dict[str, Any], path: JsonPath, declared: dict[str, object] | None
+    call: dict[str, Any], path: JsonPath, declared: dict[str, object] | None, known: Choices
 ) -> Iterator[Finding]:
     function = call.get("function")
     if declared is None or not isinstance(function, dict):
@@ -127,7 +128,7 @@ def _fits(
     if not isinstance(arguments, str):
         return
     schema = declared[name]
-    problem = next(schema_problems(value, schema if schema is not None else {}), None)
+    problem = next(schema_problems(value, schema if schema is not None else {}, known=known), None)
     if problem:
         yield Finding(
             rule="tool_call.schema",
