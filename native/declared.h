@@ -6,6 +6,8 @@
 #ifndef FTPROVIDERS_DECLARED_H
 #define FTPROVIDERS_DECLARED_H
 
+#include <stdlib.h>
+
 #include "row.h"
 
 #define MAX_DECLARATION (64 * 1024)
@@ -20,7 +22,7 @@ enum { KIND_STRING = 1, KIND_BOOLEAN = 2, KIND_INTEGER = 4, KIND_FRACTION = 8, K
 typedef struct {
     Text name;
     unsigned kinds; /* 0 = it takes more to say what fits */
-    Text *choices;  /* of texts; NULL = any */
+    Text *choices;  /* of texts, in order; NULL = any */
     size_t choice_count;
 } Property;
 
@@ -99,6 +101,14 @@ static int set_name(Text *t, PyObject *name)
     return 0;
 }
 
+static int compare_texts(const void *one, const void *other)
+{
+    const Text *a = one, *b = other;
+    if (a->bytes != b->bytes)
+        return a->bytes < b->bytes ? -1 : 1;
+    return memcmp(a->text, b->text, a->bytes);
+}
+
 static int set_choices(Property *p, PyObject *choices)
 {
     size_t count = (size_t)PyTuple_GET_SIZE(choices);
@@ -113,6 +123,7 @@ static int set_choices(Property *p, PyObject *choices)
         if (set_name(&p->choices[p->choice_count],
                      PyTuple_GET_ITEM(choices, (Py_ssize_t)p->choice_count)) < 0)
             return -1;
+    qsort(p->choices, count, sizeof(*p->choices), compare_texts); /* there may be thousands */
     return 0;
 }
 
@@ -267,10 +278,9 @@ static Fit kind_fits(unsigned kind, const Property *p, const Text *text)
         return NOT_SURE; /* 1.0 is an integer */
     if (!(kind & p->kinds))
         return MISFITS;
-    for (size_t i = 0; kind == KIND_STRING && i < p->choice_count; i++)
-        if (same_text(&p->choices[i], text))
-            return FITS;
-    return p->choice_count && kind == KIND_STRING ? MISFITS : FITS;
+    if (kind != KIND_STRING || !p->choice_count)
+        return FITS;
+    return bsearch(text, p->choices, p->choice_count, sizeof(*text), compare_texts) ? FITS : MISFITS;
 }
 
 /* Say whether one member of some arguments fits, and note which property it is. */

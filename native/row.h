@@ -258,6 +258,8 @@ static bool holds_token(const Text *t)
 {
     for (size_t at = 0; at + 1 < t->bytes; at++)
         for (int i = 0; t->text[at] == '<' && t->text[at + 1] == '|' && i < TOKEN_COUNT; i++) {
+            if (at + 2 < t->bytes && t->text[at + 2] != (uint8_t)TOKENS[i][2])
+                continue; /* as of most, and there may be many */
             size_t size = strlen(TOKENS[i]);
             if (t->bytes - at >= size && memcmp(t->text + at, TOKENS[i], size) == 0)
                 return true;
