@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ftproviders.data.exact.json_text import Choices, parse_json_text, schema_problems
+from ftproviders.data.exact.json_text import Known, parse_json_text, schema_problems
 from ftproviders.data.findings import Finding, JsonPath, show
 
 __all__ = ["check_calls", "declared_functions"]
@@ -37,7 +37,7 @@ def check_calls(
         return
     places = places or [("messages", index) for index in range(len(messages))]
     declared = declared_functions(tools)
-    known: Choices = {}
+    known: Known = {}
     pending: dict[str, JsonPath] = {}
     ending = places[-1] if places else ()
     for index, message in enumerate(messages):
@@ -105,7 +105,7 @@ def _answer(
 
 
 def _fits(
-    call: dict[str, Any], path: JsonPath, declared: dict[str, object] | None, known: Choices
+    call: dict[str, Any], path: JsonPath, declared: dict[str, object] | None, known: Known
 ) -> Iterator[Finding]:
     function = call.get("function")
     if declared is None or not isinstance(function, dict):

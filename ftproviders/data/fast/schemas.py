@@ -10,7 +10,7 @@ from functools import reduce
 from operator import or_
 from typing import Any, TypeAlias
 
-from ftproviders.data.exact.json_text import Choices, schema_problems
+from ftproviders.data.exact.json_text import Known, schema_problems
 
 __all__ = ["Properties", "described", "fitting"]
 
@@ -45,7 +45,7 @@ texts that it may be, if those are listed. No kind = it takes more to say what f
 def fitting(schema: object) -> Callable[[Any], bool]:
     """Return what says whether a value fits `schema`; the common cases need no look at it."""
     flat = _flat(schema)
-    known: Choices = {}
+    known: Known = {}
     if flat is None:
         return lambda value: not any(schema_problems(value, schema, known=known))
     properties, required = flat

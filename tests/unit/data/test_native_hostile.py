@@ -47,11 +47,14 @@ def test_checksums_that_were_chosen_to_collide() -> None:
     assert time.thread_time() - begun < MOST_SECONDS
 
 
-def test_long_lists_beside_long_lists_of_choices() -> None:
+def test_long_lists_beside_long_lists_in_their_schema() -> None:
     many = 20_000
-    schema = {"items": {"properties": {"a": {"enum": [*range(many), "last"]}}}}
+    lists = {"enum": [*range(many), "last"], "type": ["integer"] * many + ["string"]}
+    each = {"type": "object", "properties": {"a": lists}, "required": ["a"] * many}
     begun = time.thread_time()
-    assert not list(schema_problems([{"a": "last"}] * many, schema))
+    assert not list(schema_problems([{"a": "last"}] * many, {"items": each}))
+    missing = next(schema_problems([*[{"a": "last"}] * many, {}], {"items": each}))
+    assert missing == "[20000].a is missing"
     assert time.thread_time() - begun < MOST_SECONDS
 
 
