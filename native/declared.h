@@ -10,8 +10,9 @@
 
 #include "row.h"
 
-#define MAX_DECLARATION (64 * 1024)
 #define DECLARATIONS 64 /* that are remembered */
+#define MAX_DECLARATION (64 * 1024) /* bytes of each of them */
+#define LONGEST_DECLARATION (4 * 1024 * 1024) /* bytes of the last long one */
 #define MOST_PROPERTIES 64 /* bits of `required` */
 #define LONGEST_INTEGER 300 /* digits; longer ones are infinite for the judge */
 
@@ -46,7 +47,7 @@ typedef struct {
     uint64_t broken; /* a bit for each fault */
 } Declaration;
 
-/* The last declarations by a hash of their text, one that is too long to be remembered, and the last
+/* The last declarations by a hash of their text, the last one that is too long for that, and the last
  * one of the deprecated kind. */
 typedef struct {
     Declaration one[DECLARATIONS + 2];
@@ -227,7 +228,7 @@ static int remember(Declaration *d, PyObject *found, const uint8_t *text, size_t
     d->description = Py_NewRef(description);
     if (set_functions(d, description) < 0 || set_faults(d, rules) < 0)
         return -1;
-    if (size <= MAX_DECLARATION && (d->text = PyMem_RawMalloc(size ? size : 1)) != NULL) {
+    if (size <= LONGEST_DECLARATION && (d->text = PyMem_RawMalloc(size ? size : 1)) != NULL) {
         memcpy(d->text, text, size);
         d->size = size;
     }

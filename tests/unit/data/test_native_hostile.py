@@ -104,6 +104,23 @@ def test_strings_in_arguments_leave_room_for_the_row() -> None:
 
 
 @built
+def test_long_declarations_are_judged_once() -> None:
+    asked: list[int] = []
+
+    def tools(raw: bytes, deprecated: bool) -> tuple[None, tuple[object, ...], tuple[str, ...]]:
+        asked.append(len(raw))
+        return None, (), ()
+
+    named = {"spared_images": 1, "long_characters": 9, "edge": 1, "step": 1}
+    scanner = extension.Scanner(tools, tools, tools, completions=False, texts=False, **named)
+    sizes = (100_000, 90_000, 5_000_000)
+    lines = [GOOD.encode()[:-1] + b', "tools": "' + b"x" * size + b'"}' for size in sizes]
+    for line in lines:
+        assert scanner.scan(b"\n".join([line] * 3), 1, 0, 0)[1] == []
+    assert asked == [100_002, 90_002, *[5_000_002] * 3], "of the longest nothing is kept"
+
+
+@built
 def test_a_scanner_that_was_never_set_up() -> None:
     scanner = extension.Scanner.__new__(extension.Scanner)
     for use in (scanner.drain, lambda: scanner.scan(b"{}", 1, 0, 0), lambda: scanner.waiting):
