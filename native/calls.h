@@ -9,9 +9,11 @@ static int judge_arguments(Cursor *c, Call *call)
 {
     Cursor inside = {call->arguments.text, call->arguments.text + call->arguments.bytes,
                      c->arena, true, false, false, false};
+    size_t used = c->arena->used;
     skip_space(&inside);
     int refused = skip_value(&inside);
     skip_space(&inside);
+    c->arena->used = used; /* nobody wants its strings, and the row needs the room */
     call->json = !refused && inside.at == inside.end && !inside.constant;
     return !refused || is_no_json(refused) ? 0 : NO_ARGUMENTS;
 }

@@ -6,10 +6,13 @@
 #ifndef FTPROVIDERS_DECLARED_H
 #define FTPROVIDERS_DECLARED_H
 
+#include <stdlib.h>
+
 #include "row.h"
 
-#define MAX_DECLARATION (64 * 1024)
 #define DECLARATIONS 64 /* that are remembered */
+#define MAX_DECLARATION (64 * 1024) /* bytes of each of them */
+#define LONGEST_DECLARATION (4 * 1024 * 1024) /* bytes of the last long one */
 #define MOST_PROPERTIES 64 /* bits of `required` */
 #define LONGEST_INTEGER 300 /* digits; longer ones are infinite for the judge */
 
@@ -20,7 +23,7 @@ enum { KIND_STRING = 1, KIND_BOOLEAN = 2, KIND_INTEGER = 4, KIND_FRACTION = 8, K
 typedef struct {
     Text name;
     unsigned kinds; /* 0 = it takes more to say what fits */
-    Text *choices;  /* of texts; NULL = any */
+    Text *choices;  /* of texts, in order; NULL = any */
     size_t choice_count;
 } Property;
 
@@ -44,7 +47,7 @@ typedef struct {
     uint64_t broken; /* a bit for each fault */
 } Declaration;
 
-/* The last declarations by a hash of their text, one that is too long to be remembered, and the last
+/* The last declarations by a hash of their text, the last one that is too long for that, and the last
  * one of the deprecated kind. */
 typedef struct {
     Declaration one[DECLARATIONS + 2];
@@ -99,6 +102,14 @@ static int set_name(Text *t, PyObject *name)
     return 0;
 }
 
+static int compare_texts(const void *one, const void *other)
+{
+    const Text *a = one, *b = other;
+    if (a->bytes != b->bytes)
+        return a->bytes < b->bytes ? -1 : 1;
+    return memcmp(a->text, b->text, a->bytes);
+}
+
 static int set_choices(Property *p, PyObject *choices)
 {
     size_t count = (size_t)PyTuple_GET_SIZE(choices);
@@ -113,6 +124,7 @@ static int set_choices(Property *p, PyObject *choices)
         if (set_name(&p->choices[p->choice_count],
                      PyTuple_GET_ITEM(choices, (Py_ssize_t)p->choice_count)) < 0)
             return -1;
+    qsort(p->choices, count, sizeof(*p->choices), compare_texts); /* there may be thousands */
     return 0;
 }
 
@@ -216,7 +228,7 @@ static int remember(Declaration *d, PyObject *found, const uint8_t *text, size_t
     d->description = Py_NewRef(description);
     if (set_functions(d, description) < 0 || set_faults(d, rules) < 0)
         return -1;
-    if (size <= MAX_DECLARATION && (d->text = PyMem_RawMalloc(size ? size : 1)) != NULL) {
+    if (size <= LONGEST_DECLARATION && (d->text = PyMem_RawMalloc(size ? size : 1)) != NULL) {
         memcpy(d->text, text, size);
         d->size = size;
     }
@@ -267,10 +279,9 @@ static Fit kind_fits(unsigned kind, const Property *p, const Text *text)
         return NOT_SURE; /* 1.0 is an integer */
     if (!(kind & p->kinds))
         return MISFITS;
-    for (size_t i = 0; kind == KIND_STRING && i < p->choice_count; i++)
-        if (same_text(&p->choices[i], text))
-            return FITS;
-    return p->choice_count && kind == KIND_STRING ? MISFITS : FITS;
+    if (kind != KIND_STRING || !p->choice_count)
+        return FITS;
+    return bsearch(text, p->choices, p->choice_count, sizeof(*text), compare_texts) ? FITS : MISFITS;
 }
 
 /* Say whether one member of some arguments fits, and note which property it is. */

@@ -208,6 +208,7 @@ static void sort_records(const uint8_t *records, size_t count, size_t buckets, u
                          size_t *at, uint8_t *sorted)
 {
     uint64_t key;
+    memset(sorted, 0, RECORD * count);
     for (size_t i = 0; i < count; i++) {
         memcpy(&key, records + RECORD * i, sizeof(key));
         sizes[bucket_of(key, buckets)]++;
@@ -216,7 +217,9 @@ static void sort_records(const uint8_t *records, size_t count, size_t buckets, u
         at[b] = at[b - 1] + sizes[b - 1];
     for (size_t i = 0; i < count; i++) {
         memcpy(&key, records + RECORD * i, sizeof(key));
-        memcpy(sorted + RECORD * at[bucket_of(key, buckets)]++, records + RECORD * i, RECORD);
+        size_t place = at[bucket_of(key, buckets)]++;
+        if (place < count) /* unless somebody changes them meanwhile */
+            memcpy(sorted + RECORD * place, records + RECORD * i, RECORD);
     }
 }
 
@@ -261,8 +264,28 @@ typedef struct {
     size_t count;
     uint64_t *table; /* prompt, and index of its first record from 1 */
     int shift;
+    uint64_t seed;
     uint8_t *again; /* a byte for each record: whether its prompt stands more than once */
 } Search;
+
+/* Return where a prompt is looked for first. Whoever writes a file can choose its checksums, so that
+ * depends on a number that he does not know. */
+static size_t slot_of_head(const Search *s, uint32_t head)
+{
+    uint64_t hash = (head ^ s->seed) * 0x9E3779B97F4A7C15u;
+    hash = (hash ^ hash >> 32) * 0xD6E8FEB86659FD93u;
+    return (size_t)(hash >> (32 + s->shift));
+}
+
+/* Return a number that nobody knows: the hash of a text is another one in each process. */
+static int set_seed(Search *s)
+{
+    PyObject *text = PyUnicode_FromString("repeated");
+    Py_hash_t hash = text ? PyObject_Hash(text) : -1;
+    Py_XDECREF(text);
+    s->seed = (uint64_t)hash;
+    return hash == -1 ? -1 : 0;
+}
 
 /* Mark the records whose prompts stand more than once; return how many they are. */
 static size_t mark(Search *s)
@@ -270,7 +293,7 @@ static size_t mark(Search *s)
     size_t marked = 0, slots = (size_t)1 << (32 - s->shift);
     for (size_t i = 0; i < s->count; i++) {
         uint32_t head = (uint32_t)(s->records[3 * i] >> 32);
-        size_t slot = (size_t)(head * 2654435769u) >> s->shift;
+        size_t slot = slot_of_head(s, head);
         while (s->table[slot] && s->table[slot] >> 32 != head)
             slot = (slot + 1) & (slots - 1);
         if (!s->table[slot]) {
@@ -333,10 +356,16 @@ static PyObject *repeated(PyObject *Py_UNUSED(module), PyObject *args)
     PyObject *parts, *found = NULL;
     if (!PyArg_ParseTuple(args, "O!:repeated", &PyList_Type, &parts))
         return NULL;
-    Search s = {NULL, 0, NULL, 28, NULL};
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(parts); i++)
-        if (add_part(&s, PyList_GET_ITEM(parts, i)) < 0)
+    Search s = {NULL, 0, NULL, 28, 0, NULL};
+    if (set_seed(&s) < 0)
+        goto done;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(parts); i++) {
+        PyObject *part = Py_NewRef(PyList_GET_ITEM(parts, i));
+        int failed = add_part(&s, part);
+        Py_DECREF(part);
+        if (failed)
             goto done;
+    }
     while (((size_t)1 << (32 - s.shift)) < 2 * s.count)
         s.shift--;
     s.table = PyMem_Calloc((size_t)1 << (32 - s.shift), sizeof(*s.table));

@@ -459,7 +459,7 @@ static int settle_other(Row *row, const Columns *columns)
 /* Read what is no object. */
 static int read_no_row(Cursor *c, Row *row)
 {
-    if (c->at == c->end || *c->at == '\n' || take_constant(c))
+    if (take_constant(c))
         return NO_ROW_OBJECT;
     TRY(skip_unique(c));
     fault(row, FAULT_ROW_OBJECT);

@@ -39,6 +39,8 @@ typedef struct {
     size_t long_bytes; /* longer rows may have too many tokens */
     uint64_t *longer;  /* line and place of those that were read */
     size_t longer_count, longer_room;
+    uint64_t *blank; /* indexes of lines */
+    size_t blank_count, blank_room;
     uint64_t rows, text_bytes, image_rows, longest;
     uint64_t faults[FAULT_COUNT];
     uint64_t reasons[REASON_COUNT];
@@ -169,6 +171,24 @@ typedef struct {
     size_t lines;
 } Block;
 
+/* Pass a line that holds nothing; -1 = there is no memory, 0 = it holds something. */
+static int pass_blank(Scanner *self, Cursor *c, Block *block)
+{
+    Cursor ahead = *c;
+    skip_space(&ahead);
+    const uint8_t *at = ahead.at;
+    if (at < c->end && *at != '\n')
+        return 0;
+    if (!grow((void **)&self->blank, self->blank_count, &self->blank_room, 1, 8))
+        return -1;
+    self->blank[self->blank_count++] = block->lines;
+    block->lines++;
+    if (!block->crlf && at > c->at && at[-1] == '\r')
+        block->crlf = block->lines;
+    c->at = at < c->end ? at + 1 : at;
+    return 1;
+}
+
 /* Look at all lines; runs without the lock. Returns false when there is no memory, or -1 in
  * `failed` when Python raised. */
 static bool scan_lines(Scanner *self, const uint8_t *text, size_t size, Block *block, bool *failed)
@@ -176,6 +196,11 @@ static bool scan_lines(Scanner *self, const uint8_t *text, size_t size, Block *b
     Cursor c = {text, text + size, &self->arena, false, false, false, false};
     Row *row = self->row;
     for (size_t line = 0; c.at < c.end; line++) {
+        int blank = pass_blank(self, &c, block);
+        if (blank < 0)
+            return false;
+        if (blank) /* there may be millions of them */
+            continue;
         const uint8_t *start = c.at;
         self->arena.used = 0;
         int refused = read_row(&c, row);
@@ -240,7 +265,7 @@ static bool scan_lines(Scanner *self, const uint8_t *text, size_t size, Block *b
 static bool prepare(Scanner *self, const uint8_t *text, size_t size)
 {
     size_t wanted = size + MORE_ROOM;
-    self->record_count = self->refused_count = self->longer_count = 0;
+    self->record_count = self->refused_count = self->blank_count = self->longer_count = 0;
     if (self->arena.room >= wanted || !memchr(text, '\\', size))
         return true;
     uint8_t *bytes = PyMem_RawRealloc(self->arena.bytes, wanted);
@@ -275,16 +300,24 @@ static PyObject *refused_list(const Scanner *self)
     return list;
 }
 
+/* Say whether a scanner can be used; otherwise an exception is set. */
+static bool is_free(const Scanner *self)
+{
+    if (!self->questions.asked)
+        PyErr_SetString(PyExc_RuntimeError, "this scanner was never set up");
+    else if (self->busy)
+        PyErr_SetString(PyExc_RuntimeError, "this scanner is at work in another thread");
+    return self->questions.asked && !self->busy;
+}
+
 static PyObject *scanner_scan(Scanner *self, PyObject *args)
 {
     PyObject *raw;
     unsigned long long first_line, offset, spared;
     if (!PyArg_ParseTuple(args, "SKKK:scan", &raw, &first_line, &offset, &spared))
         return NULL;
-    if (self->busy) {
-        PyErr_SetString(PyExc_RuntimeError, "this scanner is at work in another thread");
+    if (!is_free(self))
         return NULL;
-    }
     const uint8_t *text = (const uint8_t *)PyBytes_AS_STRING(raw);
     size_t size = (size_t)PyBytes_GET_SIZE(raw);
     Block block = {first_line, offset, spared, {0}, 0, 0};
@@ -303,12 +336,14 @@ static PyObject *scanner_scan(Scanner *self, PyObject *args)
     if (!refused)
         return NULL;
     /* Without records there is no pointer, and None would be made of that. */
-    return Py_BuildValue("y#N(nnn)nny#", self->records ? (const char *)self->records : "",
+    return Py_BuildValue("y#N(nnn)nny#y#", self->records ? (const char *)self->records : "",
                          (Py_ssize_t)(self->record_count * sizeof(*self->records)), refused,
                          (Py_ssize_t)block.first[OF_MESSAGES_SHAPE] - 1,
                          (Py_ssize_t)block.first[OF_COMPLETION_SHAPE] - 1,
                          (Py_ssize_t)block.first[OF_TEXT_SHAPE] - 1, (Py_ssize_t)block.lines,
                          (Py_ssize_t)block.crlf - 1,
+                         self->blank ? (const char *)self->blank : "",
+                         (Py_ssize_t)(self->blank_count * sizeof(*self->blank)),
                          self->longer ? (const char *)self->longer : "",
                          (Py_ssize_t)(self->longer_count * sizeof(*self->longer)));
 }
@@ -343,10 +378,8 @@ static PyObject *counts_list(const Statistics *statistics)
 
 static PyObject *scanner_drain(Scanner *self, PyObject *Py_UNUSED(ignored))
 {
-    if (self->busy) {
-        PyErr_SetString(PyExc_RuntimeError, "this scanner is at work in another thread");
+    if (!is_free(self))
         return NULL;
-    }
     Statistics *s = self->statistics;
     PyObject *messages = list_of(s->messages, ROLE_OTHER), *counts = counts_list(s);
     PyObject *faults = list_of(self->faults, FAULT_COUNT);
@@ -386,7 +419,7 @@ static PyObject *scanner_refusals(Scanner *self, PyObject *Py_UNUSED(ignored))
 
 static PyObject *scanner_waiting(Scanner *self, void *Py_UNUSED(closure))
 {
-    return PyLong_FromSize_t(most_large(self->statistics));
+    return is_free(self) ? PyLong_FromSize_t(most_large(self->statistics)) : NULL;
 }
 
 /* --- the type -------------------------------------------------------------------------------- */
@@ -399,14 +432,14 @@ static int scanner_init(Scanner *self, PyObject *args, PyObject *named)
     unsigned int spared, longest, step, edge;
     int completions, texts;
     Py_ssize_t long_bytes;
-    if (self->row) {
-        PyErr_SetString(PyExc_RuntimeError, "a scanner is made once");
-        return -1;
-    }
     if (!PyArg_ParseTupleAndKeywords(args, named, "OOO$IIIInpp:Scanner", names, &tools, &fits, &image,
                                      &spared, &longest, &step, &edge, &long_bytes, &completions,
                                      &texts))
         return -1;
+    if (self->row) {
+        PyErr_SetString(PyExc_RuntimeError, "a scanner is made once");
+        return -1;
+    }
     if (!step || longest / 2 < edge) {
         PyErr_SetString(PyExc_ValueError, "step is at least 1, and a long prompt has two edges");
         return -1;
@@ -470,6 +503,7 @@ static void scanner_dealloc(Scanner *self)
     PyMem_RawFree(self->records);
     PyMem_RawFree(self->refused);
     PyMem_RawFree(self->longer);
+    PyMem_RawFree(self->blank);
     PyMem_RawFree(self->arena.bytes);
     type->tp_free((PyObject *)self);
     Py_DECREF(type);

@@ -11,7 +11,7 @@
 #define MAX_MESSAGES 1024
 #define MAX_SEGMENTS 2048
 #define MAX_CALLS 128
-#define MAX_UNKNOWN 16
+#define MAX_UNKNOWN 64
 #define MAX_NAME 64
 #define MAX_DEPTH 100 /* MAX_DEPTH of ftproviders/data/rule.py, or less */
 
@@ -259,6 +259,8 @@ static bool holds_token(const Text *t)
 {
     for (size_t at = 0; at + 1 < t->bytes; at++)
         for (int i = 0; t->text[at] == '<' && t->text[at + 1] == '|' && i < TOKEN_COUNT; i++) {
+            if (at + 2 < t->bytes && t->text[at + 2] != (uint8_t)TOKENS[i][2])
+                continue; /* as of most, and there may be many */
             size_t size = strlen(TOKENS[i]);
             if (t->bytes - at >= size && memcmp(t->text + at, TOKENS[i], size) == 0)
                 return true;

@@ -55,11 +55,14 @@ class Scanner:
     # was refused), line number and place in the file, 64 bits each; of each line refused its index,
     # start, end and the index of its record; the indexes of the first rows with messages, and of
     # each of SHAPES, that were not refused (-1 = there is none); the number of lines; the index of
-    # the first line with a carriage return at its end (-1 = there is none); line number and place,
-    # 64 bits each, of long rows that were not refused.
+    # the first line with a carriage return at its end (-1 = there is none); the indexes of the
+    # lines that hold nothing but white space, which are not refused, 64 bits each; line number and
+    # place, 64 bits each, of long rows that were not refused.
     def scan(
         self, raw: bytes, first_line: int, offset: int, spared: int, /
-    ) -> tuple[bytes, list[tuple[int, int, int, int]], tuple[int, int, int], int, int, bytes]: ...
+    ) -> tuple[
+        bytes, list[tuple[int, int, int, int]], tuple[int, int, int], int, int, bytes, bytes
+    ]: ...
 
     # Returns what was counted since the last time: rows; bytes of their texts; rows with images;
     # bytes of the longest row; rows without instructions; rows in which no user speaks; messages of

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from array import array
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
@@ -15,7 +16,7 @@ from typing_extensions import override
 from ftproviders.data.engine import Engine, ExactEngine, Rows, TwoPathEngine
 from ftproviders.data.exact.completion import TEXT
 from ftproviders.data.exact.image import is_image_address
-from ftproviders.data.exact.json_text import parse_json_text, schema_problems
+from ftproviders.data.exact.json_text import parse_json_text
 from ftproviders.data.exact.parts import SPARED_IMAGES
 from ftproviders.data.exact.picture import picture_fault
 from ftproviders.data.fast.rich import Declarations, Declared, fits
@@ -83,7 +84,7 @@ class NativeEngine(TwoPathEngine):
     def sample(self, raw: bytes) -> tuple[int, int]:
         """Return the lines of some bytes, and how many of them the extension refuses."""
         every = (1 << len(self._rules) + len(self._shapes)) - 1
-        _, refused, _, lines, _, _ = self._scanner.scan(raw, 1, 0, every)
+        _, refused, _, lines, *_ = self._scanner.scan(raw, 1, 0, every)
         return lines, len(refused)
 
     @override
@@ -94,14 +95,17 @@ class NativeEngine(TwoPathEngine):
         raw = block.raw or block.lines[0]
         spared = self._spared(ledger)
         scanned = self._scanner.scan(raw, block.first_line, block.offset, spared)
-        found, refused, firsts, block.line_count, crlf, longer = scanned
+        found, refused, firsts, block.line_count, crlf, blank, longer = scanned
         block.crlf_line = block.first_line + crlf if crlf >= 0 else 0
+        block.blank.extend(map(block.first_line.__add__, array("Q", blank)))
+        self._unread.update(block.blank)
         self._note_shapes(block.first_line, firsts, ledger)
         long_rows = _pairs(longer)
         if refused:
             records = array("Q", found)
-            long_rows += self._look_again(block, raw, refused, records, ledger, spared)
-            found = records.tobytes()
+            looked = self._look_again(block, raw, refused, records, ledger, spared)
+            found = looked.tobytes()
+            long_rows += self._long_among(block, refused)
         if self._wanted.keys is not None:
             self._wanted.keys.add_records(found)
         self._wanted.long_rows.extend(sorted(long_rows))
@@ -128,24 +132,22 @@ class NativeEngine(TwoPathEngine):
         records: array[int],
         ledger: Ledger,
         spared: int,
-    ) -> list[tuple[int, int]]:
-        """Look at the lines refused as the other engine does, and put their keys into `records`.
+    ) -> array[int]:
+        """Look at the lines refused as the other engine does; return `records` with their keys.
 
         When there is room for less detail than before, the scanner may know a row after all.
-
-        Returns:
-            Number and place of those that may have too many tokens.
         """
         lines = [raw[start : end + 1] for _, start, end, _ in refused]
         looked = self._fast.look(lines, lines[0] if len(lines) == 1 else b"")
         if looked.first is not None:
             self._note_first(block.first_line + refused[looked.first][0], ledger)
-        keys, before = looked.keys, spared
+        keys, before, room = looked.keys, spared, ledger.room
         for place in looked.refused:
             number, line = block.first_line + refused[place][0], lines[place].removesuffix(b"\n")
             if before != spared:
-                scanned = self._scanner.scan(line, number, 0, spared)
-                one, left, firsts, lines_seen, _, longer = scanned
+                one, left, firsts, lines_seen, *_, longer = self._scanner.scan(
+                    line, number, 0, spared
+                )
                 if lines_seen and not left:
                     if not longer:
                         self._unread.add(number)  # or it is not long
@@ -153,13 +155,14 @@ class NativeEngine(TwoPathEngine):
                     self._note_shapes(number, firsts, ledger)
                     continue
             keys[place] = self._key(line, number, block, ledger)
-            spared = self._spared(ledger)
-        for place in range(len(refused) - 1, -1, -1):
-            key, at = keys[place], _RECORD * refused[place][3]
-            if key is None:
-                del records[at : at + _RECORD]
-            else:
-                records[at] = key
+            if room != ledger.room:
+                room, spared = ledger.room, self._spared(ledger)
+        return _with_keys(records, [one[3] for one in refused], keys)
+
+    def _long_among(
+        self, block: Block, refused: Sequence[tuple[int, int, int, int]]
+    ) -> list[tuple[int, int]]:
+        """Return number and place of the lines refused that may have too many tokens."""
         limit = self._wanted.long_bytes
         if limit is None:
             return []
@@ -217,6 +220,21 @@ def _pairs(numbers: bytes) -> list[tuple[int, int]]:
     return list(zip(flat[0::2], flat[1::2], strict=True))
 
 
+def _with_keys(
+    records: array[int], indexes: Sequence[int], keys: Sequence[int | None]
+) -> array[int]:
+    """Put keys into the records of ascending indexes, and leave out those that get none."""
+    kept, begun = array("Q"), 0
+    for index, key in zip(indexes, keys, strict=True):
+        at = _RECORD * index
+        if key is not None:
+            records[at] = key
+            continue
+        kept += records[begun:at]
+        begun = at + _RECORD
+    return kept + records[begun:] if begun else records
+
+
 def _fit(declared: Declared, name: str, arguments: str) -> bool | None:
     """Say whether the arguments of a call fit what is declared; None = they are no JSON."""
     try:
@@ -225,7 +243,7 @@ def _fit(declared: Declared, name: str, arguments: str) -> bool | None:
     except Refused:
         pass  # of the faster reader
     try:
-        return not any(schema_problems(parse_json_text(arguments), declared.schemas[name]))
+        return declared.fits[name](parse_json_text(arguments))
     except ValueError:
         return None
 

@@ -161,6 +161,11 @@ class Ledger:
         some = len(minding) < len(self._profiles) or (finding.amount and not self._profiles)
         return minding if some else None
 
+    @property
+    def room(self) -> int:
+        """Number of severities of which more issues of rows would be kept; it only falls."""
+        return sum(map(self._has_room, self._of_rows))
+
     def _has_room(self, severity: Severity) -> bool:
         return len(self._of_rows[severity]) < self._max_issues
 

@@ -7,7 +7,6 @@ because two checksums are equal; and rows that are equal always have equal keys.
 from __future__ import annotations
 
 import heapq
-import json
 import struct
 from array import array
 from collections import Counter, OrderedDict, deque
@@ -15,15 +14,12 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
-
+from ftproviders.data.canonical import canonical_part, digest, read_canonical
 from ftproviders.data.keys import RowKeys, bucket_count, heads_of, split_row
 from ftproviders.data.native import native
-from ftproviders.data.numbers import COMPARABLE
 from ftproviders.data.stream import BOM
 
 __all__ = ["Repeat", "Repeats", "find_overlaps", "find_repeats"]
@@ -104,7 +100,7 @@ class _Reader:
     def split(self, offset: int) -> tuple[bytes, bytes, Any]:
         """Return prompt and answer of a row as canonical text, and the answer itself."""
         if self._last is None or self._last[0] != offset:
-            row, canonical = _read(self.raw(offset))
+            row, canonical = read_canonical(self.raw(offset))
             asked, said = split_row(row, graded=self._graded)
             self._last = offset, (canonical(asked), canonical(said), said)
         return self._last[1]
@@ -112,42 +108,7 @@ class _Reader:
     def digests(self, offset: int) -> tuple[bytes, bytes]:
         """Return what only equal rows, and what only equal prompts, have in common."""
         asked, said, _ = self.split(offset)
-        return _digest(asked, said), _digest(asked)
-
-
-_decode = msgspec.json.Decoder().decode
-_encode = msgspec.json.Encoder(order="deterministic").encode
-_check = json.JSONEncoder(allow_nan=False).encode
-_encode_odd = json.JSONEncoder(sort_keys=True).encode
-
-
-def _read(line: bytes) -> tuple[Any, Callable[[Any], bytes]]:
-    """Return a row, and what writes a part of it as canonical text."""
-    try:
-        return _decode(line), _canonical
-    except (ValueError, OverflowError, RecursionError):
-        # NaN, half a surrogate pair or an absurdly long number is somewhere in the row.
-        return COMPARABLE.decode(line.decode("utf-8", "surrogatepass")), _canonical_part
-
-
-def _canonical(value: Any) -> bytes:
-    return _encode(value) if value is not None else b""
-
-
-def _canonical_part(value: Any) -> bytes:
-    """Write what may hold what the faster encoder changes; equal parts of other rows look equal."""
-    try:
-        _check(value)
-        return _canonical(value)
-    except (ValueError, OverflowError, RecursionError):
-        return b"\0" + _encode_odd(value).encode()
-
-
-def _digest(*texts: bytes) -> bytes:
-    made = blake2b(digest_size=16)
-    for text in texts:  # canonical text has no line feed
-        made.update(text + b"\n")
-    return made.digest()
+        return digest(asked, said), digest(asked)
 
 
 _Place = tuple[int, int]
@@ -157,6 +118,9 @@ _Group = _Place | dict[bytes, _Place]
 """Rows that share a key: the only one so far, or the first one of each digest. Many rows do where
 the texts are the same and something else is not, in a file of images for instance."""
 
+
+_Answer = tuple[bytes, bool]
+"""Digest of an answer, and whether it is a pair of outputs."""
 
 _Record = tuple[int, int, int]
 """Key, line and offset of a row."""
@@ -252,6 +216,7 @@ class _Search:
         self._turns = turns
         self._rows: dict[int, _Group] = {}
         self._prompts: dict[int, _Group] = {}
+        self._answers: dict[int, _Answer] = {}
 
     def run(self, records: Iterator[_Record]) -> None:
         """Look at rows whose prompts stand more than once."""
@@ -292,29 +257,42 @@ class _Search:
             return
         group = self._prompts[key >> 32] = self._by_digest(group, 1)
         asked, said, answer = reader.split(offset)
-        first = group.setdefault(_digest(asked), place)
+        first = group.setdefault(digest(asked), place)
         if first is place or not asked:
             return
-        other_said, other_answer = reader.split(first[1])[1:]
-        if _contradict(said, other_said, answer, other_answer):
+        if _contradict(said, answer, self._answered(first[1])):
             self._found.add(Repeat(line, first[0], "rows.conflict", offset, same=False))
 
+    def _answered(self, offset: int) -> _Answer:
+        """Return the answer of a first row; that may be long, and many rows come after it."""
+        known = self._answers.get(offset)
+        if known is None:
+            _, said, answer = self._reader.split(offset)
+            known = self._answers[offset] = digest(_words(said, answer)), _is_pair(answer)
+        return known
 
-def _contradict(said: bytes, other_said: bytes, answer: Any, other: Any) -> bool:
+
+def _is_pair(answer: object) -> bool:
+    return isinstance(answer, list) and len(answer) == 2
+
+
+def _words(said: bytes, answer: Any) -> bytes:
+    """Return an answer as canonical text; whether it is trained on makes no other one of it."""
+    if isinstance(answer, dict) and "weight" in answer:
+        return canonical_part({key: answer[key] for key in answer if key != "weight"})
+    return said
+
+
+def _contradict(said: bytes, answer: Any, other: _Answer) -> bool:
     """Say whether two answers to one prompt cannot both be right.
 
     Two pairs of outputs for the same input are usual; only the same pair the other way round is a
     contradiction.
     """
-    if isinstance(answer, list) and isinstance(other, list) and len(answer) == len(other) == 2:
-        return _canonical_part(answer[::-1]) == other_said
-    if isinstance(answer, dict) and isinstance(other, dict) and "weight" in {**answer, **other}:
-        # Whether an answer is trained on does not make it another one.
-        said, other_said = (
-            _canonical_part({key: one[key] for key in one if key != "weight"})
-            for one in (answer, other)
-        )
-    return said != other_said
+    other_digest, is_pair = other
+    if is_pair and _is_pair(answer):
+        return digest(canonical_part(answer[::-1])) == other_digest
+    return digest(_words(said, answer)) != other_digest
 
 
 def find_overlaps(
@@ -401,4 +379,4 @@ class _Wanted:
         return known
 
 
-_NOTHING_ASKED = _digest(b"")
+_NOTHING_ASKED = digest(b"")

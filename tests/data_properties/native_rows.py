@@ -41,10 +41,11 @@ RARE: Mapping[str, bytes] = {
     "NO_MORE_CALLS": _called(*["{}"] * 129),
     "NO_MORE_SEGMENTS": _row({"role": "user", "content": _PARTS}).replace(b": ", b":"),
     "NO_MORE_MESSAGES": _row(*[{"role": "user", "content": ""}] * 1_024).replace(b": ", b":"),
-    "NO_MORE_UNKNOWN": _row(**{f"key{number}": 1 for number in range(17)}),
+    "NO_MORE_UNKNOWN": _row(**{f"key{number}": 1 for number in range(65)}),
     "NO_WEIGHT_ZERO": _row({**_SAYS, "weight": 7}).replace(b"7", b"-0"),
     "NO_TWICE_INSIDE": _row(more={"a": [{"b": 1, "c": 2}]}).replace(b'"c"', b'"b"'),
     "NO_MORE_KEYS": _row(more={f"key{number}": 1 for number in range(129)}),
+    "NO_ROW_OBJECT": b"NaN",
     "NO_CONSTANT": _row({"role": float("nan"), "content": "a"}),
     "NO_SURROGATE": _row(
         {

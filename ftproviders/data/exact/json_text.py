@@ -7,12 +7,17 @@ and items. What it does not know (references, anyOf, formats, ranges) it lets pa
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn, TypeAlias, TypeVar
 
 from ftproviders.data.findings import JsonPath, format_path, show
 
-__all__ = ["holds_json", "parse_json_text", "schema_problems"]
+__all__ = ["Known", "holds_json", "parse_json_text", "schema_problems"]
+
+Known: TypeAlias = dict[int, Any]
+"""What was made of the lists in a schema, by their ids; whoever keeps it keeps the schema, too.
+
+Any of them may be long, and be asked for each item of a long array."""
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "object": (dict,),
@@ -56,30 +61,62 @@ def holds_json(text: str) -> bool:
     return True
 
 
-def schema_problems(value: object, schema: object, path: JsonPath = ()) -> Iterator[str]:
-    """Yield in words where `value` does not fit `schema`."""
+def schema_problems(
+    value: object, schema: object, path: JsonPath = (), *, known: Known | None = None
+) -> Iterator[str]:
+    """Yield in words where `value` does not fit `schema`.
+
+    Args:
+        value: The value.
+        schema: What it should fit.
+        path: Where the value stands.
+        known: What was found out about the lists of `schema`, for whoever asks about it again.
+    """
+    known = {} if known is None else known
     if not isinstance(schema, dict):
         return
     where = format_path(path) or "the value"
-    expected = _expected_types(schema)
+    expected = _expected_types(schema, known)
     if expected and not any(_is_type(value, name) for name in expected):
         yield f"{where} is {show(value)}, not {' or '.join(expected)}"
         return
     choices = schema.get("enum")
-    if isinstance(choices, list) and not any(_same(value, choice) for choice in choices):
+    if isinstance(choices, list) and _comparable(value) not in _once(_choices, choices, known):
         yield f"{where} is {show(value)}, not one of {', '.join(map(show, choices[:8]))}"
     if isinstance(value, dict):
-        yield from _object_problems(value, schema, path)
+        yield from _object_problems(value, schema, path, known)
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from schema_problems(item, schema.get("items"), (*path, index))
+            yield from schema_problems(item, schema.get("items"), (*path, index), known=known)
 
 
-def _expected_types(schema: dict[str, Any]) -> list[str]:
+_Made = TypeVar("_Made")
+
+
+def _once(make: Callable[[list[Any]], _Made], listed: list[Any], known: Known) -> _Made:
+    """Return what `make` makes of a list, which it is asked only once."""
+    found: _Made | None = known.get(id(listed))
+    if found is None:
+        found = known[id(listed)] = make(listed)
+    return found
+
+
+def _expected_types(schema: dict[str, Any], known: Known) -> list[str]:
     declared = schema.get("type")
-    names = declared if isinstance(declared, list) else [declared]
-    known = [name for name in names if isinstance(name, str) and name in _TYPES]
-    return known if len(known) == len(names) else []
+    return _once(_types, declared, known) if isinstance(declared, list) else _types([declared])
+
+
+def _types(names: list[Any]) -> list[str]:
+    there = [name for name in names if isinstance(name, str) and name in _TYPES]
+    return list(dict.fromkeys(there)) if len(there) == len(names) else []
+
+
+def _names(listed: list[Any]) -> frozenset[str]:
+    return frozenset(name for name in listed if isinstance(name, str))
+
+
+def _choices(listed: list[Any]) -> frozenset[object]:
+    return frozenset(map(_comparable, listed))
 
 
 def _is_type(value: object, name: str) -> bool:
@@ -90,21 +127,31 @@ def _is_type(value: object, name: str) -> bool:
     return name != "integer" or not isinstance(value, float) or value.is_integer()
 
 
-def _same(value: object, choice: object) -> bool:
-    return value == choice and isinstance(value, bool) == isinstance(choice, bool)
+def _comparable(value: object) -> object:
+    """Return what only equal values have in common; true is not 1, but in a list or object."""
+    return isinstance(value, bool), _frozen(value)
+
+
+def _frozen(value: object) -> object:
+    if isinstance(value, list):
+        return tuple(map(_frozen, value))
+    if isinstance(value, dict):
+        return frozenset((key, _frozen(one)) for key, one in value.items())
+    return value
 
 
 def _object_problems(
-    value: dict[str, Any], schema: dict[str, Any], path: JsonPath
+    value: dict[str, Any], schema: dict[str, Any], path: JsonPath, known: Known
 ) -> Iterator[str]:
     properties = schema.get("properties")
     properties = properties if isinstance(properties, dict) else {}
     required = schema.get("required")
-    for name in required if isinstance(required, list) else ():
-        if isinstance(name, str) and name not in value:
-            yield f"{format_path((*path, name))} is missing"
+    if isinstance(required, list) and not value.keys() >= _once(_names, required, known):
+        for name in required:
+            if isinstance(name, str) and name not in value:
+                yield f"{format_path((*path, name))} is missing"
     for name, item in value.items():
         if name in properties:
-            yield from schema_problems(item, properties[name], (*path, name))
+            yield from schema_problems(item, properties[name], (*path, name), known=known)
         elif schema.get("additionalProperties") is False and "patternProperties" not in schema:
             yield f"{format_path((*path, name))} is not declared"

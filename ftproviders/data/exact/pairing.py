@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ftproviders.data.exact.json_text import parse_json_text, schema_problems
+from ftproviders.data.exact.json_text import Known, parse_json_text, schema_problems
 from ftproviders.data.findings import Finding, JsonPath, show
 
 __all__ = ["check_calls", "check_deprecated_calls", "declared_functions"]
@@ -43,6 +43,7 @@ def check_calls(
         return
     places = places or [("messages", index) for index in range(len(messages))]
     declared = declared_functions(tools)
+    known: Known = {}
     pending: dict[str, JsonPath] = {}
     ending = places[-1] if places else ()
     for index, message in enumerate(messages):
@@ -53,7 +54,8 @@ def check_calls(
         elif message.get("role") == "assistant":
             for path, call in _calls(message, places[index]):
                 yield from _open(call, path, pending)
-                yield from _fits(call.get("function"), (*path, "function"), declared, "tools")
+                function, place = call.get("function"), (*path, "function")
+                yield from _fits(function, place, declared, known, "tools")
     for path in pending.values():
         if path[: len(ending)] != ending:
             yield Finding(
@@ -69,10 +71,11 @@ def check_deprecated_calls(messages: Sequence[object], functions: object) -> Ite
     declared = declared_functions(functions, deprecated=True)
     if declared is None:
         return
+    known: Known = {}
     for index, message in enumerate(messages):
         if isinstance(message, dict) and message.get("role") == "assistant":
             path = ("messages", index, "function_call")
-            yield from _fits(message.get("function_call"), path, declared, "functions")
+            yield from _fits(message.get("function_call"), path, declared, known, "functions")
 
 
 def _is_calling(message: object) -> bool:
@@ -121,7 +124,11 @@ def _answer(
 
 
 def _fits(
-    function: object, path: JsonPath, declared: dict[str, object] | None, where: str
+    function: object,
+    path: JsonPath,
+    declared: dict[str, object] | None,
+    known: Known,
+    where: str,
 ) -> Iterator[Finding]:
     """Look at a called function: is it declared, and do the arguments fit."""
     if declared is None or not isinstance(function, dict):
@@ -144,7 +151,7 @@ def _fits(
     except ValueError:
         return
     schema = declared[name]
-    problem = next(schema_problems(value, schema if schema is not None else {}), None)
+    problem = next(schema_problems(value, schema if schema is not None else {}, known=known), None)
     if problem:
         yield Finding(
             rule="tool_call.schema",

@@ -10,7 +10,7 @@ from functools import reduce
 from operator import or_
 from typing import Any, TypeAlias
 
-from ftproviders.data.exact.json_text import schema_problems
+from ftproviders.data.exact.json_text import Known, schema_problems
 
 __all__ = ["Properties", "described", "fitting"]
 
@@ -45,8 +45,9 @@ texts that it may be, if those are listed. No kind = it takes more to say what f
 def fitting(schema: object) -> Callable[[Any], bool]:
     """Return what says whether a value fits `schema`; the common cases need no look at it."""
     flat = _flat(schema)
+    known: Known = {}
     if flat is None:
-        return lambda value: not any(schema_problems(value, schema))
+        return lambda value: not any(schema_problems(value, schema, known=known))
     properties, required = flat
 
     def fits(value: Any) -> bool:
@@ -56,7 +57,7 @@ def fitting(schema: object) -> Callable[[Any], bool]:
                     break
             else:
                 return True
-        return not any(schema_problems(value, schema))
+        return not any(schema_problems(value, schema, known=known))
 
     return fits
 

@@ -66,6 +66,21 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return count
 
 
+def test_a_long_answer_is_read_once_however_many_rows_contradict_it(
+    tmp_path: Path, reads: list[int]
+) -> None:
+    answers = ["b" * size for size in range(1, 60)]
+    rows = [
+        json.dumps({"messages": [{"role": "user", "content": "q"},
+                                 {"role": "assistant", "content": answer}]})
+        for answer in answers
+    ]  # fmt: skip
+    path = _write(tmp_path / "rows.jsonl", rows)
+    found = find_repeats(path, [_keys(path)], keep=0)
+    assert found.counts == {"rows.conflict": len(rows) - 1}
+    assert reads[0] <= len(rows) + 2
+
+
 def test_rows_that_look_alike_are_told_apart(tmp_path: Path, reads: list[int]) -> None:
     path = _write(tmp_path / "rows.jsonl", FAMILY)
     found_keys = _keys(path)
