@@ -1,0 +1,100 @@
+"""Sizes, line ends and declarations at the edges of what the native engine keeps in tables."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from typing import Any
+
+import pytest
+
+from ftproviders.data.engine import Rows
+from ftproviders.data.engines import NativeEngine
+from ftproviders.data.ledger import Ledger, judgements
+from ftproviders.data.stream import Block
+from tests.unit.data.data_cases import GOOD, ROW_CASES
+from tests.unit.data.test_native import assert_same
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("ftproviders.data._native") is None,
+    reason="the native engine is not built here",
+)
+_GOOD = GOOD.encode()
+
+
+def line_of(prompt: str, answer: str = "b", **more: Any) -> bytes:
+    said = [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]
+    return json.dumps({"messages": said, **more}).encode()
+
+
+@pytest.mark.parametrize("size", [0, 4_094, 4_095, 4_096, 4_097, 70_000, 140_000, 3_000_000])
+def test_each_size_is_counted_as_it_is(size: int) -> None:
+    assert_same(line_of("x" * size))
+    assert_same(b"\n".join((line_of("a", "x" * size), _GOOD, line_of("a", "x" * size))))
+
+
+@pytest.mark.parametrize("before", [0, 1, 2, 9])
+def test_the_first_line_with_a_carriage_return(before: int) -> None:
+    assert_same(b"\n".join([*[_GOOD] * before, _GOOD + b"\r", _GOOD, _GOOD + b"\r"]))
+    assert_same(b"\n".join([*[b"{}"] * before, b"}\r", b"\r"]))
+
+
+@pytest.mark.parametrize("more", range(-2, 20))
+@pytest.mark.parametrize("letter", ["x", "é"])
+def test_prompts_of_about_the_length_from_which_they_are_sampled(more: int, letter: str) -> None:
+    prompt = "".join(chr(65 + number % 57) for number in range(1_024 + more - 1)) + letter
+    assert_same(line_of(prompt))
+    assert_same(line_of(letter + prompt))
+
+
+def test_faults_are_handed_over_once() -> None:
+    ledger = Ledger(judgements({}), max_issues=0)
+    engine = NativeEngine(Rows())
+    engine.check(Block(1, raw=ROW_CASES["message.role"].row.encode()), ledger)
+    engine.check(Block(2, raw=b'{"prompt": "a", "completion": "b"}'), ledger)
+    engine.finish(ledger)
+    counts, tally = +ledger.counts, ledger.tally.to_statistics()
+    engine.finish(ledger)
+    assert +ledger.counts == counts
+    assert ledger.tally.to_statistics() == tally
+    assert counts["message.role"] == 1
+    assert tally.rows == 2
+
+
+def _declaring(name: str, described: int = 0) -> dict[str, Any]:
+    return {"name": name, "description": "d" * described, "parameters": {"type": "object"}}
+
+
+@pytest.mark.parametrize("described", [9, 70_000])
+def test_functions_of_both_kinds_in_one_row(described: int) -> None:
+    """Declarations that are too long to be remembered, beside those of the deprecated kind."""
+    lines = []
+    for name in ("f", "g", "h"):
+        call = {"id": "c", "type": "function", "function": {"name": name, "arguments": "{}"}}
+        said = [{"role": "user", "content": "x"}, {"role": "assistant", "tool_calls": [call]}]
+        tools = [{"type": "function", "function": _declaring("f", described)}]
+        for more in (
+            {"tools": tools, "functions": [_declaring("g")]},
+            {"functions": [_declaring("h")], "tools": tools},
+            {"functions": [_declaring("h", described)]},
+            {"tools": tools},
+            {},
+        ):
+            lines.append(json.dumps({"messages": said, **more}).encode())
+    assert_same(b"\n".join(lines))
+    assert_same(b"\n".join(reversed(lines)))
+
+
+@pytest.mark.parametrize("choices", [["a"], ["a", "b"], ["a", None], [None], ["a", 1], []])
+@pytest.mark.parametrize("kind", ["string", ["string", "null"], "integer", None])
+def test_values_that_are_chosen_from(choices: list[Any], kind: Any) -> None:
+    of = {"enum": choices} | ({"type": kind} if kind else {})
+    function = {"name": "f", "parameters": {"type": "object", "properties": {"a": of}}}
+    lines = []
+    for value in ("a", "b", "c", "A", "", None, 1, 1.0, True, ["a"]):
+        call = {"name": "f", "arguments": json.dumps({"a": value})}
+        one = {"id": "c", "type": "function", "function": call}
+        said = [{"role": "user", "content": "x"}, {"role": "assistant", "tool_calls": [one]}]
+        row = {"messages": said, "tools": [{"type": "function", "function": function}]}
+        lines.append(json.dumps(row).encode())
+    assert_same(b"\n".join(lines))
