@@ -73,14 +73,14 @@ def test_functions_of_both_kinds_in_one_row(described: int) -> None:
         call = {"id": "c", "type": "function", "function": {"name": name, "arguments": "{}"}}
         said = [{"role": "user", "content": "x"}, {"role": "assistant", "tool_calls": [call]}]
         tools = [{"type": "function", "function": _declaring("f", described)}]
-        for more in (
+        each: tuple[dict[str, Any], ...] = (
             {"tools": tools, "functions": [_declaring("g")]},
             {"functions": [_declaring("h")], "tools": tools},
             {"functions": [_declaring("h", described)]},
             {"tools": tools},
             {},
-        ):
-            lines.append(json.dumps({"messages": said, **more}).encode())
+        )
+        lines += [json.dumps({"messages": said, **more}).encode() for more in each]
     assert_same(b"\n".join(lines))
     assert_same(b"\n".join(reversed(lines)))
 
