@@ -98,3 +98,20 @@ def test_values_that_are_chosen_from(choices: list[Any], kind: Any) -> None:
         row = {"messages": said, "tools": [{"type": "function", "function": function}]}
         lines.append(json.dumps(row).encode())
     assert_same(b"\n".join(lines))
+
+
+@pytest.mark.parametrize("count", [1, 31, 32, 33, 63, 64, 65])
+def test_the_last_of_many_properties(count: int) -> None:
+    """There is a bit for each property up to a number of them; with more, Python is asked."""
+    names = [f"p{number}" for number in range(count)]
+    schema = {"type": "object", "properties": {name: {"type": "integer"} for name in names}}
+    lines = []
+    for required in ([], names[-1:], names[:1], names):
+        function = {"name": "f", "parameters": {**schema, "required": required}}
+        for given in ({}, dict.fromkeys(names, 1), {names[-1]: 1}, {names[-1]: "a"}, {names[0]: 1}):
+            call = {"name": "f", "arguments": json.dumps(given)}
+            one = {"id": "c", "type": "function", "function": call}
+            said = [{"role": "user", "content": "x"}, {"role": "assistant", "tool_calls": [one]}]
+            row = {"messages": said, "tools": [{"type": "function", "function": function}]}
+            lines.append(json.dumps(row).encode())
+    assert_same(b"\n".join(lines))
