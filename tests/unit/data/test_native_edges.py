@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
+from array import array
 from typing import Any
 
 import pytest
@@ -115,3 +117,16 @@ def test_the_last_of_many_properties(count: int) -> None:
             row = {"messages": said, "tools": [{"type": "function", "function": function}]}
             lines.append(json.dumps(row).encode())
     assert_same(b"\n".join(lines))
+
+
+@pytest.mark.parametrize("count", [3, 8, 9, 40])
+def test_prompts_that_go_to_the_last_slot_of_a_table(count: int) -> None:
+    """Those that find it taken go to the first ones."""
+    shift = next(bits for bits in range(28, 0, -1) if 2 ** (32 - bits) >= 4 * count)
+    last = 2 ** (32 - shift) - 1
+    heads = [head for head in range(count * 4_000) if head * 2_654_435_769 % 2**32 >> shift == last]
+    chosen = [*heads[:count], *heads[:count]]
+    assert len(chosen) == 2 * count, "enough of them were tried"
+    records = array("Q", [n for line, head in enumerate(chosen) for n in (head << 32, line, 0)])
+    extension: Any = importlib.import_module("ftproviders.data._native")
+    assert extension.repeated([(records, 0)]) == records.tobytes()
