@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ftproviders.data.engine import Rows
+from ftproviders.data.engine import Rows, TwoPathEngine
 from ftproviders.data.engines import NativeEngine
 from ftproviders.data.ledger import Ledger, judgements
 from ftproviders.data.stream import Block
@@ -130,3 +130,22 @@ def test_prompts_that_go_to_the_last_slot_of_a_table(count: int) -> None:
     records = array("Q", [n for line, head in enumerate(chosen) for n in (head << 32, line, 0)])
     extension: Any = importlib.import_module("ftproviders.data._native")
     assert extension.repeated([(records, 0)]) == records.tobytes()
+
+
+@pytest.mark.parametrize("kind", ["integer", "number", "string"])
+def test_integers_of_hundreds_of_digits_are_integers(kind: str) -> None:
+    """Python reads up to 4,300 of them (sys.get_int_max_str_digits)."""
+    function = {
+        "name": "f",
+        "parameters": {"type": "object", "properties": {"a": {"type": kind}}},
+    }
+    lines = []
+    for digits in (300, 301, 399, 400, 700, 4_299, 4_300, 4_301):
+        for text in ("1" * digits, "-" + "1" * digits):
+            call = {"name": "f", "arguments": f'{{"a": {text}}}'}
+            one = {"id": "c", "type": "function", "function": call}
+            said = [{"role": "user", "content": "x"}, {"role": "assistant", "tool_calls": [one]}]
+            row = {"messages": said, "tools": [{"type": "function", "function": function}]}
+            lines.append(json.dumps(row).encode())
+    for kind_of_engine in (NativeEngine, TwoPathEngine):
+        assert_same(b"\n".join(lines), kind_of_engine)
