@@ -14,6 +14,7 @@ from ftproviders.data.engine import Rows, TwoPathEngine
 from ftproviders.data.engines import NativeEngine
 from ftproviders.data.ledger import Ledger, judgements
 from ftproviders.data.stream import Block
+from tests.data_properties.native_rows import RARE
 from tests.unit.data.data_cases import GOOD, ROW_CASES
 from tests.unit.data.test_native import assert_same
 
@@ -47,6 +48,13 @@ def test_prompts_of_about_the_length_from_which_they_are_sampled(more: int, lett
     prompt = "".join(chr(65 + number % 57) for number in range(1_024 + more - 1)) + letter
     assert_same(line_of(prompt))
     assert_same(line_of(letter + prompt))
+
+
+@pytest.mark.parametrize("place", RARE)
+def test_the_line_of_a_first_row_that_only_python_takes(place: str) -> None:
+    before = b'{"prompt": "a", "completion": "b"}\n{}\n'
+    assert_same(before + RARE[place])
+    assert_same(before + RARE[place] + b"\n" + _GOOD)
 
 
 def test_faults_are_handed_over_once() -> None:
