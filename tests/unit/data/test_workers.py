@@ -82,3 +82,42 @@ def test_what_a_dead_process_had_is_looked_at_again(
     found = data.validate(file, profiles=profiles, across_rows=True, workers=2)
     assert found == expected
     assert json.loads(found[1].model_dump_json())["rows"] == 5_000
+
+
+@pytest.mark.parametrize("engine", ["python", "native"])
+def test_what_only_the_last_part_has_stands_at_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str
+) -> None:
+    if engine == "native":
+        pytest.importorskip("ftproviders.data._native")
+    monkeypatch.setenv("FTPROVIDERS_DATA_ENGINE", engine)
+    lines = [GOOD.replace("Hi", f"Hi {number}") for number in range(600)]
+    lines[550] = GOOD.replace("Hi", "Hi " * 300)
+    lines[560] = '{"prompt": "a", "completion": "b"}'
+    lines[570:572] = ["", " "]
+    lines[580] += "\r"
+    lines[590] = lines[0]
+    lines[591] = lines[1].replace("Yo", "No")
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + "\n".join(lines).encode())
+    shapes = frozenset({"messages", "prompt-completion"})
+    profiles = {"any": DataProfile(row_shapes=shapes, maximum_row_tokens=500)}
+    one, *others = [
+        data.validate(path, profiles=profiles, across_rows=True, workers=count, count_tokens=len_of)
+        for count in (1, 2, 3)
+    ]
+    assert [(issue.line, issue.rule) for issue in one[1].issues] == [
+        (0, "file.bom"),
+        (0, "file.last_newline"),
+        (551, "row.tokens"),
+        (561, "file.mixed_shapes"),
+        (571, "file.blank_lines"),
+        (581, "file.crlf"),
+        (591, "rows.duplicate"),
+        (592, "rows.conflict"),
+    ]
+    assert others == [one, one]
+
+
+def len_of(row: object) -> int:
+    return len(json.dumps(row))
