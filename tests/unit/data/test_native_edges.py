@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import itertools
 import json
 from array import array
 from typing import Any
 
 import pytest
 
-from ftproviders.data.engine import Rows, TwoPathEngine
+from ftproviders.data.engine import ExactEngine, Rows, TwoPathEngine
 from ftproviders.data.engines import NativeEngine
+from ftproviders.data.exact.parts import SPARED_IMAGES
 from ftproviders.data.ledger import Ledger, judgements
+from ftproviders.data.rule import MAX_DEPTH
 from ftproviders.data.stream import Block
+from ftproviders.provider import DataProfile
 from tests.data_properties.native_rows import RARE
 from tests.unit.data.data_cases import GOOD, ROW_CASES
 from tests.unit.data.test_native import assert_same
+from tests.unit.data.test_native_faults import made_of
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("ftproviders.data._native") is None,
@@ -157,3 +162,42 @@ def test_integers_of_hundreds_of_digits_are_integers(kind: str) -> None:
             lines.append(json.dumps(row).encode())
     for kind_of_engine in (NativeEngine, TwoPathEngine):
         assert_same(b"\n".join(lines), kind_of_engine)
+
+
+def _seeing(images: int, **more: Any) -> bytes:
+    part = {"type": "image_url", "image_url": {"url": "https://a.b/c", **more}}
+    said = [{"role": "user", "content": [part] * images}, {"role": "assistant", "content": "b"}]
+    return json.dumps({"messages": said}).encode()
+
+
+def test_rows_with_about_as_many_images_as_are_taken() -> None:
+    limits = {"few": DataProfile(maximum_row_images=SPARED_IMAGES), "many": DataProfile()}
+    for images in range(SPARED_IMAGES - 1, SPARED_IMAGES + 4):
+        line = _seeing(images)
+        found = made_of(NativeEngine, line, limits, 0, None)
+        assert found == made_of(ExactEngine, line, limits, 0, None)
+        assert found[1][0].ok == (images <= SPARED_IMAGES)
+
+
+def test_each_unknown_key_of_an_image_counts() -> None:
+    for more in ({}, {"a": 1}, {"a": 1, "b": 2}, {"a": 1, "b": 2, "c": 3}):
+        assert_same(_seeing(2, **more))
+
+
+def test_what_is_nested_too_deep_and_broken() -> None:
+    """The judge says the first and not the second; brackets in texts count as well."""
+    for depth in range(MAX_DEPTH - 3, MAX_DEPTH + 4):
+        for end in ("", "]", "}", "]" * depth + "x"):
+            assert_same(("[" * depth + end).encode())
+            assert_same(('{"messages": ' + "[" * depth + end).encode())
+        assert_same(f'{{"messages": "{"[" * depth}"'.encode())
+
+
+def test_a_row_is_trained_on_by_any_of_its_answers() -> None:
+    for weights in itertools.product((0, 1, None), repeat=3):
+        said: list[dict[str, Any]] = []
+        for weight in weights:
+            answer = {"role": "assistant", "content": "b"}
+            said += [{"role": "user", "content": "a"},
+                     answer if weight is None else {**answer, "weight": weight}]  # fmt: skip
+        assert_same(json.dumps({"messages": said}).encode())

@@ -10,7 +10,8 @@ import psutil
 import pytest
 
 from ftproviders import data
-from ftproviders.data import workers
+from ftproviders.data import engine as engine_module
+from ftproviders.data import stream, workers
 from ftproviders.provider import DataProfile
 from tests.unit.data.data_cases import GOOD
 
@@ -117,6 +118,33 @@ def test_what_only_the_last_part_has_stands_at_its_line(
         (592, "rows.conflict"),
     ]
     assert others == [one, one]
+    some = {"any": profiles["any"], "chat": DataProfile(minimum_training_rows=1)}
+    for most in (0, 1, 4):
+        one, *others = [
+            data.validate(path, profiles=some, max_issues=most, workers=count)[1]
+            for count in (1, 2, 3)
+        ]
+        assert others == [one, one]
+        assert len(one.issues) + one.issues_truncated == 6
+
+
+def test_rows_behind_a_line_that_is_too_long_are_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (stream, engine_module):
+        monkeypatch.setattr(module, "MAX_ROW_BYTES", 300)
+    monkeypatch.setattr(stream, "_CHUNK_BYTES", 120)
+    monkeypatch.setattr(stream, "_BLOCK_BYTES", 100)
+    lines = [GOOD.replace("Hi", "Hi " * count) for count in (9, 400, 1, 90, 200, 9, 400, 1)]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(f"{line}\n" for line in lines))
+    for count in (1, 2, 3):
+        report = data.validate(path, profiles={"any": DataProfile()}, across_rows=True,
+                               workers=count)[1]  # fmt: skip
+        assert [(issue.line, issue.rule) for issue in report.issues] == [
+            (2, "json.length"), (4, "json.length"), (5, "json.length"), (6, "rows.duplicate"),
+            (7, "json.length"), (8, "rows.duplicate"),
+        ]  # fmt: skip
 
 
 def len_of(row: object) -> int:
