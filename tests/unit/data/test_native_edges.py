@@ -191,6 +191,8 @@ def test_what_is_nested_too_deep_and_broken() -> None:
             assert_same(("[" * depth + end).encode())
             assert_same(('{"messages": ' + "[" * depth + end).encode())
         assert_same(f'{{"messages": "{"[" * depth}"'.encode())
+        assert_same(("x" + "[" * depth).encode())
+        assert_same(("{x" + "[" * (depth - 1)).encode())
 
 
 def test_a_row_is_trained_on_by_any_of_its_answers() -> None:
