@@ -203,3 +203,16 @@ def test_a_row_is_trained_on_by_any_of_its_answers() -> None:
             said += [{"role": "user", "content": "a"},
                      answer if weight is None else {**answer, "weight": weight}]  # fmt: skip
         assert_same(json.dumps({"messages": said}).encode())
+
+
+@pytest.mark.parametrize(
+    "url", ["https:///a.png", "https://", "https:////a", "https://.", "https://a", "https://a/"]
+)
+def test_addresses_with_and_without_a_host(url: str) -> None:
+    assert_same(_seeing(1, url=url))
+
+
+def test_halves_of_pairs_in_any_order() -> None:
+    halves = (r"\ud83d", r"\ude00", r"\udbff", r"\udc00", r"\udfff", r"\ud800", "x", r"\u0041")
+    for pair in itertools.product(halves, repeat=3):
+        assert_same(GOOD.replace("Yo", "".join(pair)).encode())
