@@ -14,7 +14,7 @@
 #define MAX_DECLARATION (64 * 1024) /* bytes of each of them */
 #define LONGEST_DECLARATION (4 * 1024 * 1024) /* bytes of the last long one */
 #define MOST_PROPERTIES 64 /* bits of `required` */
-#define LONGEST_INTEGER 300 /* digits; longer ones are infinite for the judge */
+#define LONGEST_INTEGER 300 /* digits; those of thousands are no integers for the judge */
 
 /* Kinds of values that a property may have, see KINDS of ftproviders/data/fast/schemas.py. */
 enum { KIND_STRING = 1, KIND_BOOLEAN = 2, KIND_INTEGER = 4, KIND_FRACTION = 8, KIND_OBJECT = 16,

@@ -9,18 +9,18 @@ from __future__ import annotations
 import heapq
 import struct
 from array import array
-from collections import Counter, OrderedDict, deque
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Container, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from ftproviders.data.canonical import canonical_part, digest, read_canonical
 from ftproviders.data.keys import RowKeys, bucket_count, heads_of, split_row
 from ftproviders.data.native import native
 from ftproviders.data.stream import BOM
+from ftproviders.data.threads import ahead
 
 __all__ = ["Repeat", "Repeats", "find_overlaps", "find_repeats"]
 
@@ -175,45 +175,43 @@ def find_repeats(
     found = Repeats(keep)
     reader = _Reader(path, graded=graded)
     try:
-        for rows, again in _ahead(partial(_again, keys), bucket_count(keys), threads):
-            turns = rows // _MOST_AT_ONCE + 1
-            for turn in range(turns):
-                _Search(reader, found, turn, turns).run(again())
+        for rows, again in ahead(partial(_again, keys), bucket_count(keys), threads):
+            if rows < _MOST_AT_ONCE:
+                _Search(reader, found).run(again())
+            else:
+                _run_in_turns(reader, found, rows, again)
     finally:
         reader.close()
     return found
 
 
-_Result = TypeVar("_Result")
+def _run_in_turns(
+    reader: _Reader, found: Repeats, rows: int, again: Callable[[], Iterator[_Record]]
+) -> None:
+    """Go through a bucket that is very large because a prompt stands in it very often.
 
-
-def _ahead(work: Callable[[int], _Result], count: int, threads: int) -> Iterator[_Result]:
-    """Yield what `work` makes of the numbers below `count`, a few of which are worked on ahead."""
-    if min(threads, count) < 2:
-        yield from map(work, range(count))
-        return
-    waiting: deque[Future[_Result]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
-        for number in range(count):
-            waiting.append(pool.submit(work, number))
-            if len(waiting) > threads:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+    That is done several times, each time for another share of the rows, so that memory stays
+    small; prompts have a turn of their own, which knows by a byte for each row what stood before.
+    """
+    turns = rows // _MOST_AT_ONCE + 1
+    known = bytearray(rows)
+    for turn in range(turns):
+        search = _Search(reader, found)
+        for index, (key, line, offset) in enumerate(again()):
+            if key % turns == turn:
+                known[index] = search.same_row(key, line, offset)
+    search = _Search(reader, found)
+    for index, (key, line, offset) in enumerate(again()):
+        if not known[index]:
+            search.same_prompt(key, line, offset)
 
 
 class _Search:
-    """Goes once through the rows of a bucket.
+    """Compares the rows of a bucket with those before them."""
 
-    When a bucket is very large because a prompt stands in it very often, it is gone through
-    several times, each time for another share of the rows, so that memory stays small.
-    """
-
-    def __init__(self, reader: _Reader, found: Repeats, turn: int, turns: int) -> None:
+    def __init__(self, reader: _Reader, found: Repeats) -> None:
         self._reader = reader
         self._found = found
-        self._turn = turn
-        self._turns = turns
         self._rows: dict[int, _Group] = {}
         self._prompts: dict[int, _Group] = {}
         self._answers: dict[int, _Answer] = {}
@@ -221,11 +219,10 @@ class _Search:
     def run(self, records: Iterator[_Record]) -> None:
         """Look at rows whose prompts stand more than once."""
         for key, line, offset in records:
-            same = self._same_row(key, line, offset) if key % self._turns == self._turn else True
-            if self._turn == 0:
-                self._same_prompt(key, line, offset, known_row=same and self._turns == 1)
+            if not self.same_row(key, line, offset):  # otherwise its first has been looked at
+                self.same_prompt(key, line, offset)
 
-    def _same_row(self, key: int, line: int, offset: int) -> bool:
+    def same_row(self, key: int, line: int, offset: int) -> bool:
         """Look for an equal row; return whether there is one."""
         reader, place = self._reader, (line, offset)
         group = self._rows.setdefault(key, place)
@@ -247,10 +244,8 @@ class _Search:
             return group
         return {self._reader.digests(group[1])[which]: group}
 
-    def _same_prompt(self, key: int, line: int, offset: int, *, known_row: bool) -> None:
+    def same_prompt(self, key: int, line: int, offset: int) -> None:
         """Look for an equal prompt with another answer."""
-        if known_row:
-            return  # its first has been looked at
         reader, place = self._reader, (line, offset)
         group = self._prompts.setdefault(key >> 32, place)
         if group is place:

@@ -6,10 +6,12 @@ is looked at in Python, one thread at a time, so this is for files of which it t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from pathlib import Path
+from typing import TypeVar
 
 from ftproviders.data.engines import NativeEngine
 from ftproviders.data.native import native
@@ -17,7 +19,7 @@ from ftproviders.data.scan import Job, Part, join_parts, scan_part
 from ftproviders.data.stream import Digest, open_data_file
 from ftproviders.schema.hyperparameters import Method
 
-__all__ = ["digest_of", "scan_in_threads", "suit_threads"]
+__all__ = ["ahead", "digest_of", "scan_in_threads", "suit_threads"]
 
 _CHUNK_BYTES = 1024 * 1024
 _SAMPLE_BYTES = 128 * 1024
@@ -103,3 +105,21 @@ def digest_of(
             if on_progress is not None:
                 on_progress(seen, max(size, seen))
     return digest.hexdigest(), seen
+
+
+_Result = TypeVar("_Result")
+
+
+def ahead(work: Callable[[int], _Result], count: int, threads: int) -> Iterator[_Result]:
+    """Yield what `work` makes of the numbers below `count`, a few of which are worked on ahead."""
+    if min(threads, count) < 2:
+        yield from map(work, range(count))
+        return
+    waiting: deque[Future[_Result]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for number in range(count):
+            waiting.append(pool.submit(work, number))
+            if len(waiting) > threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

@@ -157,6 +157,17 @@ def missed(kind: str, found: dict[str, Reading | str]) -> list[str]:
     return lines
 
 
+def unseen(kind: str, rows: int, found: dict[str, Reading | str]) -> list[str]:
+    """Return a line for each of our readings that did not end, or did not look at every row."""
+    lines = []
+    for peer in OURS:
+        reading = found[peer]
+        seen = None if isinstance(reading, str) else reading.answer["rows"]
+        if seen != rows:
+            lines.append(f"{kind}: {peer} looked at {seen} of {rows} rows")
+    return lines
+
+
 def speeds_of_bad_rows(tables: dict[str, tuple[int, dict[str, Reading | str]]]) -> list[str]:
     """Compare files of bad rows with files of good ones, byte for byte; plain ones are the bar."""
     lines = []
@@ -216,12 +227,13 @@ def main() -> int:
         for kind in given.kinds:
             with tempfile.TemporaryDirectory(dir=given.folder) as folder:
                 file = Path(folder) / f"{kind}.jsonl"
-                write_file(file, kind, int(gib * 2**30))
+                rows = write_file(file, kind, int(gib * 2**30))
                 size = file.stat().st_size
                 peers = [*OURS, *(peer for peer in PEERS if peer not in given.without)]
                 found = measure(file, peers, given.repeats, given.peers_python)
             tables[kind] = (size, found)
-            lines += [f"{gib:g} GiB: {line}" for line in report(kind, size, found)]
+            missed_here = [*unseen(kind, rows, found), *report(kind, size, found)]
+            lines += [f"{gib:g} GiB: {line}" for line in missed_here]
         lines += [f"{gib:g} GiB: {line}" for line in speeds_of_bad_rows(tables)]
     print("\nBars missed:" if lines else "\nEvery bar was met.")
     for line in lines:

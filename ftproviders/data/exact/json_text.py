@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NoReturn, TypeAlias, TypeVar
 
 from ftproviders.data.findings import JsonPath, format_path, show
+from ftproviders.data.numbers import to_number
 
 __all__ = ["Known", "holds_json", "parse_json_text", "schema_problems"]
 
@@ -34,10 +35,7 @@ def _refuse(word: str) -> NoReturn:
     raise ValueError(word)
 
 
-_DECODER = json.JSONDecoder(
-    parse_constant=_refuse,
-    parse_int=lambda digits: int(digits) if len(digits) < 400 else float("inf"),
-)
+_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_int=to_number)
 
 
 def parse_json_text(text: str) -> Any:

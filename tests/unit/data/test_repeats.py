@@ -95,6 +95,24 @@ def test_rows_that_look_alike_are_told_apart(tmp_path: Path, reads: list[int]) -
     assert reads[0] <= 4 * len(FAMILY)
 
 
+@pytest.mark.parametrize("at_once", [1, 2, 3, 500_000])
+def test_a_row_is_a_repeat_or_a_conflict_however_many_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(repeats, "_MOST_AT_ONCE", at_once)
+    answers = ("a", "b", "b", "a", "ccc", "ccc")
+    path = _write(tmp_path / "rows.jsonl", [*(_row("p", one) for one in answers), _row("q", "b")])
+    found = find_repeats(path, [_keys(path)], keep=9)
+    assert [(one.line, one.other_line, one.rule) for one in found.first()] == [
+        (2, 1, "rows.conflict"),
+        (3, 2, "rows.duplicate"),
+        (4, 1, "rows.duplicate"),
+        (5, 1, "rows.conflict"),
+        (6, 5, "rows.duplicate"),
+    ]
+    assert found.counts == {"rows.conflict": 2, "rows.duplicate": 3}
+
+
 def test_overlaps_among_rows_that_look_alike(tmp_path: Path, reads: list[int]) -> None:
     learned = _write(tmp_path / "train.jsonl", ALIKE)
     held = _write(

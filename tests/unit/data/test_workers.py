@@ -10,7 +10,8 @@ import psutil
 import pytest
 
 from ftproviders import data
-from ftproviders.data import workers
+from ftproviders.data import engine as engine_module
+from ftproviders.data import stream, workers
 from ftproviders.provider import DataProfile
 from tests.unit.data.data_cases import GOOD
 
@@ -82,3 +83,69 @@ def test_what_a_dead_process_had_is_looked_at_again(
     found = data.validate(file, profiles=profiles, across_rows=True, workers=2)
     assert found == expected
     assert json.loads(found[1].model_dump_json())["rows"] == 5_000
+
+
+@pytest.mark.parametrize("engine", ["python", "native"])
+def test_what_only_the_last_part_has_stands_at_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str
+) -> None:
+    if engine == "native":
+        pytest.importorskip("ftproviders.data._native")
+    monkeypatch.setenv("FTPROVIDERS_DATA_ENGINE", engine)
+    lines = [GOOD.replace("Hi", f"Hi {number}") for number in range(600)]
+    lines[550] = GOOD.replace("Hi", "Hi " * 300)
+    lines[560] = '{"prompt": "a", "completion": "b"}'
+    lines[570:572] = ["", " "]
+    lines[580] += "\r"
+    lines[590] = lines[0]
+    lines[591] = lines[1].replace("Yo", "No")
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + "\n".join(lines).encode())
+    shapes = frozenset({"messages", "prompt-completion"})
+    profiles = {"any": DataProfile(row_shapes=shapes, maximum_row_tokens=500)}
+    one, *others = [
+        data.validate(path, profiles=profiles, across_rows=True, workers=count, count_tokens=len_of)
+        for count in (1, 2, 3)
+    ]
+    assert [(issue.line, issue.rule) for issue in one[1].issues] == [
+        (0, "file.bom"),
+        (0, "file.last_newline"),
+        (551, "row.tokens"),
+        (561, "file.mixed_shapes"),
+        (571, "file.blank_lines"),
+        (581, "file.crlf"),
+        (591, "rows.duplicate"),
+        (592, "rows.conflict"),
+    ]
+    assert others == [one, one]
+    some = {"any": profiles["any"], "chat": DataProfile(minimum_training_rows=1)}
+    for most in (0, 1, 4):
+        one, *others = [
+            data.validate(path, profiles=some, max_issues=most, workers=count)[1]
+            for count in (1, 2, 3)
+        ]
+        assert others == [one, one]
+        assert len(one.issues) + one.issues_truncated == 6
+
+
+def test_rows_behind_a_line_that_is_too_long_are_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (stream, engine_module):
+        monkeypatch.setattr(module, "MAX_ROW_BYTES", 300)
+    monkeypatch.setattr(stream, "_CHUNK_BYTES", 120)
+    monkeypatch.setattr(stream, "_BLOCK_BYTES", 100)
+    lines = [GOOD.replace("Hi", "Hi " * count) for count in (9, 400, 1, 90, 200, 9, 400, 1)]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(f"{line}\n" for line in lines))
+    for count in (1, 2, 3):
+        report = data.validate(path, profiles={"any": DataProfile()}, across_rows=True,
+                               workers=count)[1]  # fmt: skip
+        assert [(issue.line, issue.rule) for issue in report.issues] == [
+            (2, "json.length"), (4, "json.length"), (5, "json.length"), (6, "rows.duplicate"),
+            (7, "json.length"), (8, "rows.duplicate"),
+        ]  # fmt: skip
+
+
+def len_of(row: object) -> int:
+    return len(json.dumps(row))
