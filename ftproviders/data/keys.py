@@ -58,7 +58,8 @@ class RowKeys:
         self.buckets = buckets if folder else 1
         self.lines_before = 0
         """Lines of the file before the part that these keys are of."""
-        self._folder = folder
+        self.folder = folder
+        """Where the file is written, if one is."""
         self._tag = tag
         self._spilled: list[array[int]] = []
         """Rows in each bucket, for each time that some were written."""
@@ -129,7 +130,7 @@ class RowKeys:
 
     @property
     def _file(self) -> Path:
-        return Path(self._folder or ".") / f"{self._tag}-keys"
+        return Path(self.folder or ".") / f"{self._tag}-keys"
 
 
 _RECORD_BYTES = 24

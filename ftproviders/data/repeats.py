@@ -9,23 +9,23 @@ from __future__ import annotations
 import heapq
 import struct
 from array import array
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ftproviders.data.canonical import canonical_part, digest, read_canonical
-from ftproviders.data.keys import RowKeys, bucket_count, heads_of, split_row
+from ftproviders.data.canonical import RowReader, canonical_part, digest
+from ftproviders.data.keys import RowKeys, bucket_count, heads_of
 from ftproviders.data.native import native
-from ftproviders.data.stream import BOM
 from ftproviders.data.threads import ahead
 
 __all__ = ["Repeat", "Repeats", "find_overlaps", "find_repeats"]
 
-_CACHE_BYTES = 2 * 1024 * 1024
-_MOST_AT_ONCE = 500_000
+_MOST_AT_ONCE = 40_000
+"""Rows with prompts that stand more than once, of a bucket, that are compared in memory."""
 _MOST_HELD = 200_000
 """Rows of a bucket that are compared in memory, for each of the threads that do so."""
 
@@ -66,51 +66,6 @@ class Repeats:
         return sorted(entry[2] for entry in self._kept)
 
 
-class _Reader:
-    """Reads rows again, and remembers the last ones."""
-
-    def __init__(self, path: Path, *, graded: bool) -> None:
-        self._file = path.open("rb")
-        self._graded = graded
-        self._known: OrderedDict[int, bytes] = OrderedDict()
-        self._held = 0
-        self._last: tuple[int, tuple[bytes, bytes, Any]] | None = None
-        """Place and parts of the row that was split last: rows and prompts are compared in turn."""
-
-    def close(self) -> None:
-        self._file.close()
-
-    def raw(self, offset: int) -> bytes:
-        """Return the line at `offset`."""
-        line = self._known.get(offset)
-        if line is not None:
-            return line
-        self._file.seek(offset)
-        return self._file.readline().strip(b" \t\r\n").removeprefix(BOM)
-
-    def keep(self, offset: int) -> None:
-        """Remember a line that others will be compared with."""
-        line = self.raw(offset)
-        if offset not in self._known:
-            self._held += len(line)
-            self._known[offset] = line
-        while self._held > _CACHE_BYTES and len(self._known) > 1:
-            self._held -= len(self._known.popitem(last=False)[1])
-
-    def split(self, offset: int) -> tuple[bytes, bytes, Any]:
-        """Return prompt and answer of a row as canonical text, and the answer itself."""
-        if self._last is None or self._last[0] != offset:
-            row, canonical = read_canonical(self.raw(offset))
-            asked, said = split_row(row, graded=self._graded)
-            self._last = offset, (canonical(asked), canonical(said), said)
-        return self._last[1]
-
-    def digests(self, offset: int) -> tuple[bytes, bytes]:
-        """Return what only equal rows, and what only equal prompts, have in common."""
-        asked, said, _ = self.split(offset)
-        return digest(asked, said), digest(asked)
-
-
 _Place = tuple[int, int]
 """Line and offset."""
 
@@ -139,14 +94,17 @@ def _records(keys: Sequence[RowKeys], bucket: int, heads: Container[int]) -> Ite
 
 
 def _again(keys: Sequence[RowKeys], bucket: int) -> tuple[int, Callable[[], Iterator[_Record]]]:
-    """Return the rows in a bucket, and what yields those whose prompts stand more than once."""
+    """Return what yields the rows in a bucket whose prompts stand more than once.
+
+    Before it their number; where it was not counted that of all rows.
+    """
     rows = sum(part.size(bucket) for part in keys)
     module = native()
     if module and rows <= _MOST_HELD:
         found = module.repeated(
             [(chunk, part.lines_before) for part in keys for chunk in part.read(bucket)]
         )
-        return rows, lambda: _RECORD.iter_unpack(found)
+        return len(found) // _RECORD.size, lambda: _RECORD.iter_unpack(found)
     seen: set[int] = set()
     repeated: set[int] = set()
     for part in keys:
@@ -173,43 +131,85 @@ def find_repeats(
         threads: How many go through the keys; one compares rows.
     """
     found = Repeats(keep)
-    reader = _Reader(path, graded=graded)
+    reader = RowReader(path, graded=graded)
     try:
-        for rows, again in ahead(partial(_again, keys), bucket_count(keys), threads):
+        buckets = ahead(partial(_again, keys), bucket_count(keys), threads)
+        for number, (rows, again) in enumerate(buckets):
             if rows < _MOST_AT_ONCE:
                 _Search(reader, found).run(again())
             else:
-                _run_in_turns(reader, found, rows, again)
+                _Crowd(rows, keys[0].folder, f"again{number}").search(reader, found, again())
     finally:
         reader.close()
     return found
 
 
-def _run_in_turns(
-    reader: _Reader, found: Repeats, rows: int, again: Callable[[], Iterator[_Record]]
-) -> None:
-    """Go through a bucket that is very large because a prompt stands in it very often.
+class _Crowd:
+    """Very many rows of a bucket that may be equal: where a prompt stands very often, say.
 
-    That is done several times, each time for another share of the rows, so that memory stays
-    small; prompts have a turn of their own, which knows by a byte for each row what stood before.
+    Their digests go to files as keys do, of rows and of prompts, and are gone through bucket by
+    bucket, so that memory stays small; a byte for each row says whether an equal one stands before.
+
+    Args:
+        rows: How many there are, or more.
+        folder: Where the files are written; None = they stay in memory.
+        tag: First part of their names.
     """
-    turns = rows // _MOST_AT_ONCE + 1
-    known = bytearray(rows)
-    for turn in range(turns):
-        search = _Search(reader, found)
-        for index, (key, line, offset) in enumerate(again()):
-            if key % turns == turn:
-                known[index] = search.same_row(key, line, offset)
-    search = _Search(reader, found)
-    for index, (key, line, offset) in enumerate(again()):
-        if not known[index]:
-            search.same_prompt(key, line, offset)
+
+    def __init__(self, rows: int, folder: Path | None, tag: str) -> None:
+        buckets = rows // max(_MOST_AT_ONCE // 2, 1) + 1
+        self._wholes = RowKeys(buckets, folder=folder, tag=f"{tag}-wholes")
+        self._prompts = RowKeys(buckets, folder=folder, tag=f"{tag}-prompts")
+        self._known = bytearray(rows)
+
+    def search(self, reader: RowReader, found: Repeats, records: Iterator[_Record]) -> None:
+        """Compare the rows with those before them."""
+        self._digest(reader, records)
+        for search, key, index, line, offset in self._each(self._wholes, reader, found):
+            self._known[index] = search.same_row(key, line, offset)
+        for search, key, index, line, offset in self._each(self._prompts, reader, found):
+            if not self._known[index]:
+                search.same_prompt(key, line, offset)
+
+    def _digest(self, reader: RowReader, records: Iterator[_Record]) -> None:
+        index = 0
+        while some := list(islice(records, _DIGESTED_AT_ONCE)):
+            wholes, prompts = [], []
+            for key, _, offset in some:
+                whole, asked = reader.digests(offset)
+                # Prompts with nothing in them are apart by their answers, as their keys are.
+                prompts.append(_number(digest(asked, b"%d" % (key >> 32))))
+                wholes.append(_number(whole))
+            # Index and line of a row share a number.
+            lines = [number << 32 | line for number, (_, line, _) in enumerate(some, index)]
+            offsets = [offset for _, _, offset in some]
+            self._wholes.add_many(wholes, lines, offsets)
+            self._prompts.add_many(prompts, lines, offsets)
+            index += len(some)
+        self._wholes.spill()
+        self._prompts.spill()
+
+    def _each(
+        self, keys: RowKeys, reader: RowReader, found: Repeats
+    ) -> Iterator[tuple[_Search, int, int, int, int]]:
+        """Yield the rows whose digests may stand more than once: key, index, line and offset."""
+        for bucket in range(bucket_count([keys])):
+            search = _Search(reader, found)
+            for key, number, offset in _again([keys], bucket)[1]():
+                yield search, key, number >> 32, number & 0xFFFFFFFF, offset
+
+
+def _number(digested: bytes) -> int:
+    return int.from_bytes(digested[:8], "big")
+
+
+_DIGESTED_AT_ONCE = 4_096
 
 
 class _Search:
     """Compares the rows of a bucket with those before them."""
 
-    def __init__(self, reader: _Reader, found: Repeats) -> None:
+    def __init__(self, reader: RowReader, found: Repeats) -> None:
         self._reader = reader
         self._found = found
         self._rows: dict[int, _Group] = {}
@@ -310,7 +310,7 @@ def find_overlaps(
         graded: True for reinforcement rows.
     """
     found = Repeats(keep)
-    learned, held = _Reader(paths[0], graded=graded), _Reader(paths[1], graded=graded)
+    learned, held = RowReader(paths[0], graded=graded), RowReader(paths[1], graded=graded)
     try:
         for bucket in range(bucket_count(training, validation)):
             wanted = _Wanted(learned, validation, bucket)
@@ -335,7 +335,7 @@ class _Wanted:
         bucket: The bucket.
     """
 
-    def __init__(self, learned: _Reader, validation: Sequence[RowKeys], bucket: int) -> None:
+    def __init__(self, learned: RowReader, validation: Sequence[RowKeys], bucket: int) -> None:
         self._learned = learned
         self.heads: set[int] = set()
         """Checksums of the prompts of the validation file."""

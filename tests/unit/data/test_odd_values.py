@@ -11,11 +11,11 @@ import pytest
 from ftproviders import data
 from ftproviders.data import positions, stream
 from ftproviders.data import rows as rows_module
+from ftproviders.data.canonical import RowReader
 from ftproviders.data.conversion import convert
 from ftproviders.data.exact import read_document
 from ftproviders.data.repair import repair
 from ftproviders.data.repair.rowfix import repair_row
-from ftproviders.data.repeats import _Reader
 from ftproviders.data.splitting import split
 from ftproviders.errors import ConfigurationError, DatasetError
 from ftproviders.provider import DataProfile
@@ -99,14 +99,14 @@ def test_equal_texts_about_other_images_cost_no_comparison_with_each(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     splits = 0
-    whole = _Reader.split
+    whole = RowReader.split
 
-    def counted(self: _Reader, offset: int) -> object:
+    def counted(self: RowReader, offset: int) -> object:
         nonlocal splits
         splits += 1
         return whole(self, offset)
 
-    monkeypatch.setattr(_Reader, "split", counted)
+    monkeypatch.setattr(RowReader, "split", counted)
     rows = [image_row(n, "cat" if n % 2 else "dog") for n in range(300)]
     report = looked_at(written(tmp_path, *rows, image_row(7, "cat"), image_row(9, "dog")))
     assert [(one.rule, one.line) for one in report.issues] == [

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import random
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ftproviders.data import keys, repeats, stream, validate
+from ftproviders.data import keys, repeats, stream, validate, validation
+from ftproviders.data.canonical import RowReader
 from ftproviders.data.engine import ExactEngine, Rows, TwoPathEngine
 from ftproviders.data.keys import RowKeys
 from ftproviders.data.ledger import Ledger, judgements
+from ftproviders.data.native import native
 from ftproviders.data.repeats import find_overlaps, find_repeats
 from ftproviders.data.stream import LineStream
 from ftproviders.provider import DataProfile
@@ -56,13 +60,13 @@ def _keys(path: Path, engine: type[ExactEngine] = TwoPathEngine) -> RowKeys:
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How often a row was decoded again."""
     count = [0]
-    split = repeats._Reader.split
+    split = RowReader.split
 
     def counted(reader: Any, offset: int) -> tuple[str, str, Any]:
         count[0] += 1
         return split(reader, offset)
 
-    monkeypatch.setattr(repeats._Reader, "split", counted)
+    monkeypatch.setattr(RowReader, "split", counted)
     return count
 
 
@@ -111,6 +115,40 @@ def test_a_row_is_a_repeat_or_a_conflict_however_many_there_are(
         (6, 5, "rows.duplicate"),
     ]
     assert found.counts == {"rows.conflict": 2, "rows.duplicate": 3}
+
+
+@pytest.mark.parametrize("engine", ["python", "native"])
+def test_crowds_of_rows_are_searched_on_disk_with_the_same_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str
+) -> None:
+    """Few prompts, many answers of the same length, weights, other key orders, and equal rows."""
+    if native() is None:
+        engine = "python"
+    monkeypatch.setenv("FTPROVIDERS_DATA_ENGINE", engine)
+    chance = random.Random(4)
+    lines = []
+    for _ in range(3_000):
+        line = _row(
+            chance.choice(("p", "q", _hidden(1), _hidden(2), "")),
+            f"{chance.randrange(900):03d}",
+            swapped=chance.random() < 0.2,
+        )
+        if chance.random() < 0.1:
+            line = line.replace("}]}", ', "weight": 1}]}')
+        lines.append(line)
+    path = _write(tmp_path / "rows.jsonl", lines)
+    wishes: dict[str, Any] = {"profiles": {"all": DataProfile()}, "across_rows": True}
+    wishes |= {"max_issues": 10_000}
+    one = validate(path, **wishes, workers=1)[1]
+    counts = Counter(issue.rule for issue in one.issues)
+    assert counts["rows.duplicate"] > 100
+    assert counts["rows.conflict"] > 100
+    monkeypatch.setattr(repeats, "_MOST_AT_ONCE", 200)
+    monkeypatch.setattr(repeats, "_DIGESTED_AT_ONCE", 64)
+    monkeypatch.setattr(keys, "_MOST_IN_MEMORY", 500)
+    monkeypatch.setattr(validation, "_BUCKET_BYTES", 50_000)
+    for count in (1, 2, 3):
+        assert validate(path, **wishes, workers=count)[1] == one
 
 
 def test_overlaps_among_rows_that_look_alike(tmp_path: Path, reads: list[int]) -> None:
