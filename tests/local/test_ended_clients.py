@@ -35,7 +35,15 @@ def ref(rig: Rig) -> str:
 
 
 @pytest.fixture
-def start(rig: Rig) -> Iterator[Start]:
+def hangup() -> Iterator[None]:
+    """Let commands mind SIGHUP also where the tests were started with nohup, which they inherit."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.fixture
+def start(rig: Rig, hangup: None) -> Iterator[Start]:
     """Start commands whose workers hang while they load: importing torch takes ten minutes."""
     (rig.folder / "modules").mkdir()
     (rig.folder / "modules" / "torch.py").write_text("import time\ntime.sleep(600)\n")

@@ -144,6 +144,11 @@ def _messages_finding(row: dict[str, Any], method: Method) -> Finding:
                 message=f"the row has no `messages`; {show(key)} holds a list of rows",
                 fix="Write each row of that list on a line of its own.",
             )
+    return _shapeless_finding(row)
+
+
+def _shapeless_finding(row: dict[str, Any]) -> Finding:
+    """Say what a row may be whose keys are those of no shape."""
     texts = [key for key, value in row.items() if isinstance(value, str)]
     columns = suggest_columns(texts, only_named=True)
     if columns:
