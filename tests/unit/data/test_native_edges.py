@@ -14,10 +14,12 @@ import pytest
 from ftproviders.data.engine import ExactEngine, Rows, TwoPathEngine
 from ftproviders.data.engines import NativeEngine
 from ftproviders.data.exact.parts import SPARED_IMAGES
+from ftproviders.data.findings import Finding
 from ftproviders.data.ledger import Ledger, judgements
 from ftproviders.data.rule import MAX_DEPTH
 from ftproviders.data.stream import Block
 from ftproviders.provider import DataProfile
+from ftproviders.schema.dataset import Severity
 from tests.data_properties.native_rows import RARE
 from tests.unit.data.data_cases import GOOD, ROW_CASES
 from tests.unit.data.test_native import assert_same
@@ -216,3 +218,20 @@ def test_halves_of_pairs_in_any_order() -> None:
     halves = (r"\ud83d", r"\ude00", r"\udbff", r"\udc00", r"\udfff", r"\ud800", "x", r"\u0041")
     for pair in itertools.product(halves, repeat=3):
         assert_same(GOOD.replace("Yo", "".join(pair)).encode())
+
+
+def test_detail_is_wanted_as_long_as_one_provider_that_minds_has_room() -> None:
+    """Rows of text: an error for one, a warning for another, and good for a third."""
+    rule = "row.messages"
+    profiles = {
+        "strict": DataProfile(severities={rule: Severity.ERROR}),
+        "mild": DataProfile(severities={rule: Severity.WARNING}),
+        "taking": DataProfile(row_shapes=frozenset({"messages", "text"})),
+    }
+    ledger = Ledger(judgements(profiles), max_issues=1, profiles=profiles)
+    assert ledger.wants_shape(rule, "text")
+    finding = Finding(rule="row.object", message="the row is a list")
+    ledger.add(finding, line=1, text="[]")
+    assert not ledger.wants(rule), "there is no room for another error"
+    assert ledger.wants_shape(rule, "text"), "but there is for a warning"
+    assert not ledger.wants_shape(rule, "messages"), "whose rows everybody takes"
