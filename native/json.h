@@ -53,6 +53,11 @@ static bool same_text(const Text *a, const Text *b)
     return a->bytes == b->bytes && memcmp(a->text, b->text, a->bytes) == 0;
 }
 
+static bool is_word(const Text *t, const char *word)
+{
+    return t->bytes == strlen(word) && memcmp(t->text, word, t->bytes) == 0;
+}
+
 #define IS(t, word) \
     ((t)->bytes == sizeof(word) - 1 && memcmp((t)->text, word, sizeof(word) - 1) == 0)
 

@@ -15,7 +15,7 @@ static uint32_t field_of(const Text *key)
     static const char *const names[] = {"role", "content", "name", "weight", "refusal",
                                         "tool_calls", "tool_call_id", "function_call", "audio"};
     for (uint32_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-        if (key->bytes == strlen(names[i]) && memcmp(key->text, names[i], key->bytes) == 0)
+        if (is_word(key, names[i]))
             return 1u << i;
     return 0;
 }
@@ -86,9 +86,7 @@ static int read_field(Cursor *c, Row *row, Draft *draft, const Text *key)
 static uint8_t role_of(const Text *t)
 {
     uint8_t role = 0;
-    while (role < ROLE_OTHER
-           && !(t->bytes == strlen(ROLE_NAMES[role])
-                && memcmp(t->text, ROLE_NAMES[role], t->bytes) == 0))
+    while (role < ROLE_OTHER && !is_word(t, ROLE_NAMES[role]))
         role++;
     return role;
 }
@@ -337,8 +335,7 @@ static uint32_t column_of(const Cursor *c, const Text *key)
         {"preferred_output", ROW_PAIR}, {"non_preferred_output", ROW_PAIR},
     };
     for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
-        if (key->bytes == strlen(known[i].name)
-            && memcmp(key->text, known[i].name, key->bytes) == 0)
+        if (is_word(key, known[i].name))
             return known[i].bit;
     return IS(key, "input") && peek(c) == '{' ? ROW_PAIR : 0;
 }

@@ -59,15 +59,7 @@ class ChattingClient:
         temperature: float | None = None,
         max_tokens: int | None = None,
     ) -> ChatStream:
-        """Ask any model of a provider and read its answer as it comes.
-
-        Args:
-            provider: Whose model.
-            model: Its name or path, or a tuned model.
-            messages: The prompt, or a whole conversation.
-            system: System message to put in front.
-            temperature: Sampling temperature; None = the provider's default.
-            max_tokens: Most tokens of the answer; None = the provider's default.
+        """Ask any model of a provider and read its answer as it comes; arguments as in `chat`.
 
         Returns:
             Pieces of text, and the whole answer as ``reply`` in the end.

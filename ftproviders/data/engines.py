@@ -15,10 +15,9 @@ from typing_extensions import override
 
 from ftproviders.data.engine import Engine, ExactEngine, Rows, TwoPathEngine
 from ftproviders.data.exact.completion import TEXT
-from ftproviders.data.exact.image import is_image_address
+from ftproviders.data.exact.image import address_fault
 from ftproviders.data.exact.json_text import parse_json_text
 from ftproviders.data.exact.parts import SPARED_IMAGES
-from ftproviders.data.exact.picture import picture_fault
 from ftproviders.data.fast.rich import Declarations, Declared, fits
 from ftproviders.data.fast.sums import Refused
 from ftproviders.data.keys import sampling
@@ -64,7 +63,7 @@ class NativeEngine(TwoPathEngine):
         self._scanner: _native.Scanner = extension.Scanner(
             self._declared,
             _fit,
-            _image_fault,
+            address_fault,
             spared_images=SPARED_IMAGES,
             long_characters=long_characters,
             step=step,
@@ -246,11 +245,3 @@ def _fit(declared: Declared, name: str, arguments: str) -> bool | None:
         return declared.fits[name](parse_json_text(arguments))
     except ValueError:
         return None
-
-
-def _image_fault(url: str) -> str | None:
-    """Return the rule that the address of an image breaks, or None."""
-    if not is_image_address(url):
-        return "image.url"
-    fault = picture_fault(url) if url.startswith("data:") else None
-    return fault[0] if fault else None

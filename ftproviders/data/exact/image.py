@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from ftproviders.data.exact.picture import picture_fault
 from ftproviders.data.findings import Finding, JsonPath, show
 
-__all__ = ["DETAILS", "check_image", "is_image_address", "is_plain_image"]
+__all__ = ["DETAILS", "address_fault", "check_image", "is_image_address"]
 
 DETAILS = ("auto", "low", "high")
 """What ``image_url.detail`` may say."""
@@ -33,11 +33,12 @@ def is_image_address(url: str) -> bool:
         return False
 
 
-def is_plain_image(url: str) -> bool:
-    """Say whether the judge would find nothing about the address and the bytes of an image."""
-    if not url.startswith("data:"):
-        return is_image_address(url)
-    return _DATA_URL.fullmatch(url) is not None and picture_fault(url) is None
+def address_fault(url: str) -> str | None:
+    """Return the rule that the address or the bytes of an image break, or None."""
+    if not is_image_address(url):
+        return "image.url"
+    fault = picture_fault(url) if url.startswith("data:") else None
+    return fault[0] if fault else None
 
 
 def check_image(part: dict[str, Any], path: JsonPath) -> Iterator[Finding]:

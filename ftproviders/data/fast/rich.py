@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET
 
 from ftproviders.data.exact.document import read_document
-from ftproviders.data.exact.image import is_plain_image
+from ftproviders.data.exact.image import address_fault
 from ftproviders.data.exact.pairing import declared_functions
 from ftproviders.data.exact.parts import SPARED_IMAGES
 from ftproviders.data.exact.tools import check_functions, check_tools
@@ -205,7 +205,7 @@ def _parts(parts: Iterable[Text | Refusal | Image], look: _Look) -> str:
         if isinstance(part, Image):
             look.quotes += 10 if part.image_url.detail is UNSET else 14
             look.images += 1
-            if not is_plain_image(part.image_url.url):
+            if address_fault(part.image_url.url):
                 raise Refused
             look.unseen.append(part.image_url.url)
         else:
