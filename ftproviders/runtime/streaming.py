@@ -108,6 +108,7 @@ class ChatStream(Iterator[str]):
     def _next(self) -> str | None:
         try:
             return self._advance()
+        # Whatever an SDK raises between two pieces is translated, and told what came before.
         except Exception as error:
             ours = self._host.translate(error, operation="chat")
             if isinstance(ours, ProviderError):

@@ -272,6 +272,7 @@ def _gone(rig: HostingRig, adapter: HostingAdapter, ref: DeploymentRef) -> None:
     for _ in range(rig.most_reads):
         try:
             found = adapter.deployment(ref)
+        # Whatever the SDK raises: the check is about what the adapter makes of it.
         except Exception as error:
             ours = adapter.translate(error, operation="deployment")
             if isinstance(ours, NotFoundError):

@@ -177,6 +177,9 @@ def test_a_host_with_a_shape_of_its_own_answers_in_one_piece(tmp_path: Path) -> 
     rig = MemoryHostingRig(tmp_path)
     rig.adapter_class = WholeOnly
     HostingContract().test_answer_can_be_streamed(rig)
+    host = rig.shared
+    pieces = list(host.stream(host.endpoint(rig.model()), [ChatMessage(role="user", content="Hi")]))
+    assert len(pieces) == 1
 
 
 def test_the_key_stays_out_of_a_broken_answer(tmp_path: Path) -> None:

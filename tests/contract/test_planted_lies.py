@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -49,11 +48,11 @@ suite = AdapterContract()
 
 @pytest.fixture
 def caught(tmp_path: Path) -> Callable[..., str]:
-    """Return a check that a liar fails and the honest adapter passes; it gives the sentence."""
+    """Return what says how a check fails for a liar, and that the honest adapter passes it."""
 
-    def run(test: Check, liar: type[MemoryAdapter], sentence: str) -> str:
+    def run(test: Check, liar: type[MemoryAdapter]) -> str:
         test(rig_of(MemoryAdapter, tmp_path))
-        with pytest.raises(AssertionError, match=sentence) as failure:
+        with pytest.raises(AssertionError) as failure:
             test(rig_of(liar, tmp_path))
         return str(failure.value)
 
@@ -85,12 +84,14 @@ class OverriddenNotDeclared(MemoryAdapter):
 
 
 def test_feature_declared_and_not_overridden(caught: Callable[..., str]) -> None:
-    told = caught(suite.test_declared_features_are_overridden, DeclaredNotOverridden, "pause")
+    told = caught(suite.test_declared_features_are_overridden, DeclaredNotOverridden)
+    assert "pause" in told
     assert "not overridden" in told
 
 
 def test_feature_overridden_and_not_declared(caught: Callable[..., str]) -> None:
-    told = caught(suite.test_overridden_features_are_declared, OverriddenNotDeclared, "find_file")
+    told = caught(suite.test_overridden_features_are_declared, OverriddenNotDeclared)
+    assert "find_file" in told
     assert "not declared" in told
 
 
@@ -158,34 +159,26 @@ class MappedInSilence(MemoryAdapter):
 
 
 def test_hyperparameter_declared_and_not_sent(caught: Callable[..., str]) -> None:
-    caught(
-        suite.test_declared_hyperparameters_are_sent,
-        DeclaredNotSent,
-        "learning_rate_multiplier must be sent as learning_rate_multiplier",
+    assert "learning_rate_multiplier must be sent as learning_rate_multiplier" in caught(
+        suite.test_declared_hyperparameters_are_sent, DeclaredNotSent
     )
 
 
 def test_hyperparameter_sent_under_a_wrong_name(caught: Callable[..., str]) -> None:
-    caught(
-        suite.test_declared_hyperparameters_are_sent,
-        SentUnderAnotherName,
-        "batch_size must be sent as batch_size",
+    assert "batch_size must be sent as batch_size" in caught(
+        suite.test_declared_hyperparameters_are_sent, SentUnderAnotherName
     )
 
 
 def test_setting_ignored_and_not_in_the_plan(caught: Callable[..., str]) -> None:
-    caught(
-        suite.test_undeclared_hyperparameters_are_ignored_aloud,
-        IgnoredInSilence,
-        "lora_r is ignored and not in ignored",
+    assert "lora_r is ignored and not in ignored" in caught(
+        suite.test_undeclared_hyperparameters_are_ignored_aloud, IgnoredInSilence
     )
 
 
 def test_setting_mapped_and_not_in_the_plan(caught: Callable[..., str]) -> None:
-    caught(
-        suite.test_mapped_hyperparameters_are_reported,
-        MappedInSilence,
-        "batch_size is sent as rows_per_step",
+    assert "batch_size is sent as rows_per_step" in caught(
+        suite.test_mapped_hyperparameters_are_reported, MappedInSilence
     )
 
 
@@ -240,31 +233,33 @@ class UnknownIsFailed(MemoryAdapter):
 
 
 def test_events_newest_first(caught: Callable[..., str]) -> None:
-    caught(suite.test_events_come_oldest_first, NewestEventFirst, "oldest first")
+    assert "oldest first" in caught(suite.test_events_come_oldest_first, NewestEventFirst)
 
 
 def test_find_trusts_the_servers_filter(caught: Callable[..., str]) -> None:
-    caught(suite.test_find_does_not_trust_a_filter, TrustsTheFilter, "nobody has was Found")
+    assert "nobody has was Found" in caught(
+        suite.test_find_does_not_trust_a_filter, TrustsTheFilter
+    )
 
 
 def test_find_looks_at_one_page(caught: Callable[..., str]) -> None:
-    caught(suite.test_find_looks_at_every_page, LooksAtOnePage, "followed by 4 other jobs")
+    assert "followed by 4 other jobs" in caught(suite.test_find_looks_at_every_page, LooksAtOnePage)
 
 
 def test_find_adopts_a_lookalike(caught: Callable[..., str]) -> None:
-    caught(
-        suite.test_foreign_job_of_the_same_file_is_not_ours,
-        AdoptsLookalikes,
-        "nobody has was Found",
+    assert "nobody has was Found" in caught(
+        suite.test_foreign_job_of_the_same_file_is_not_ours, AdoptsLookalikes
     )
 
 
 def test_find_claims_absence_without_proof(caught: Callable[..., str]) -> None:
-    caught(suite.test_find_of_nothing_is_honest, ClaimsAbsence, "reads_own_writes")
+    assert "reads_own_writes" in caught(suite.test_find_of_nothing_is_honest, ClaimsAbsence)
 
 
 def test_unknown_status_mapped_to_failed(caught: Callable[..., str]) -> None:
-    caught(suite.test_unknown_word_is_unknown, UnknownIsFailed, "must be unknown, not failed")
+    assert "must be unknown, not failed" in caught(
+        suite.test_unknown_word_is_unknown, UnknownIsFailed
+    )
 
 
 # --- secrets, snapshots, files ------------------------------------------------------------------
@@ -321,27 +316,29 @@ class ForgetsOptions(MemoryAdapter):
 
 
 def test_secret_in_repr(caught: Callable[..., str]) -> None:
-    caught(suite.test_key_shows_up_nowhere, SecretInRepr, "planted key shows up")
+    assert "planted key shows up" in caught(suite.test_key_shows_up_nowhere, SecretInRepr)
 
 
 def test_secret_in_an_errors_payload(caught: Callable[..., str]) -> None:
-    caught(suite.test_key_shows_up_nowhere, SecretInError, "planted key shows up")
+    assert "planted key shows up" in caught(suite.test_key_shows_up_nowhere, SecretInError)
 
 
 def test_snapshot_changes_in_place(caught: Callable[..., str]) -> None:
-    caught(suite.test_snapshots_never_change, ChangesInPlace, "changed in place")
+    assert "changed in place" in caught(suite.test_snapshots_never_change, ChangesInPlace)
 
 
 def test_upload_repeats_the_promised_digest(caught: Callable[..., str]) -> None:
-    caught(suite.test_upload_hashes_what_it_really_sends, PromisesADigest, "not those it was")
+    assert "not those it was" in caught(
+        suite.test_upload_hashes_what_it_really_sends, PromisesADigest
+    )
 
 
 def test_adapter_prints(caught: Callable[..., str]) -> None:
-    caught(suite.test_adapter_only_translates_and_calls, Talks, re.escape("it printed 'reading"))
+    assert "it printed 'reading" in caught(suite.test_adapter_only_translates_and_calls, Talks)
 
 
 def test_options_do_not_reach_the_request(caught: Callable[..., str]) -> None:
-    caught(suite.test_options_are_sent, ForgetsOptions, "must be sent")
+    assert "must be sent" in caught(suite.test_options_are_sent, ForgetsOptions)
 
 
 def test_adapter_knows_the_registry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -382,11 +379,13 @@ class HandsOutNothing(MemoryAdapter):
 
 @pytest.mark.parametrize("liar", [HandsOutOtherBytes, AddsToTheTarget])
 def test_download_of_other_bytes(caught: Callable[..., str], liar: type[MemoryAdapter]) -> None:
-    caught(suite.test_downloaded_file_is_what_was_sent, liar, "bytes that were sent")
+    assert "bytes that were sent" in caught(suite.test_downloaded_file_is_what_was_sent, liar)
 
 
 def test_download_of_what_is_not_there(caught: Callable[..., str]) -> None:
-    caught(suite.test_download_of_no_file_says_so, HandsOutNothing, "download of file-nobody")
+    assert "download of file-nobody" in caught(
+        suite.test_download_of_no_file_says_so, HandsOutNothing
+    )
 
 
 # --- the whole suite, as a user runs it ---------------------------------------------------------

@@ -189,6 +189,7 @@ class DialectAdapter(TrainingAdapter):
     def look_up_file(self, file: FileRef) -> FileRef | None:
         try:
             entry = self._connection.ask(self._files.retrieve, file.id)
+        # Whatever the SDK raises is translated; only a file that is gone is an answer.
         except Exception as error:
             ours = self.translate(error, operation="find_file")
             if isinstance(ours, NotFoundError):
@@ -346,6 +347,7 @@ class DialectAdapter(TrainingAdapter):
         """Return a result file; empty when it was deleted, as the events remain."""
         try:
             return self._connection.read(self._files.content, file_id)
+        # Whatever the SDK raises is translated; only a file that is gone is an answer.
         except Exception as error:
             ours = self.translate(error, operation="metrics")
             if isinstance(ours, NotFoundError):

@@ -155,6 +155,7 @@ class Sender:
         with contextlib.suppress(ProviderError):
             try:
                 self._ask(self._client.uploads.with_raw_response.cancel, upload_id)
+            # Whatever the SDK raises is translated; the errors of others go on as they are.
             except Exception as error:
                 ours = self._translated(error, operation="upload")
                 if ours is None:

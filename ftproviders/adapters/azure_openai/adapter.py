@@ -272,6 +272,7 @@ class AzureOpenAIAdapter(DialectAdapter):
                 # One page of each tells: it holds as many as the resource may have.
                 jobs, _ = self._connection.page(self._jobs.list, limit=assessing.JOBS_LIMIT)
                 files, _ = self._connection.page(self._files.list, limit=assessing.FILES_LIMIT)
+            # Whatever the SDK raises: ours are left out above, others go on.
             except Exception as error:
                 raise self.translate(error, operation="plan") from error
             return tuple(assessing.limit_warnings(jobs=len(jobs), files=files))
@@ -347,6 +348,7 @@ class AzureOpenAIAdapter(DialectAdapter):
 
         try:
             items, _ = self._connection.page(self._jobs.list_events, ref.id, limit=_LAST_EVENTS)
+        # Whatever the SDK raises is translated.
         except Exception as error:
             raise self.translate(error, operation="events") from error
         return ordered(items)

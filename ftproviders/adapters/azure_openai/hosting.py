@@ -181,6 +181,7 @@ class AzureOpenAIHosting(DialectHosting):
     def silence(self, ref: DeploymentRef) -> str | None:
         try:
             self.chat(self.endpoint(ref), _PROBE, max_tokens=1)
+        # Whatever the SDK raises tells whether somebody is there.
         except Exception as error:
             ours = self.translate(error, operation="chat")
             # It has read the question, or counts requests: it is there.

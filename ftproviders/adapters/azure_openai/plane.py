@@ -177,6 +177,7 @@ class Plane:
     def _call(self, operation: str, request: Callable[[], _Result]) -> _Result:
         try:
             return request()
+        # Whatever the SDKs raise is translated here; the errors of others go on as they are.
         except Exception as error:
             ours = self.translated(error, operation)
             if ours is None:

@@ -178,6 +178,7 @@ class OpenAIAdapter(DialectAdapter):
                 entry = self._connection.ask(
                     client.models.with_raw_response.retrieve, model, timeout=_LOOK_SECONDS
                 )
+            # Whatever the SDK raises: ours are left out above, others go on.
             except Exception as error:
                 raise self.translate(error, operation="plan") from error
             return _date(entry.get("shutdown_date"))
